@@ -1,0 +1,14 @@
+import { access } from 'node:fs/promises';
+
+/** The releases of containerd that the tests run against. */
+export type ContainerdVersion = '2.4.2' | '2.3.7';
+
+/** All of them, newest first. */
+export const containerdVersions: readonly ContainerdVersion[] = ['2.4.2', '2.3.7'];
+
+/** The directory that holds `containerd` and `ctr` of a version. */
+export async function containerdBinaries(version: ContainerdVersion): Promise<string> {
+  const dir = `/tmp/warm/containerd-${version}`;
+  await access(dir);
+  return dir;
+}

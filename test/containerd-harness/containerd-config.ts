@@ -1,0 +1,81 @@
+/** A CRI runtime handler. */
+export interface CriRuntime {
+  /** @default "io.containerd.virtiofs.v1" */
+  readonly type?: string;
+  /** "shim" or the name of a proxy plugin. @default "shim" */
+  readonly sandboxer?: string;
+  /** Body of the handler's `options` table, in TOML. */
+  readonly options?: string;
+}
+
+/** What the configuration of a test's containerd is made of. */
+export interface ContainerdConfig {
+  readonly dir: string;
+  readonly version: string;
+  readonly runtimes: Readonly<Record<string, CriRuntime>>;
+  /** TOML that is appended. */
+  readonly extra: string;
+}
+
+/**
+ * The configuration, in TOML, of a containerd that keeps everything below `dir`: no directory of the
+ * system is read or written, and no plugin is loaded that needs a special kernel or file system.
+ */
+export function containerdConfig({ dir, version, runtimes, extra }: ContainerdConfig): string {
+  return `version = 3
+root = "${dir}/root"
+state = "${dir}/state"
+temp = "${dir}/temp"
+imports = []
+disabled_plugins = [${unwantedPlugins.map((id) => `\n  "${id}",`).join('')}
+]
+
+[grpc]
+  address = "${dir}/c.sock"
+
+[ttrpc]
+  address = "${dir}/c.sock.ttrpc"
+
+[plugins."io.containerd.shim.v1.manager"]
+  socket_dir = "${dir}/s"
+
+[plugins."io.containerd.cri.v1.runtime"]
+  disable_apparmor = true
+  cdi_spec_dirs = []
+  netns_mounts_under_state_dir = true
+
+[plugins."io.containerd.cri.v1.runtime".cni]
+  bin_dirs = ["${dir}/cni/bin"]
+  conf_dir = "${dir}/cni/net.d"
+  use_internal_loopback = true
+${Object.entries(runtimes)
+  .map(([name, runtime]) => criRuntime(name, runtime, version))
+  .join('')}
+${extra}`;
+}
+
+function criRuntime(name: string, { type, sandboxer, options }: CriRuntime, version: string): string {
+  const table = `plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${name}`;
+  return `
+[${table}]
+  runtime_type = "${type ?? 'io.containerd.virtiofs.v1'}"
+  sandboxer = "${sandboxer ?? 'shim'}"
+${version.startsWith('2.3.') ? '' : '  disable_pause_image_pull = true\n'}${
+    options === undefined ? '' : `\n[${table}.options]\n${options}\n`
+  }`;
+}
+
+const unwantedPlugins = [
+  'io.containerd.differ.v1.erofs',
+  'io.containerd.image-verifier.v1.bindir',
+  'io.containerd.internal.v1.opt',
+  'io.containerd.monitor.container.v1.restart',
+  'io.containerd.monitor.task.v1.cgroups',
+  'io.containerd.mount-handler.v1.erofs',
+  'io.containerd.nri.v1.nri',
+  'io.containerd.snapshotter.v1.blockfile',
+  'io.containerd.snapshotter.v1.btrfs',
+  'io.containerd.snapshotter.v1.devmapper',
+  'io.containerd.snapshotter.v1.erofs',
+  'io.containerd.snapshotter.v1.zfs',
+];

@@ -1,0 +1,66 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A process that has the mark, or an argument below the marked directory. */
+export interface MarkedProcess {
+  readonly pid: number;
+  readonly argv: readonly string[];
+}
+
+const variable = 'CONTAINERD_HARNESS';
+
+/** The environment that marks a process, and whatever it starts, as belonging to `dir`. */
+export function markOf(dir: string): Record<string, string> {
+  return { [variable]: dir };
+}
+
+/** All living processes that belong to `dir`, including those that no longer descend from its containerd. */
+export async function markedProcesses(dir: string): Promise<MarkedProcess[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const found = await Promise.all(pids.map((pid) => markedProcess(Number(pid), dir)));
+  return found.filter((entry) => entry !== undefined);
+}
+
+/** Ends them with SIGTERM, then SIGKILL, and throws where one is still there two seconds later. */
+export async function endMarkedProcesses(dir: string): Promise<void> {
+  for (const [signal, graceMs] of [
+    ['SIGTERM', 3000],
+    ['SIGKILL', 2000],
+  ] as const) {
+    const deadline = Date.now() + graceMs;
+    let left = await markedProcesses(dir);
+    for (const { pid } of left) kill(pid, signal);
+    while (left.length > 0 && Date.now() < deadline) {
+      await sleep(20);
+      left = await markedProcesses(dir);
+    }
+    if (left.length === 0) return;
+  }
+  throw new Error(`Processes of "${dir}" outlived SIGKILL: ${JSON.stringify(await markedProcesses(dir))}`);
+}
+
+async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | undefined> {
+  try {
+    const [environment, commandLine, status] = await Promise.all([
+      readFile(`/proc/${pid}/environ`, 'latin1'),
+      readFile(`/proc/${pid}/cmdline`, 'utf8'),
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+    ]);
+    // A zombie waits for its parent only; it holds nothing.
+    if (/\) [ZX] /.test(status)) return undefined;
+    const argv = commandLine.split('\0').slice(0, -1);
+    const marked = `\0${environment}`.includes(`\0${variable}=${dir}\0`);
+    return marked || argv.some((argument) => argument.includes(`${dir}/`)) ? { pid, argv } : undefined;
+  } catch {
+    // The process ended meanwhile.
+    return undefined;
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
