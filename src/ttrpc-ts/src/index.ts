@@ -1,1 +1,16 @@
-export {};
+export { Code, codeName } from './code.ts';
+export { StatusError, type StatusErrorOptions } from './status-error.ts';
+export { Metadata, type MetadataInit } from './metadata.ts';
+export { type Codec, protobufCodec } from './codec.ts';
+export type { LimitOptions } from './limits.ts';
+export { type Client, type ClientMethod, createClient } from './client/client.ts';
+export type { CallOptions } from './client/call-options.ts';
+export { type ClientOptions, connect, type ConnectOptions, type ConnectTarget } from './client/connect.ts';
+export type { ClientCall, ClientCallInfo, ClientInterceptor, ClientNext } from './client/interceptor.ts';
+export type { Transport } from './client/transport.ts';
+export { createServer, type Server, type ServerOptions } from './server/server.ts';
+export type { HandlerContext } from './server/context.ts';
+export type { ServerCall, ServerCallInfo, ServerInterceptor, ServerNext } from './server/interceptor.ts';
+export type { ListenTarget } from './server/listener.ts';
+export type { Peer } from './server/peer.ts';
+export type { MethodImpl, ServiceImpl } from './server/service.ts';

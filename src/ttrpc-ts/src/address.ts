@@ -1,0 +1,20 @@
+import { Code } from './code.ts';
+import { StatusError } from './status-error.ts';
+
+/**
+ * Checks that a unix socket path fits into the kernel's `sun_path`. Node.js cuts a longer one off in silence.
+ *
+ * @throws StatusError InvalidArgument
+ */
+export function checkSocketPath(path: string): void {
+  const length = Buffer.byteLength(path);
+  if (length === 0) throw new StatusError(Code.InvalidArgument, 'Cannot use an empty socket path');
+  if (length <= maxSocketPathLength) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `Cannot use socket path "${path}": it has ${length} bytes, at most ${maxSocketPathLength} fit`,
+  );
+}
+
+/** Bytes that a unix socket path may have on Linux (unix(7)): 108 with the closing zero. */
+export const maxSocketPathLength = 107;

@@ -1,0 +1,45 @@
+import { Code } from '../code.ts';
+import { StatusError } from '../status-error.ts';
+import type { CompleteCallOptions } from './call-options.ts';
+
+/** What a guard ends. */
+export interface Abandonable {
+  abandon(error: StatusError): void;
+}
+
+/**
+ * Watches the signal and the deadline of one call; returns what ends the watch, or undefined where there is
+ * nothing to watch.
+ *
+ * @throws StatusError Canceled or DeadlineExceeded where either has passed already
+ */
+export function guardCall(call: Abandonable, options: CompleteCallOptions): (() => void) | undefined {
+  const { signal, timeoutMs } = options;
+  if (signal === undefined && timeoutMs === undefined) return undefined;
+  if (signal?.aborted) throw canceledError(signal.reason);
+  if (timeoutMs !== undefined && timeoutMs <= 0) throw deadlineError();
+  const onAbort = (): void => call.abandon(canceledError(signal!.reason));
+  const onTimeout = (): void => call.abandon(deadlineError());
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const timer =
+    timeoutMs !== undefined && timeoutMs <= maxTimerMs ? setTimeout(onTimeout, timeoutMs) : undefined;
+  return () => {
+    if (timer) clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  };
+}
+
+/** Node.js fires longer timers at once; a deadline in 24 days is kept by the server alone. */
+const maxTimerMs = 0x7fff_ffff;
+
+function deadlineError(): StatusError {
+  return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded');
+}
+
+function canceledError(reason: unknown): StatusError {
+  if (StatusError.is(reason)) return reason;
+  if (reason instanceof Error && reason.name === 'TimeoutError') {
+    return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded', { cause: reason });
+  }
+  return new StatusError(Code.Canceled, 'context canceled', { cause: reason });
+}

@@ -1,0 +1,27 @@
+import { headerLength, MessageType, writeHeader } from '../channel/frame.ts';
+import type { Output } from '../channel/output.ts';
+import { checkLength } from './oversize.ts';
+import { maxInlineLength } from './request.ts';
+
+/**
+ * Writes a frame of stream data.
+ *
+ * @throws StatusError ResourceExhausted above 4 MiB, and then nothing was written
+ */
+export function writeData(output: Output, streamId: number, flags: number, payload: Uint8Array): void {
+  const { length } = payload;
+  checkLength(length);
+  const inline = length <= maxInlineLength;
+  const at = writeAt(output, headerLength + (inline ? length : 0), { length, streamId, flags });
+  if (inline) output.buffer.set(payload, at);
+  else output.append(payload);
+}
+
+function writeAt(
+  output: Output,
+  reserved: number,
+  frame: { length: number; streamId: number; flags: number },
+): number {
+  const at = output.reserve(reserved);
+  return writeHeader(output.buffer, at, { ...frame, type: MessageType.Data });
+}

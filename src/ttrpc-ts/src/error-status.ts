@@ -1,0 +1,64 @@
+import { Code } from './code.ts';
+import { StatusError } from './status-error.ts';
+
+/**
+ * Translates what a handler threw into the status that its caller receives.
+ *
+ * A `StatusError` stays as it is, also as the cause of another error, whose message then counts. AbortError is
+ * Canceled, or what aborted it; TimeoutError is DeadlineExceeded; ENOENT, EEXIST and EACCES are NotFound,
+ * AlreadyExists and PermissionDenied; everything else is Unknown.
+ */
+export function toStatusError(error: unknown): StatusError {
+  if (StatusError.is(error)) return sendable(error);
+  if (!(error instanceof Error)) return new StatusError(Code.Unknown, describe(error), { cause: error });
+  const wrapped = statusInCause(error);
+  if (wrapped) {
+    const message = error.name === 'AbortError' ? wrapped.message : error.message;
+    return sendable(new StatusError(wrapped.code, message, { cause: error, details: wrapped.details }));
+  }
+  return new StatusError(codeOf(error), error.message, { cause: error });
+}
+
+function codeOf(error: Error): Code {
+  const byName = codesByName.get(error.name);
+  if (byName !== undefined) return byName;
+  const { code } = error as NodeJS.ErrnoException;
+  return (typeof code === 'string' ? codesByErrno.get(code) : undefined) ?? Code.Unknown;
+}
+
+const codesByName = new Map<string, Code>([
+  ['AbortError', Code.Canceled],
+  ['TimeoutError', Code.DeadlineExceeded],
+]);
+
+const codesByErrno = new Map<string, Code>([
+  ['ENOENT', Code.NotFound],
+  ['EEXIST', Code.AlreadyExists],
+  ['EACCES', Code.PermissionDenied],
+]);
+
+/** Follows causes, not forever: a chain may lead back to itself. */
+function statusInCause(error: Error): StatusError | undefined {
+  let { cause } = error;
+  for (let depth = 0; depth < maxCauseDepth && cause !== undefined; depth++) {
+    if (StatusError.is(cause)) return cause;
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return undefined;
+}
+
+const maxCauseDepth = 16;
+
+/** An error must not travel as success, nor with a code that is none. */
+function sendable(error: StatusError): StatusError {
+  if (Number.isInteger(error.code) && error.code !== Code.Ok) return error;
+  return new StatusError(Code.Unknown, error.message, { cause: error, details: error.details });
+}
+
+function describe(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return 'The handler threw a value that cannot be shown';
+  }
+}
