@@ -6,9 +6,9 @@ import { execa } from 'execa';
 
 import { containerdBinaries, type ContainerdVersion } from './containerd-binaries.ts';
 import { containerdConfig, type CriRuntime } from './containerd-config.ts';
-import { startContainerdProcess, type StopSignal } from './containerd-process.ts';
 import { endMarkedProcesses, markOf, markedProcesses, type MarkedProcess } from './marked-processes.ts';
 import { removeDir } from './remove-dir.ts';
+import { startServer, type StopSignal } from './server-process.ts';
 
 /** Options of `startContainerd()`. */
 export interface ContainerdOptions {
@@ -64,12 +64,13 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const address = join(dir, 'c.sock');
   const command = {
     binary: join(binaries, 'containerd'),
-    configFile,
+    args: ['--config', configFile],
     logFile: join(dir, 'containerd.log'),
     env: environment(dir, [...(options.path ?? []), binaries], options.env ?? {}),
+    serves: (log: string) => log.includes('containerd successfully booted'),
   };
   stack.defer(() => endMarkedProcesses(dir));
-  let running = await startContainerdProcess(command);
+  let running = await startServer(command);
   stack.defer(() => running.stop('SIGTERM'));
   const owned = stack.move();
   return {
@@ -83,7 +84,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
     kill: (signal) => running.stop(signal),
     restart: async () => {
       await running.stop('SIGTERM');
-      running = await startContainerdProcess(command);
+      running = await startServer(command);
     },
     logs: () => readFile(command.logFile, 'utf8'),
     processes: async () => (await markedProcesses(dir)).filter(({ pid }) => pid !== running.pid),
