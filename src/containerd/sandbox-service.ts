@@ -1,0 +1,107 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
+import type { Host } from '../host/host.ts';
+import type { Sandbox } from '../host/sandbox.ts';
+import type { Sandbox as SandboxService } from '../proto/containerd/sandbox_pb.ts';
+import { qemuArguments } from '../vmm/qemu.ts';
+import { readShares } from './bundle.ts';
+import { namespaceOf } from './namespace.ts';
+
+/** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
+const EXAMPLE_MEMORY_MIB = 512;
+
+/** containerd's Sandbox service of a shim, over the host's sandboxes. */
+export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
+  const find = (sandboxId: string, context: HandlerContext): Sandbox =>
+    host.sandboxes.get(namespaceOf(context.requestMetadata), sandboxId);
+
+  return {
+    async createSandbox({ sandboxId, bundlePath }, context) {
+      const shares = (bundlePath ? await readShares(bundlePath) : undefined) ?? configuredShares(host);
+      await host.sandboxes.create(
+        { namespace: namespaceOf(context.requestMetadata), sandboxId, shares, owner: 'shim' },
+        { signal: context.signal },
+      );
+      return {};
+    },
+
+    async startSandbox({ sandboxId }, context) {
+      const sandbox = find(sandboxId, context);
+      await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), context.signal);
+      return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
+    },
+
+    platform: () => ({ platform: { os: 'linux', architecture: goArchitecture() } }),
+
+    async stopSandbox({ sandboxId }, context) {
+      await find(sandboxId, context)[Symbol.asyncDispose]();
+      return {};
+    },
+
+    async waitSandbox({ sandboxId }, context) {
+      const { exitStatus, exitedAt } = await abortable(find(sandboxId, context).ended, context.signal);
+      return { exitStatus, exitedAt: timestampFromDate(exitedAt) };
+    },
+
+    sandboxStatus({ sandboxId, verbose }, context) {
+      const sandbox = find(sandboxId, context);
+      return {
+        sandboxId,
+        pid: pidOf(sandbox),
+        state: sandbox.exit ? 'SANDBOX_NOTREADY' : 'SANDBOX_READY',
+        info: verbose ? verboseInfo(sandbox) : {},
+        createdAt: timestampFromDate(sandbox.createdAt),
+        ...(sandbox.exit ? { exitedAt: timestampFromDate(sandbox.exit.exitedAt) } : {}),
+      };
+    },
+
+    pingSandbox({ sandboxId }, context) {
+      find(sandboxId, context);
+      return {};
+    },
+
+    async shutdownSandbox({ sandboxId }, context) {
+      await host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId);
+      return {};
+    },
+  };
+}
+
+const configuredShares = (
+  host: Host,
+): { tag: string; source?: string; sharedFs?: string; readOnly: boolean }[] =>
+  host.config.shares.map(({ tag, source, shared_fs, read_only }) => ({
+    tag,
+    ...(source === undefined ? {} : { source }),
+    ...(shared_fs === undefined ? {} : { sharedFs: shared_fs }),
+    readOnly: read_only,
+  }));
+
+/** The first share's daemon stands for the sandbox; one without shares has none but the host. */
+const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
+
+/** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
+function verboseInfo(sandbox: Sandbox): Record<string, string> {
+  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
+  const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
+  return {
+    ...(Object.fromEntries(shares) as Record<string, string>),
+    'vmm.qemu': JSON.stringify(qemu),
+    host: JSON.stringify({ pid: process.pid, version: process.version }),
+    ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
+  };
+}
+
+const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;
+
+/** Waits for a promise, but no longer than the caller does. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(asError(signal.reason));
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(asError(signal.reason));
+  signal.addEventListener('abort', onAbort, { once: true });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
+}
+
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new StatusError(Code.Canceled, 'The caller went away');

@@ -1,0 +1,188 @@
+import { execa } from 'execa';
+import type { ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
+import { withSpanSync } from '../tracing.ts';
+import { openListener } from './listener.ts';
+import { openOutput, type Output } from './output.ts';
+import { identify, type ProcessIdentity } from './process-identity.ts';
+import { createReadiness } from './readiness.ts';
+import { terminate } from './terminate.ts';
+
+/** What {@link startDaemon} starts. */
+export interface DaemonOptions {
+  /** `virtiofsd`, `nydusd`, …: the source of its log lines and the first word of its spans. */
+  readonly name: string;
+  /** Absolute path of the executable. */
+  readonly command: string;
+  /** Its arguments; the listening socket is its standard input. */
+  readonly args: readonly string[];
+  /** The vhost-user socket to open for it; removed when the daemon has ended. */
+  readonly socketPath: string;
+  /** The file that takes its output. */
+  readonly outputPath: string;
+  /** Matches the line that says it waits for its VMM; absent where its output will not say. */
+  readonly waitingLine?: RegExp | undefined;
+  /** Matches the line that says a VMM has connected. */
+  readonly connectedLine?: RegExp | undefined;
+  /** How long it may take until it waits for its VMM, in milliseconds. */
+  readonly startTimeoutMs: number;
+  /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
+  readonly stopTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/** How and when a daemon ended. */
+export interface DaemonExit extends ExitStatus {
+  /** `stopped`: this process asked for it. `disconnected`: status 0, its VMM left. `failed`: anything else. */
+  readonly reason: 'stopped' | 'disconnected' | 'failed';
+  readonly lastLines: readonly string[];
+  /** How long it ran, in milliseconds. */
+  readonly uptimeMs: number;
+}
+
+/** `starting` until it waits for its VMM, `connected` from the VMM's coming to its going. */
+export type DaemonState = 'starting' | 'waiting' | 'connected' | 'stopping' | 'exited';
+
+/** One running daemon. Disposal stops it and waits until it is gone. */
+export interface Daemon extends AsyncDisposable {
+  readonly identity: ProcessIdentity;
+  readonly socketPath: string;
+  readonly state: DaemonState;
+  readonly lastLines: readonly string[];
+  /** Resolves when the daemon waits for its VMM; rejects with a {@link DaemonError} where it never will. */
+  readonly ready: Promise<void>;
+  /** Resolves exactly once, when the process is gone and its socket removed. */
+  readonly exited: Promise<DaemonExit>;
+  /** SIGTERM, grace, SIGKILL, and waits until it is gone. Idempotent. */
+  stop(): Promise<DaemonExit>;
+}
+
+/**
+ * Opens the daemon's socket and starts the daemon on it; clients can connect as soon as this returns.
+ *
+ * @throws DaemonError when the process cannot be started, StatusError when the socket cannot be opened
+ */
+export function startDaemon(options: DaemonOptions): Daemon {
+  const { name, log, socketPath } = options;
+  using undo = new DisposableStack();
+  const output = undo.use(openOutput(options.outputPath, (line) => onLine(line)));
+  const startedAt = performance.now();
+  const child = undo.adopt(spawnOnSocket(options, output), (process) => process.kill('SIGKILL'));
+  const pid = child.pid as number;
+  const identity = identify(pid) ?? { pid, startTime: 0 };
+  let state: DaemonState = 'starting';
+
+  const readiness = createReadiness(options, () => {
+    if (state === 'starting') state = 'waiting';
+  });
+  const onLine = (line: string): void => {
+    log.info({ source: name, pid }, line);
+    if (options.waitingLine?.test(line)) readiness.reached();
+    if (options.connectedLine?.test(line)) {
+      readiness.reached();
+      if (state === 'waiting') state = 'connected';
+    }
+  };
+
+  const exited = new Promise<DaemonExit>((resolve) => {
+    child.once('exit', (exitCode, signal) => {
+      output.drain({ final: true });
+      const status = { exitCode: exitCode ?? undefined, signal: signal ?? undefined };
+      const exit = {
+        ...status,
+        reason: exitReason(state, exitCode),
+        lastLines: [...output.lastLines],
+        uptimeMs: performance.now() - startedAt,
+      };
+      state = 'exited';
+      output[Symbol.dispose]();
+      rmSync(socketPath, { force: true });
+      readiness.failed(exitError(name, exit));
+      resolve(exit);
+    });
+  });
+  undo.move();
+
+  const stop = async (): Promise<DaemonExit> => {
+    if (state !== 'exited' && state !== 'stopping') {
+      state = 'stopping';
+      await terminate(identity, { timeoutMs: options.stopTimeoutMs, exited, log });
+    }
+    return exited;
+  };
+
+  return {
+    identity,
+    socketPath,
+    ready: readiness.promise,
+    exited,
+    get state() {
+      return state;
+    },
+    get lastLines() {
+      return output.lastLines;
+    },
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+    },
+  };
+}
+
+/** Bind, spawn, publish, close: one synchronous stretch, so that this process never accepts a client. */
+function spawnOnSocket(options: DaemonOptions, output: Output): ChildProcess {
+  const { name, command, args, socketPath } = options;
+  using listener = withSpanSync(`${name}.socket.listen`, { [`${name}.socket_path`]: socketPath }, () =>
+    openListener(socketPath),
+  );
+  return withSpanSync(`${name}.spawn`, { 'process.executable.path': command }, (span) => {
+    // At descriptor 0 libuv makes the socket blocking, which both virtiofsds need; at 3 one dies and one spins.
+    const subprocess = execa(command, args, {
+      // execa takes any descriptor; its types name only the first ten.
+      stdin: listener.fd as 3,
+      stdout: output.fd as 3,
+      stderr: output.fd as 3,
+      detached: true,
+      cleanup: false,
+      buffer: false,
+      reject: false,
+      cwd: '/',
+      extendEnv: false,
+      env: daemonEnvironment(),
+    });
+    const child = subprocess.nodeChildProcess;
+    if (child?.pid === undefined) {
+      throw new DaemonError(`Cannot run "${command}": check that it is an executable for this machine`);
+    }
+    span.setAttribute('process.pid', child.pid);
+    try {
+      listener.publish();
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+    return child;
+  });
+}
+
+function exitReason(state: DaemonState, exitCode: number | null): DaemonExit['reason'] {
+  if (state === 'stopping') return 'stopped';
+  return exitCode === 0 ? 'disconnected' : 'failed';
+}
+
+/** Only what a daemon may need: our environment can hold secrets such as exporter headers. */
+function daemonEnvironment(): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'RUST_LOG', 'RUST_BACKTRACE'];
+  return Object.fromEntries(kept.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])));
+}
+
+/** The error for a daemon that ended: its status and the last thing it said. */
+function exitError(name: string, exit: DaemonExit): DaemonError {
+  const words = exit.lastLines.at(-1);
+  return new DaemonError(`${name} ${describeExit(exit)}${words ? `: ${words}` : ''}`, {
+    exit: { exitCode: exit.exitCode, signal: exit.signal },
+    lastLines: exit.lastLines,
+  });
+}

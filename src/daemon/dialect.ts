@@ -1,0 +1,58 @@
+import { execa } from 'execa';
+import { stat } from 'node:fs/promises';
+import { Code } from 'ttrpc-ts';
+import { DaemonError, messageOf } from '../errors.ts';
+
+/** Which virtiofsd: QEMU's former one in C, or the Rust one. Their argument lines differ. */
+export type Dialect = 'c' | 'rust';
+
+/** What a virtiofsd executable said of itself. */
+export interface VirtiofsdProgram {
+  readonly dialect: Dialect;
+  readonly version: string;
+}
+
+const PROBE_TIMEOUT_MS = 5000;
+
+const probes = new Map<string, Promise<VirtiofsdProgram>>();
+
+/**
+ * Asks an executable for its dialect and version, once for as long as the file does not change.
+ *
+ * @throws DaemonError where it does not answer like a virtiofsd
+ */
+export async function probeVirtiofsd(
+  path: string,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<VirtiofsdProgram> {
+  const { mtimeMs, size, ino } = await stat(path);
+  const key = `${path}:${ino}:${size}:${mtimeMs}`;
+  let probe = probes.get(key);
+  if (!probe) {
+    probe = askVersion(path);
+    probes.set(key, probe);
+    probe.catch(() => probes.delete(key));
+  }
+  const result = await probe;
+  signal?.throwIfAborted();
+  return result;
+}
+
+async function askVersion(path: string): Promise<VirtiofsdProgram> {
+  const result = await execa(path, ['--version'], {
+    reject: false,
+    all: true,
+    stdin: 'ignore',
+    timeout: PROBE_TIMEOUT_MS,
+  });
+  const version = /^virtiofsd(?: version)? (\d\S*)/m.exec(result.all)?.[1];
+  if (version === undefined) {
+    throw new DaemonError(
+      `Cannot tell which virtiofsd "${path}" is: "--version" answered ${JSON.stringify(result.all.slice(0, 200) || messageOf(result))}; ` +
+        'set "virtio_fs_dialect" to "c" or "rust" if it is one',
+      { code: Code.FailedPrecondition, exit: { exitCode: result.exitCode, signal: result.signal } },
+    );
+  }
+  // The C one was versioned with QEMU and says "virtiofsd version 7.2.22"; the Rust one says "virtiofsd 1.14.0".
+  return { dialect: /^virtiofsd version /m.test(result.all) ? 'c' : 'rust', version };
+}

@@ -1,0 +1,36 @@
+import { accessSync, constants } from 'node:fs';
+import { Code, StatusError } from 'ttrpc-ts';
+
+/** Where distributions put virtiofsd: the Rust one first, then QEMU's of Debian 12. */
+const PLACES = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/virtiofsd'];
+
+/**
+ * Finds the virtiofsd of this machine.
+ *
+ * @throws StatusError NotFound, naming where it was looked for
+ */
+export function findDaemon(path: string = process.env['PATH'] ?? ''): string {
+  const places = [
+    ...PLACES,
+    ...path
+      .split(':')
+      .filter(Boolean)
+      .map((directory) => `${directory}/virtiofsd`),
+  ];
+  const found = places.find(isExecutable);
+  if (found !== undefined) return found;
+  throw new StatusError(
+    Code.NotFound,
+    `No virtiofsd in ${PLACES.join(', ')} or PATH: install it (Debian 13: package virtiofsd; Debian 12: qemu-system-common), ` +
+      'or set "virtio_fs_daemon"',
+  );
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

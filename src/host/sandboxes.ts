@@ -1,0 +1,115 @@
+import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
+import type { DaemonExit } from '../daemon/daemon.ts';
+import type { Share } from '../share/provider.ts';
+import type { StateDirectory } from '../share/state-directory.ts';
+import { withAttributes } from '../tracing.ts';
+import type { Plugins } from './plugins.ts';
+import { openSandbox, type Sandbox, type SandboxRequest } from './sandbox.ts';
+
+/** A daemon that ended without being asked to. */
+export interface Quit {
+  readonly sandbox: Sandbox;
+  readonly share: Share;
+  readonly exit: DaemonExit;
+}
+
+/** The sandboxes of a host, one at most of each namespace and id. Disposal closes them all. */
+export interface Sandboxes extends AsyncDisposable {
+  /** @throws StatusError AlreadyExists; what a plugin's hook throws */
+  create(request: SandboxRequest, options?: { signal?: AbortSignal | undefined }): Promise<Sandbox>;
+  /** @throws StatusError NotFound */
+  get(namespace: string, sandboxId: string): Sandbox;
+  /** Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. */
+  delete(namespace: string, sandboxId: string): Promise<void>;
+  /** Those whose creation is done. */
+  list(): readonly Sandbox[];
+}
+
+interface Entry {
+  readonly request: SandboxRequest;
+  readonly creation: Promise<Sandbox>;
+  readonly cancel: AbortController;
+  sandbox?: Sandbox;
+}
+
+/** Creates the table of a host's sandboxes. */
+export function createSandboxes(parts: {
+  plugins: Plugins;
+  stateDir: StateDirectory;
+  sharedFs: string;
+  log: Logger;
+  onQuit: ((quit: Quit) => void) | undefined;
+}): Sandboxes {
+  const { stateDir, log, onQuit } = parts;
+  const entries = new Map<string, Entry>();
+
+  const create: Sandboxes['create'] = async (request, { signal } = {}) => {
+    const { namespace, sandboxId } = request;
+    const key = stateDir.sandboxDirectory(namespace, sandboxId);
+    if (entries.has(key)) {
+      throw new StatusError(Code.AlreadyExists, `Sandbox "${sandboxId}" exists: delete it first`);
+    }
+    const cancel = new AbortController();
+    const both = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
+    const creation = withAttributes(attributesOf(request), () =>
+      openSandbox(request, { ...parts, signal: both }),
+    );
+    const entry: Entry = { request, creation, cancel };
+    entries.set(key, entry);
+    try {
+      entry.sandbox = await creation;
+    } catch (error) {
+      entries.delete(key);
+      throw error;
+    }
+    if (onQuit) watch(entry.sandbox, onQuit);
+    return entry.sandbox;
+  };
+
+  const remove: Sandboxes['delete'] = async (namespace, sandboxId) => {
+    const key = stateDir.sandboxDirectory(namespace, sandboxId);
+    const entry = entries.get(key);
+    if (!entry) return;
+    entry.cancel.abort(
+      new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
+    );
+    const sandbox = await entry.creation.catch(() => undefined);
+    await withAttributes(attributesOf(entry.request), async () => sandbox?.[Symbol.asyncDispose]());
+    if (entries.get(key) === entry) entries.delete(key);
+  };
+
+  return {
+    create,
+    delete: remove,
+    get(namespace, sandboxId) {
+      const sandbox = entries.get(stateDir.sandboxDirectory(namespace, sandboxId))?.sandbox;
+      if (sandbox) return sandbox;
+      throw new StatusError(Code.NotFound, `No sandbox "${sandboxId}" in namespace "${namespace}"`);
+    },
+    list: () => [...entries.values()].flatMap(({ sandbox }) => sandbox ?? []),
+    async [Symbol.asyncDispose]() {
+      const requests = [...entries.values()].map(({ request }) => request);
+      const results = await Promise.allSettled(
+        requests.map(({ namespace, sandboxId }) => remove(namespace, sandboxId)),
+      );
+      for (const result of results) {
+        if (result.status === 'rejected')
+          log.error({ err: result.reason as unknown }, 'Cannot close a sandbox');
+      }
+    },
+  };
+}
+
+const attributesOf = ({ namespace, sandboxId }: SandboxRequest): Record<string, string> => ({
+  'sandbox.id': sandboxId,
+  'containerd.namespace': namespace,
+});
+
+function watch(sandbox: Sandbox, onQuit: (quit: Quit) => void): void {
+  for (const share of sandbox.shares) {
+    void share.closed.then((exit) => {
+      if (exit.reason !== 'stopped') onQuit({ sandbox, share, exit });
+    });
+  }
+}

@@ -1,0 +1,33 @@
+export { Code, StatusError } from 'ttrpc-ts';
+export { configSchema, parseConfig, readConfig, type Config, type ConfigInput } from './config.ts';
+export {
+  startDaemon,
+  type Daemon,
+  type DaemonExit,
+  type DaemonOptions,
+  type DaemonState,
+} from './daemon/daemon.ts';
+export { startVirtiofsd, type VirtiofsdSettings, type VirtiofsdSurroundings } from './daemon/virtiofsd.ts';
+export { ConfigError, DaemonError, ManifestError, type ExitStatus } from './errors.ts';
+export { openHost, type Host, type HostOptions } from './host/host.ts';
+export type { Quit, Sandboxes } from './host/sandboxes.ts';
+export type { Sandbox, SandboxExit, SandboxRequest, ShareSpec } from './host/sandbox.ts';
+export { openDaemonShare, type DaemonShareOptions, type SharePlaces } from './share/daemon-share.ts';
+export type {
+  CreateRequest,
+  DaemonSlots,
+  DeleteRequest,
+  Hooks,
+  MountHookRequest,
+  MountRequest,
+  PluginContext,
+  Provider,
+  Share,
+  ShareOwner,
+  ShareRequest,
+  ShareStatus,
+} from './share/provider.ts';
+export type { StateDirectory } from './share/state-directory.ts';
+export { virtiofsConfigSchema, type VirtiofsConfig } from './share/virtiofs-config.ts';
+export { createVirtiofsProvider } from './share/virtiofs-provider.ts';
+export { qemuArguments } from './vmm/qemu.ts';

@@ -1,0 +1,19 @@
+import { rm } from 'node:fs/promises';
+import { Code, StatusError } from 'ttrpc-ts';
+import { mountsBeneath } from './mount-table.ts';
+
+/**
+ * Removes a directory that the host owns, with what is in it.
+ *
+ * @throws StatusError FailedPrecondition while something is mounted there: removing would reach into that source
+ */
+export async function removeTree(directory: string): Promise<void> {
+  const mounts = mountsBeneath(directory);
+  if (mounts.length > 0) {
+    throw new StatusError(
+      Code.FailedPrecondition,
+      `Cannot remove "${directory}": "${mounts[0]}" is still mounted; unmount it first`,
+    );
+  }
+  await rm(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,167 @@
+import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Code, StatusError } from 'ttrpc-ts';
+import type { Daemon } from '../daemon/daemon.ts';
+import { bootId } from '../daemon/process-identity.ts';
+import { DaemonError, messageOf } from '../errors.ts';
+import { removeTree } from '../mount/remove-tree.ts';
+import { activeSpanContext } from '../tracing.ts';
+import type { PluginContext, Share, ShareRequest } from './provider.ts';
+import { RECORD_FILE, writeRecord, type ShareRecord } from './record.ts';
+
+/** The places that a share's daemon uses. */
+export interface SharePlaces {
+  readonly socketPath: string;
+  readonly sharedDir: string;
+  readonly outputPath: string;
+}
+
+/** How {@link openDaemonShare} gets its daemon. */
+export interface DaemonShareOptions {
+  readonly queueSize: number;
+  readonly start: (places: SharePlaces) => Promise<Daemon>;
+}
+
+const boot = bootId();
+
+/**
+ * Opens a share that one daemon serves: makes its places, records it before the spawn and after, starts the daemon.
+ * What was made is undone when a later step fails; a second share of the same tag in a sandbox is refused.
+ *
+ * @throws StatusError AlreadyExists for a tag in use; whatever `start` throws, with the share's name before it
+ */
+export async function openDaemonShare(
+  context: PluginContext,
+  request: ShareRequest,
+  { queueSize, start }: DaemonShareOptions,
+): Promise<Share> {
+  const { stateDir, daemons } = context;
+  await using undo = new AsyncDisposableStack();
+  const directory = makeShareDirectory(
+    stateDir.shareDirectory(request.namespace, request.sandboxId, request.tag),
+    request,
+  );
+  undo.defer(() => removeShareDirectory(directory));
+
+  const sharedDir = request.source ?? stateDir.newSharedDirectory();
+  if (request.source === undefined) {
+    mkdirSync(sharedDir, { mode: 0o755 });
+    undo.defer(() => removeTree(sharedDir));
+  }
+  const places = {
+    socketPath: stateDir.newSocketPath(),
+    sharedDir,
+    outputPath: join(directory, 'daemon.log'),
+  };
+  const record: ShareRecord = {
+    owner: request.owner,
+    sharedFs: request.sharedFs,
+    tag: request.tag,
+    source: sharedDir,
+    ownsSource: request.source === undefined,
+    socketPath: places.socketPath,
+    bootId: boot,
+  };
+  writeRecord(directory, record);
+
+  const daemon = await daemons(() => start(places)).catch((error: unknown) => {
+    throw inShare(request.tag, error);
+  });
+  undo.use(daemon);
+  const span = activeSpanContext();
+  writeRecord(directory, {
+    ...record,
+    ...daemon.identity,
+    ...(span
+      ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
+      : {}),
+  });
+  return createShare({ request, places, queueSize, daemon, owned: undo.move() });
+}
+
+function createShare(parts: {
+  request: ShareRequest;
+  places: SharePlaces;
+  queueSize: number;
+  daemon: Daemon;
+  owned: AsyncDisposableStack;
+}): Share {
+  const { request, places, queueSize, daemon, owned } = parts;
+  const { socketPath, sharedDir } = places;
+  const { tag } = request;
+  const ready = daemon.ready.catch((error: unknown) => {
+    throw inShare(tag, error);
+  });
+  ready.catch(() => {});
+  let closing: Promise<void> | undefined;
+  return {
+    tag,
+    sharedFs: request.sharedFs,
+    socketPath,
+    sharedDir,
+    queueSize,
+    pid: daemon.identity.pid,
+    ready,
+    closed: daemon.exited,
+    status: () => ({
+      tag,
+      state: daemon.state,
+      pid: daemon.identity.pid,
+      socketPath,
+      sharedDir,
+      lastLines: [...daemon.lastLines],
+    }),
+    mount: () => noMounts('Mount', request.sharedFs),
+    unmount: () => noMounts('Unmount', request.sharedFs),
+    [Symbol.asyncDispose]: () => (closing ??= owned.disposeAsync()),
+  };
+}
+
+const noMounts = (operation: string, sharedFs: string): Promise<never> =>
+  Promise.reject(
+    new StatusError(Code.Unimplemented, `${operation} is not implemented for "${sharedFs}" shares`),
+  );
+
+function makeShareDirectory(directory: string, { tag, sandboxId }: ShareRequest): string {
+  mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    return directory;
+  } catch (cause) {
+    throw new StatusError(
+      Code.AlreadyExists,
+      `Sandbox "${sandboxId}" already has a share "${tag}": delete it first`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Removes a share's files, and its sandbox's and namespace's directories when it was the last in them. */
+function removeShareDirectory(directory: string): void {
+  for (const name of [RECORD_FILE, `${RECORD_FILE}.new`, 'daemon.log'])
+    rmSync(join(directory, name), { force: true });
+  for (const path of [directory, dirname(directory), dirname(dirname(directory))]) {
+    try {
+      rmdirSync(path);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Names the share in an error from below, and keeps its code, exit status and output. */
+function inShare(tag: string, error: unknown): StatusError {
+  const message = `Cannot start share "${tag}": ${messageOf(error)}`;
+  if (error instanceof DaemonError) {
+    return new DaemonError(message, {
+      exit: error.exit,
+      lastLines: error.lastLines,
+      code: error.code,
+      cause: error,
+    });
+  }
+  if (StatusError.is(error)) return new StatusError(error.code, message, { cause: error });
+  throw error;
+}

@@ -1,0 +1,32 @@
+import type { Share } from '../share/provider.ts';
+
+/**
+ * The arguments that give a QEMU machine (7.2 or newer) its shares. They include its memory: vhost-user needs all of the
+ * guest's RAM shared, and with `share=off` the guest hangs at its first access without a message. Leave out `-m`'s size
+ * and any memory backend of your own; the machine type must be one with PCI, and must not be given one twice.
+ *
+ * @param shares in the order of their devices
+ * @param options.memoryMiB size of the guest's RAM, in MiB
+ */
+export function qemuArguments(
+  shares: readonly Pick<Share, 'tag' | 'socketPath' | 'queueSize'>[],
+  { memoryMiB }: { memoryMiB: number },
+): string[] {
+  return [
+    '-m',
+    `${memoryMiB}M`,
+    '-object',
+    `memory-backend-memfd,id=fs-memory,size=${memoryMiB}M,share=on`,
+    '-numa',
+    'node,memdev=fs-memory',
+    ...shares.flatMap(({ tag, socketPath, queueSize }, index) => [
+      '-chardev',
+      `socket,id=fs${index},path=${value(socketPath)}`,
+      '-device',
+      `vhost-user-fs-pci,chardev=fs${index},tag=${value(tag)},queue-size=${queueSize},num-request-queues=1`,
+    ]),
+  ];
+}
+
+/** A comma ends a value in QEMU's options; two stand for one. */
+const value = (text: string): string => text.replaceAll(',', ',,');
