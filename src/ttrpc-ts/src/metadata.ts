@@ -21,7 +21,7 @@ export class Metadata implements Iterable<[string, string]> {
     }
     for (const [key, value] of Object.entries(init)) {
       if (typeof value === 'string') this.append(key, value);
-      else this.append(key, ...(value as readonly string[]));
+      else this.append(key, ...value);
     }
   }
 

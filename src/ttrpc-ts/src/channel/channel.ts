@@ -35,7 +35,7 @@ export class Channel {
     this.#sink = sink;
     this.#limits = limits;
     this.#reader = new FrameReader(sink);
-    this.output = new Output(stream);
+    this.output = new Output(stream, this.#onFlush);
     const { promise, resolve } = Promise.withResolvers<StatusError>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -120,6 +120,11 @@ export class Channel {
       this.destroy(new StatusError(Code.Internal, 'Cannot handle a received frame', { cause }));
     }
     if (this.#holds.size === 0) this.#stream.resume();
+  };
+
+  /** A stream that takes everything at once has nothing to drain. */
+  readonly #onFlush = (): void => {
+    if (this.#waiting.length > 0 && this.output.queuedLength < this.#limits.highWaterMark) this.#onDrain();
   };
 
   readonly #onDrain = (): void => {

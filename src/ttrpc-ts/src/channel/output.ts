@@ -10,6 +10,7 @@ export class Output {
   /** Where reserved bytes are written. Changes with every `reserve()`. */
   buffer: Buffer = Buffer.allocUnsafeSlow(slabLength);
   readonly #stream: Duplex;
+  readonly #onFlush: () => void;
   /** A socket's completed write has left the process, so its bytes may be overwritten. */
   readonly #reusable: boolean;
   #parts: Uint8Array[] = [];
@@ -19,8 +20,9 @@ export class Output {
   #scheduled = false;
   #closed = false;
 
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, onFlush: () => void) {
     this.#stream = stream;
+    this.#onFlush = onFlush;
     this.#reusable = stream instanceof Socket;
   }
 
@@ -69,6 +71,7 @@ export class Output {
       this.#start = 0;
       this.#end = 0;
     }
+    this.#onFlush();
   };
 
   /** Drops what is not yet written, and all that comes. */

@@ -1,11 +1,15 @@
 import type { Message } from '@bufbuild/protobuf';
-import { Code } from '../code.ts';
 import { Metadata } from '../metadata.ts';
-import { StatusError } from '../status-error.ts';
+import { callBidiStream } from './bidi-stream.ts';
 import { type CallOptions, completeCallOptions } from './call-options.ts';
+import { callClientStream } from './client-stream.ts';
 import type { BoundMethod, ClientConnection } from './connection.ts';
 import type { ClientCall, ClientInterceptor, ClientNext } from './interceptor.ts';
+import { callServerStream } from './server-stream.ts';
 import { callUnary } from './unary.ts';
+
+/** Calls a method with a message, or an iterable of them. */
+export type Invoke = (input: unknown, options?: CallOptions) => Promise<Message> | AsyncIterable<Message>;
 
 /** Returns the function that calls a method, through the interceptors if there are any. */
 export function bindMethod(
@@ -16,31 +20,45 @@ export function bindMethod(
   const invoke = invoker(connection, bound);
   if (interceptors.length === 0) return invoke;
   const last: ClientNext = async ({ message, signal, timeoutMs, metadata }) =>
-    (await invoke(message, { signal, timeoutMs, metadata })) as Message;
+    invoke(message, { signal, timeoutMs, metadata });
   const chain = interceptors.reduceRight((next, interceptor) => interceptor(next), last);
   const { method } = bound;
-  const { methodKind } = method;
-  const intercept: Invoke = async (message, options) => {
-    const { signal, timeoutMs, metadata } = completeCallOptions(options);
-    const call = {
+  const intercept = async (
+    message: unknown,
+    options?: CallOptions,
+  ): Promise<Message | AsyncIterable<Message>> => {
+    const complete = completeCallOptions(options);
+    const metadata = complete.metadata?.clone() ?? new Metadata();
+    return chain({
+      ...complete,
       service: method.parent,
       method,
-      kind: methodKind,
+      kind: method.methodKind,
       message,
-      signal,
-      timeoutMs,
-      metadata: metadata?.clone() ?? new Metadata(),
-    };
-    return chain(call as ClientCall);
+      metadata,
+    } as ClientCall);
   };
-  return intercept;
+  if (method.methodKind === 'unary' || method.methodKind === 'client_streaming') {
+    return intercept as (message: unknown, options?: CallOptions) => Promise<Message>;
+  }
+  return (message, options) => flatten(intercept(message, options) as Promise<AsyncIterable<Message>>);
 }
-
-/** Calls a method with a message, or an iterable of them. */
-export type Invoke = (input: unknown, options?: CallOptions) => unknown;
 
 function invoker(connection: ClientConnection, bound: BoundMethod): Invoke {
   const { methodKind } = bound.method;
   if (methodKind === 'unary') return (message, options) => callUnary(connection, bound, { message, options });
-  return () => Promise.reject(new StatusError(Code.Unimplemented, `Cannot call a ${methodKind} method yet`));
+  if (methodKind === 'server_streaming') {
+    return (message, options) => callServerStream(connection, bound, { message, options });
+  }
+  const call = methodKind === 'client_streaming' ? callClientStream : callBidiStream;
+  return (messages, options) =>
+    call(connection, bound, { messages: messages as AsyncIterable<unknown>, options });
+}
+
+/** Makes an iterable of the promise of one. The call has started; its error is for who iterates. */
+function flatten(answers: Promise<AsyncIterable<Message>>): AsyncIterable<Message> {
+  answers.catch(() => {});
+  return (async function* () {
+    yield* await answers;
+  })();
 }

@@ -7,7 +7,6 @@ import { Code } from '../code.ts';
 import type { Codec } from '../codec.ts';
 import { oversizeError } from '../envelope/oversize.ts';
 import { encodeRoute } from '../envelope/request.ts';
-import type { PayloadRange } from '../envelope/response.ts';
 import type { Limits } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
 import { bindMethod } from './bind.ts';
@@ -22,9 +21,13 @@ export interface BoundMethod {
 
 /** A call that waits for frames. Its methods do not throw. */
 export interface PendingCall {
+  /** Whether it has its answer, or was abandoned. */
+  readonly ended: boolean;
   onFrame(header: Readonly<FrameHeader>, buffer: Buffer, start: number, end: number): void;
   /** Ends the call with an error. Does nothing to one that has ended. */
   abandon(error: StatusError): void;
+  /** The connection has ended, and with it the call. */
+  onClose(reason: StatusError): void;
 }
 
 /** What a client connection is made from. */
@@ -97,8 +100,8 @@ export class ClientConnection implements Transport {
     return this.#codec.encode(schema, message);
   }
 
-  decode(schema: DescMessage, buffer: Buffer, { start, end }: PayloadRange): Message {
-    return this.#codec.decode(schema, new Uint8Array(buffer.buffer, buffer.byteOffset + start, end - start));
+  decode(schema: DescMessage, payload: Uint8Array): Message {
+    return this.#codec.decode(schema, payload);
   }
 
   drained(): Promise<void> {
@@ -124,7 +127,7 @@ export class ClientConnection implements Transport {
   }
 
   onClose(reason: StatusError): void {
-    for (const call of this.#calls.values()) call.abandon(reason);
+    for (const call of this.#calls.values()) call.onClose(reason);
     this.#calls.clear();
   }
 }

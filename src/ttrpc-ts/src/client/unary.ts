@@ -1,12 +1,13 @@
 import type { Message } from '@bufbuild/protobuf';
 import { type FrameHeader, MessageType } from '../channel/frame.ts';
 import { readResponse } from '../envelope/response.ts';
-import { encodeTail, writeRequest } from '../envelope/request.ts';
+import { writeRequest } from '../envelope/request.ts';
 import type { StatusError } from '../status-error.ts';
 import { guardCall } from './call-guard.ts';
 import { type CallOptions, completeCallOptions, type CompleteCallOptions } from './call-options.ts';
 import type { BoundMethod, ClientConnection, PendingCall } from './connection.ts';
 import { callError, protocolError } from './errors.ts';
+import { encodeOptions, sendLater } from './send.ts';
 
 /** Calls a unary method. */
 export function callUnary(
@@ -42,7 +43,8 @@ class UnaryCall implements PendingCall {
     try {
       const complete = completeCallOptions(options);
       this.#release = guardCall(this, complete);
-      if (this.#connection.congested) this.#sendLater(message, complete);
+      if (this.#connection.congested)
+        sendLater(this.#connection, this, { options: complete, send: (left) => this.#send(message, left) });
       else this.#send(message, complete);
     } catch (error) {
       this.abandon(callError(error));
@@ -53,12 +55,21 @@ class UnaryCall implements PendingCall {
     if (header.type !== MessageType.Response) return this.abandon(protocolError(header.type));
     try {
       const payload = readResponse(buffer, start, end);
-      const message = this.#connection.decode(this.#bound.method.output, buffer, payload);
+      const bytes = new Uint8Array(
+        buffer.buffer,
+        buffer.byteOffset + payload.start,
+        payload.end - payload.start,
+      );
+      const message = this.#connection.decode(this.#bound.method.output, bytes);
       this.#finish();
       this.#settle.resolve(message);
     } catch (error) {
       this.abandon(callError(error));
     }
+  }
+
+  get ended(): boolean {
+    return this.#settled;
   }
 
   abandon(error: StatusError): void {
@@ -67,37 +78,18 @@ class UnaryCall implements PendingCall {
     this.#settle.reject(error);
   }
 
+  onClose(reason: StatusError): void {
+    this.abandon(reason);
+  }
+
   #send(message: unknown, options: CompleteCallOptions): void {
     const { method, route } = this.#bound;
     const payload = this.#connection.encode(method.input, message);
-    const { timeoutMs, metadata } = options;
-    const tail =
-      timeoutMs === undefined && metadata === undefined
-        ? undefined
-        : encodeTail(nanoseconds(timeoutMs), metadata);
+    const tail = encodeOptions(options);
     const streamId = this.#connection.allocate();
     writeRequest(this.#connection.output, { streamId, flags: 0, route, payload, tail });
     this.#streamId = streamId;
     this.#connection.register(streamId, this);
-  }
-
-  /** Waits for a peer that is slow to read, so that what waits is not encoded yet. */
-  #sendLater(message: unknown, options: CompleteCallOptions): void {
-    const calledAt = performance.now();
-    const send = (): void => {
-      if (this.#settled) return;
-      if (this.#connection.congested) return wait();
-      const { timeoutMs } = options;
-      const left =
-        timeoutMs === undefined ? undefined : Math.max(timeoutMs - (performance.now() - calledAt), 0.001);
-      try {
-        this.#send(message, { ...options, timeoutMs: left });
-      } catch (error) {
-        this.abandon(callError(error));
-      }
-    };
-    const wait = (): void => void this.#connection.drained().then(send);
-    wait();
   }
 
   #finish(): void {
@@ -105,9 +97,4 @@ class UnaryCall implements PendingCall {
     this.#release?.();
     this.#connection.forget(this.#streamId);
   }
-}
-
-/** Converts a timeout to the wire's unit; 0 is none. */
-export function nanoseconds(timeoutMs: number | undefined): bigint {
-  return timeoutMs === undefined ? 0n : BigInt(Math.max(1, Math.round(timeoutMs * 1e6)));
 }

@@ -67,8 +67,8 @@ export class RequestReader<Route> {
 
   /** Reads a request whose names occur more than once: as in all of protobuf the last one counts. */
   #readNames(buffer: Uint8Array, start: number, end: number): RequestEnvelope<Route> {
-    const { find } = this.#table;
-    const plain = new RequestReader<Route>({ match: () => undefined, find: find.bind(this.#table) });
+    const find = (service: string, method: string): Route => this.#table.find(service, method);
+    const plain = new RequestReader<Route>({ match: () => undefined, find });
     return plain.read(buffer, start, end);
   }
 

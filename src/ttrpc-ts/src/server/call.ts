@@ -1,8 +1,10 @@
+import { Flag } from '../channel/frame.ts';
+import { writeData } from '../envelope/data.ts';
 import { writeResponse, writeStatus } from '../envelope/response.ts';
 import { Code } from '../code.ts';
 import { toStatusError } from '../error-status.ts';
 import { StatusError } from '../status-error.ts';
-import { type CallContext, canceledError } from './context.ts';
+import type { CallContext } from './context.ts';
 import type { ServerConnection } from './connection.ts';
 import type { Route } from './router.ts';
 
@@ -61,9 +63,22 @@ export class ActiveCall {
     this.#end(reason);
   }
 
-  /** A frame of data came in. A unary call takes none. */
-  onData(_flags: number, _payload: Uint8Array): void {
+  /** A frame of data came in. A call whose client does not stream takes none. */
+  onData(flags: number, _payload: Uint8Array): void {
+    if (this.route.method.methodKind === 'server_streaming' && (flags & Flag.NoData) !== 0) return;
     this.refuse(dataError('ttrpc: stream closed'));
+  }
+
+  /** Sends one of many answers. Throws a `StatusError` where it cannot. */
+  send(message: unknown): void {
+    writeData(this.connection.output, this.streamId, 0, this.encode(message));
+  }
+
+  /** Tells the client that no answers follow, and ends. */
+  closeStream(): void {
+    if (this.#ended) return;
+    writeData(this.connection.output, this.streamId, Flag.RemoteClosed | Flag.NoData, noPayload);
+    this.#end();
   }
 
   /** Encodes an answer. Throws a `StatusError` where there is none, or none of that type. */
@@ -90,12 +105,18 @@ export class ActiveCall {
     }
   }
 
+  /** What a kind of call has to give back at its end. */
+  protected onEnd(_reason: StatusError | undefined): void {}
+
   #end(reason?: StatusError): void {
     this.#ended = true;
+    this.context.end(reason);
+    this.onEnd(reason);
     this.connection.forget(this.streamId);
-    this.context.end(reason ?? canceledError());
   }
 }
+
+const noPayload = new Uint8Array(0);
 
 /** The error of data that a stream cannot take, in Go's words. */
 export function dataError(message: string): StatusError {

@@ -59,9 +59,28 @@ export class ServerConnection {
     this.#channel.destroy(new StatusError(Code.Unavailable, 'ttrpc: server closed'));
   }
 
+  /** Whether senders should wait for `drained()`. */
+  get congested(): boolean {
+    return this.#channel.congested;
+  }
+
+  drained(): Promise<void> {
+    return this.#channel.drained();
+  }
+
+  /** Reads nothing further until `release()` with the same holder. */
+  hold(holder: unknown): void {
+    this.#channel.hold(holder);
+  }
+
+  release(holder: unknown): void {
+    this.#channel.release(holder);
+  }
+
+  /** Lets go of a call that has ended. */
   forget(streamId: number): void {
     this.#calls.delete(streamId);
-    if (this.#channel.congested) this.#holdForOutput();
+    this.#holdIfCongested();
     if (this.#draining) this.#endIfIdle();
   }
 
@@ -88,7 +107,7 @@ export class ServerConnection {
   }
 
   onOversize({ streamId, length }: Readonly<FrameHeader>): void {
-    writeStatus(this.output, streamId, oversizeError(length));
+    this.#writeStatus(streamId, oversizeError(length));
   }
 
   onClose(reason: StatusError): void {
@@ -110,7 +129,7 @@ export class ServerConnection {
       const payload = view(buffer, request.payloadStart, request.payloadEnd);
       serveCall(this, route, { streamId, context, payload, register: this.#register });
     } catch (error) {
-      if (StatusError.is(error)) writeStatus(this.output, streamId, error);
+      if (StatusError.is(error)) this.#writeStatus(streamId, error);
       else
         this.#refuse(streamId, Code.InvalidArgument, `unmarshal request error: ${(error as Error).message}`);
     }
@@ -130,11 +149,17 @@ export class ServerConnection {
   }
 
   #refuse(streamId: number, code: Code, message: string): void {
-    writeStatus(this.output, streamId, new StatusError(code, message));
+    this.#writeStatus(streamId, new StatusError(code, message));
+  }
+
+  #writeStatus(streamId: number, status: StatusError): void {
+    writeStatus(this.output, streamId, status);
+    this.#holdIfCongested();
   }
 
   /** Reads no further requests from a peer that does not read its answers. */
-  #holdForOutput(): void {
+  #holdIfCongested(): void {
+    if (!this.#channel.congested) return;
     this.#channel.hold(this);
     void this.#channel.drained().then(() => this.#channel.release(this));
   }

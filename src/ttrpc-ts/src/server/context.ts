@@ -34,7 +34,8 @@ export class CallContext implements HandlerContext {
   #metadata: Metadata | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #ended: StatusError | undefined;
+  #ended = false;
+  #reason: StatusError | undefined;
 
   constructor(call: {
     method: DescMethod;
@@ -68,12 +69,13 @@ export class CallContext implements HandlerContext {
     return (this.#controller ??= this.#startSignal()).signal;
   }
 
-  /** Ends the call for its handler. The first reason counts. */
-  end(reason: StatusError): void {
+  /** Ends the call for its handler: because it has returned, or for a reason. The first one counts. */
+  end(reason?: StatusError): void {
     if (this.#ended) return;
-    this.#ended = reason;
+    this.#ended = true;
+    this.#reason = reason;
     clearTimeout(this.#timer);
-    this.#controller?.abort(reason);
+    this.#controller?.abort(reason ?? canceledError());
   }
 
   get #timeoutMs(): number {
@@ -83,7 +85,7 @@ export class CallContext implements HandlerContext {
   #startSignal(): AbortController {
     const controller = new AbortController();
     if (this.#ended) {
-      controller.abort(this.#ended);
+      controller.abort(this.#reason ?? canceledError());
     } else if (this.timeoutNano !== 0n) {
       const left = this.#receivedAt + this.#timeoutMs - Date.now();
       if (left <= 0) controller.abort(deadlineError());

@@ -29,10 +29,10 @@ export interface Listener {
  */
 export async function openListener(
   target: ListenTarget,
-  onSocket: (socket: Socket) => void,
+  onSocket: (socket: Socket, name: string) => void,
 ): Promise<Listener> {
-  const server = createServer(onSocket);
   const name = 'path' in target ? target.path : `fd:${target.fd}`;
+  const server = createServer((socket) => onSocket(socket, name));
   await start(server, target, name);
   // What accept(2) reports from now on concerns one connection; Node.js goes on accepting.
   server.on('error', () => {});

@@ -63,6 +63,8 @@ class TtrpcServer implements Server {
   readonly #shared: ServerConnectionOptions & { readonly router: Router };
   readonly #listeners = new Set<Listener>();
   readonly #connections = new Set<ServerConnection>();
+  /** Connections that the handshake looks at. */
+  readonly #arriving = new Set<Duplex>();
   #connectionCount = 0;
   #closed = false;
 
@@ -90,9 +92,7 @@ class TtrpcServer implements Server {
 
   async listen(target: ListenTarget): Promise<void> {
     this.#checkOpen();
-    let name: string | undefined;
-    const listener = await openListener(target, (socket) => this.#accept(socket, name));
-    ({ name } = listener);
+    const listener = await openListener(target, (socket, name) => this.#accept(socket, name));
     if (this.#closed) {
       await listener.close();
       this.#checkOpen();
@@ -136,6 +136,7 @@ class TtrpcServer implements Server {
 
   #closeListeners(): Promise<unknown> {
     this.#closed = true;
+    for (const stream of this.#arriving) stream.destroy();
     return Promise.all([...this.#listeners].map((listener) => listener.close()));
   }
 
@@ -152,30 +153,41 @@ class TtrpcServer implements Server {
   }
 
   async #acceptAfterHandshake(peer: Peer, handshake: (peer: Peer) => void | Promise<void>): Promise<void> {
-    const ignoreError = (): void => {};
-    peer.stream.on('error', ignoreError);
+    this.#arriving.add(peer.stream);
+    peer.stream.on('error', ignore);
     try {
       await handshake(peer);
       if (this.#closed) peer.stream.destroy();
       else this.#serve(peer);
     } catch {
       peer.stream.destroy();
+    } finally {
+      this.#arriving.delete(peer.stream);
     }
   }
 
   #serve(peer: Peer): void {
     const connection = new ServerConnection(peer, this.#shared);
     this.#connections.add(connection);
-    void connection.closed.then((reason) => {
-      this.#connections.delete(connection);
-      this.#options.onConnectionClose?.(peer, reason);
-    });
+    void this.#release(connection);
+  }
+
+  async #release(connection: ServerConnection): Promise<void> {
+    const reason = await connection.closed;
+    this.#connections.delete(connection);
+    try {
+      this.#options.onConnectionClose?.(connection.peer, reason);
+    } catch {
+      // A broken observer must not end the process.
+    }
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new StatusError(Code.FailedPrecondition, 'Cannot serve: the server is closed');
   }
 }
+
+function ignore(): void {}
 
 function rejectOnAbort(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
   const { promise, reject } = Promise.withResolvers<never>();
