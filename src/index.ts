@@ -1,4 +1,8 @@
 export { Code, StatusError } from 'ttrpc-ts';
+/** The schema library of the host, so that a plugin needs no packages of its own. */
+export { z } from 'zod';
+export { sendTraceContext } from './containerd/send-trace-context.ts';
+export { serve, type Serving } from './containerd/serve.ts';
 export { configSchema, parseConfig, readConfig, type Config, type ConfigInput } from './config.ts';
 export {
   startDaemon,

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
-import { withSpanSync } from '../tracing.ts';
+import { activeSpanContext, withSpan, withSpanSync } from '../tracing.ts';
 import { openListener } from './listener.ts';
 import { openOutput, type Output } from './output.ts';
 import { identify, type ProcessIdentity } from './process-identity.ts';
@@ -72,6 +72,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
   const child = undo.adopt(spawnOnSocket(options, output), (process) => process.kill('SIGKILL'));
   const pid = child.pid as number;
   const identity = identify(pid) ?? { pid, startTime: 0 };
+  const startedBy = activeSpanContext();
   let state: DaemonState = 'starting';
 
   const readiness = createReadiness(options, () => {
@@ -108,7 +109,16 @@ export function startDaemon(options: DaemonOptions): Daemon {
   const stop = async (): Promise<DaemonExit> => {
     if (state !== 'exited' && state !== 'stopping') {
       state = 'stopping';
-      await terminate(identity, { timeoutMs: options.stopTimeoutMs, exited, log });
+      const attributes = { 'process.pid': pid };
+      await withSpan(
+        `${name}.stop`,
+        attributes,
+        () =>
+          withSpan(`${name}.kill`, attributes, () =>
+            terminate(identity, { timeoutMs: options.stopTimeoutMs, exited, log }),
+          ),
+        { startedBy },
+      );
     }
     return exited;
   };

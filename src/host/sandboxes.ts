@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
@@ -50,6 +51,10 @@ export function createSandboxes(parts: {
     if (entries.has(key)) {
       throw new StatusError(Code.AlreadyExists, `Sandbox "${sandboxId}" exists: delete it first`);
     }
+    for (const { tag, source } of request.shares) {
+      stateDir.shareDirectory(namespace, sandboxId, tag);
+      if (source) requireAbsolute(tag, source);
+    }
     const cancel = new AbortController();
     const both = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
     const creation = withAttributes(attributesOf(request), () =>
@@ -99,6 +104,14 @@ export function createSandboxes(parts: {
       }
     },
   };
+}
+
+function requireAbsolute(tag: string, source: string): void {
+  if (isAbsolute(source)) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `Share "${tag}" has a relative source "${source}": use an absolute path`,
+  );
 }
 
 const attributesOf = ({ namespace, sandboxId }: SandboxRequest): Record<string, string> => ({

@@ -109,6 +109,7 @@ function createShare(parts: {
       pid: daemon.identity.pid,
       socketPath,
       sharedDir,
+      queueSize,
       lastLines: [...daemon.lastLines],
     }),
     mount: () => noMounts('Mount', request.sharedFs),

@@ -29,6 +29,7 @@ export interface ShareStatus {
   readonly pid: number;
   readonly socketPath: string;
   readonly sharedDir: string;
+  readonly queueSize: number;
   readonly lastLines: readonly string[];
 }
 
