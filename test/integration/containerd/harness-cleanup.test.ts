@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { execa } from 'execa';
+
+import { startContainerd } from '../../containerd-harness/containerd.ts';
+import { markedProcesses } from '../../containerd-harness/marked-processes.ts';
+import { mountsBelow, removeDir } from '../../containerd-harness/remove-dir.ts';
+
+const fixtures = join(import.meta.dirname, '../../containerd-harness/fixtures');
+
+test('startContainerd() finds shims in its path and ends what they left when disposed', async () => {
+  const containerd = await startContainerd({ version: '2.4.2', path: [fixtures] });
+  await using _ = containerd;
+  const spec = join(containerd.dir, 'spec.json');
+  await writeFile(spec, '{}');
+  const run = ['sandboxes', 'run', '--runtime', 'io.containerd.leaky.v1', spec, 'sb'];
+  const { code, stderr } = await containerd.ctr(run);
+  assert.equal(code, 1);
+  assert.match(stderr, /dial unix \/nowhere\.sock: connect: no such file or directory/);
+  assert.deepEqual(
+    (await containerd.processes()).map(({ argv }) => argv),
+    [['sleep', '1000']],
+  );
+  await containerd[Symbol.asyncDispose]();
+  assert.deepEqual(await markedProcesses(containerd.dir), []);
+});
+
+test('Containerd.ctr() ends ctr when the signal aborts', async () => {
+  await using containerd = await startContainerd({ version: '2.4.2' });
+  const cancel = new AbortController();
+  const events = containerd.ctr(['events'], { signal: cancel.signal });
+  await sleep(200);
+  cancel.abort();
+  assert.equal((await events).code, undefined);
+  assert.deepEqual(await containerd.processes(), []);
+});
+
+test(
+  'removeDir() unmounts before it removes',
+  { skip: process.getuid?.() !== 0 && 'needs root' },
+  async () => {
+    const kept = await mkdtemp(join(tmpdir(), 'csv-'));
+    const dir = await mkdtemp(join(tmpdir(), 'csv-'));
+    try {
+      await writeFile(join(kept, 'file'), 'contents');
+      const mountPoint = join(dir, 'a mount');
+      await mkdir(mountPoint);
+      await execa('mount', ['--bind', kept, mountPoint]);
+      assert.deepEqual(await mountsBelow(dir), [mountPoint]);
+      await removeDir(dir);
+      assert.equal(existsSync(dir), false);
+      assert.deepEqual(await mountsBelow(dir), []);
+      assert.equal(await readFile(join(kept, 'file'), 'utf8'), 'contents');
+    } finally {
+      await rm(kept, { recursive: true });
+    }
+  },
+);
