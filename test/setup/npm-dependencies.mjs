@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDir } from './cache-dir.mjs';
+import { acquireLock } from './lock.mjs';
+import { npm } from './npm.mjs';
+
+/** Runs `npm ci` in `root` unless its node_modules already match its package-lock.json. */
+export async function installDependencies(root) {
+  if (dependenciesMatch(root)) return;
+  const id = createHash('sha256').update(root).digest('hex').slice(0, 16);
+  const release = await acquireLock(join(cacheDir(), 'lock', `npm-${id}`), {
+    onWait: () => console.error('Waiting for another run that installs the npm dependencies here'),
+  });
+  try {
+    if (dependenciesMatch(root)) return;
+    console.error('Installing the npm dependencies (once)');
+    await npm(['ci', '--no-audit', '--no-fund'], root);
+  } finally {
+    await release();
+  }
+}
+
+/** Compares the lock file with the record that npm keeps inside node_modules of what it has installed there. */
+function dependenciesMatch(root) {
+  const wanted = readPackages(join(root, 'package-lock.json'));
+  const installed = readPackages(join(root, 'node_modules/.package-lock.json'));
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (!path.startsWith('node_modules/')) return true;
+    const found = installed[path];
+    if (found === undefined) return Boolean(entry.optional);
+    return found.version === entry.version && found.integrity === entry.integrity;
+  });
+}
+
+function readPackages(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).packages;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,35 @@
+import type { Part } from '../part.ts';
+import { initrd } from './initrd.ts';
+import { kernel, type Kernel } from './kernel.ts';
+import { qemu } from './qemu.ts';
+import { virtiofsdC } from './virtiofsd-c.ts';
+import { virtiofsdRust } from './virtiofsd-rust.ts';
+import { virtiofsd, type AnyVirtiofsd } from './virtiofsd.ts';
+
+/** What each part is when obtained, by the name under which it is asked for. */
+export interface Parts {
+  readonly qemu: string;
+  readonly kernel: Kernel;
+  readonly initrd: string;
+  readonly virtiofsd: AnyVirtiofsd;
+  readonly 'virtiofsd-c': string;
+  readonly 'virtiofsd-rust': string;
+}
+
+/** Every part by its name. */
+export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
+  qemu,
+  kernel,
+  initrd,
+  virtiofsd,
+  'virtiofsd-c': virtiofsdC,
+  'virtiofsd-rust': virtiofsdRust,
+};
+
+/** The parts that all tests together need, quick ones first. */
+export const allParts: readonly (keyof Parts)[] = ['qemu', 'initrd', 'virtiofsd-c', 'virtiofsd-rust'];
+
+/** Tells whether there is a part called `name`. */
+export function isPartName(name: string): name is keyof Parts {
+  return Object.hasOwn(parts, name);
+}

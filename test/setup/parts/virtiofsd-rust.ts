@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { installPackages, isInstalled } from '../apt.ts';
+import { cached } from '../cached.ts';
+import { debianRelease } from '../debian.ts';
+import { findProgram, isExecutable } from '../find-program.ts';
+import type { Part, SetupContext } from '../part.ts';
+import { withProgress } from '../progress.ts';
+import { UnavailableError } from '../setup-error.ts';
+import { runTool } from '../tool.ts';
+import { isAtLeast } from '../version-order.ts';
+import { versions } from '../versions.ts';
+
+const debianPath = '/usr/libexec/virtiofsd';
+
+/** The path of the virtiofsd written in Rust: the machine's, Debian's, or one that cargo builds. */
+export const virtiofsdRust: Part<string> = {
+  description: `virtiofsd written in Rust, from Debian 13, or ${versions.virtiofsd} built with cargo`,
+  async obtain(context) {
+    const found = findProgram('virtiofsd', ['/usr/libexec']);
+    if (found !== undefined) return found;
+    if (debianRelease() === 'trixie') {
+      await withProgress('Installing virtiofsd from Debian', () => installPackages(['virtiofsd'], context));
+      return debianPath;
+    }
+    return join(await build(context), 'bin/virtiofsd');
+  },
+};
+
+/** The path of the Rust virtiofsd if no minutes are needed to get it. */
+export function builtVirtiofsdRust(cache: string): string | undefined {
+  const built = join(cache, `virtiofsd-${versions.virtiofsd}`, 'bin/virtiofsd');
+  return findProgram('virtiofsd', ['/usr/libexec']) ?? (isExecutable(built) ? built : undefined);
+}
+
+async function build(context: SetupContext): Promise<string> {
+  const { virtiofsd: version } = versions;
+  const make = async (directory: string): Promise<void> => {
+    await checkCargo(context);
+    const libraries = ['libseccomp-dev', 'libcap-ng-dev', 'gcc', 'libc6-dev'];
+    if (!(await isInstalled(libraries, context))) await installPackages(libraries, context);
+    const target = join(directory, 'target');
+    const args = ['install', 'virtiofsd', '--version', version, '--locked', '--root', directory];
+    await runTool('cargo', [...args, '--target-dir', target], context);
+    await runTool('rm', ['-r', target], context);
+  };
+  const doing = `Building virtiofsd ${version} with cargo, about 2 minutes (once)`;
+  return cached({ name: `virtiofsd-${version}`, doing, make }, context);
+}
+
+async function checkCargo(context: SetupContext): Promise<void> {
+  const remedy = `install cargo ${versions.oldestCargo} or newer with rustup (https://rustup.rs)`;
+  if (findProgram('cargo') === undefined) throw new UnavailableError(`No Rust virtiofsd: ${remedy}`);
+  const version = /\d+\.\d+\.\d+/.exec(await runTool('cargo', ['--version'], context))?.[0] ?? '0.0.0';
+  if (isAtLeast(version, versions.oldestCargo)) return;
+  throw new UnavailableError(`No Rust virtiofsd: cargo ${version} is too old, ${remedy}`);
+}

@@ -1,0 +1,42 @@
+import { readdir, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeLeaks, findLeaks, type Leaks } from './leaks.ts';
+import { observe, type Machine } from './machine.ts';
+
+/** How long things may take to go away after the last test. */
+const graceMs = 3000;
+
+/** The run that is looked at. */
+export interface RunToCheck {
+  readonly before: Machine;
+  readonly temporary: string;
+  readonly isStrict: boolean;
+}
+
+/** Resolves to false, after naming it all and ending the processes, if a run left anything; removes its temporary folder. */
+export async function reportLeaks(run: RunToCheck): Promise<boolean> {
+  const deadline = performance.now() + graceMs;
+  let leaks = await look(run);
+  while (describeLeaks(leaks).length > 0 && performance.now() < deadline) {
+    await sleep(100);
+    leaks = await look(run);
+  }
+  for (const { pid } of leaks.processes) end(pid);
+  const isBelowMount = leaks.mounts.length > 0; // whose source must not be deleted through it
+  if (!isBelowMount) await rm(run.temporary, { recursive: true, force: true });
+  const lines = describeLeaks(leaks);
+  if (lines.length === 0) return true;
+  console.error(['The tests left behind:', ...lines.map((line) => `  ${line}`)].join('\n'));
+  return false;
+}
+
+async function look({ before, temporary, isStrict }: RunToCheck): Promise<Leaks> {
+  const files = (await readdir(temporary)).map((entry) => `${temporary}/${entry}`);
+  return findLeaks({ before, after: await observe(), temporary, files, isStrict });
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {} // ended meanwhile
+}
