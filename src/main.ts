@@ -2,13 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Code, StatusError } from 'ttrpc-ts';
-import { readConfig } from './config.ts';
-import { serve } from './containerd/serve.ts';
+import { checkConfig } from './check-config.ts';
 import { messageOf } from './errors.ts';
-import { openHost } from './host/host.ts';
-import { loadPlugins } from './host/plugins.ts';
-import { createLogger } from './log.ts';
-import { describeStateDirectory } from './share/state-directory.ts';
+import { runHost } from './run-host.ts';
 
 const DEFAULT_CONFIG = '/etc/containerd-shim-virtiofs/config.toml';
 
@@ -20,9 +16,11 @@ Commands:
   check-config    Read the configuration, load the plugins, and say whether all is well.
 
 Options:
-  -c, --config FILE   Configuration (default: ${DEFAULT_CONFIG})
-  -h, --help          Show this text
-  -v, --version       Show the version
+  -c, --config FILE        Configuration (default: ${DEFAULT_CONFIG}, where it exists)
+      --announce           serve: print the socket's address on standard output, then let go of it
+      --idle-timeout-ms N  serve: end after so long without sandboxes (default: never)
+  -h, --help               Show this text
+  -v, --version            Show the version
 
 Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 `;
@@ -30,13 +28,15 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: string[]): Promise<number> {
-  let options;
+  let parsed;
   try {
-    options = parseArgs({
+    parsed = parseArgs({
       args: argv,
       allowPositionals: true,
       options: {
-        config: { type: 'string', short: 'c', default: DEFAULT_CONFIG },
+        config: { type: 'string', short: 'c' },
+        announce: { type: 'boolean' },
+        'idle-timeout-ms': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },
@@ -44,43 +44,28 @@ async function main(argv: string[]): Promise<number> {
   } catch (error) {
     return usageError(messageOf(error));
   }
-  const { values, positionals } = options;
+  const { values, positionals } = parsed;
   if (values.help) return say(HELP);
   if (values.version) return say(`shim-virtiofs ${version()}\n`);
   const [command, ...rest] = positionals;
   if (rest.length > 0) return usageError(`Unexpected argument "${rest[0]}"`);
+  const idleTimeoutMs =
+    values['idle-timeout-ms'] === undefined ? undefined : Number(values['idle-timeout-ms']);
+  if (idleTimeoutMs !== undefined && !(idleTimeoutMs > 0))
+    return usageError('--idle-timeout-ms takes a positive number');
   try {
-    if (command === 'serve') return await runHost(values.config);
-    if (command === 'check-config') return await checkConfig(values.config);
+    if (command === 'serve') {
+      const { config, announce = false } = values;
+      await runHost({ config, defaultConfig: DEFAULT_CONFIG, announce, idleTimeoutMs });
+      // The daemons that stay are children of this process and would keep it running.
+      process.exit(0);
+    }
+    if (command === 'check-config') return say(await checkConfig(values.config ?? DEFAULT_CONFIG));
   } catch (error) {
     process.stderr.write(`shim-virtiofs: ${messageOf(error)}\n`);
     return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
   }
   return usageError(command === undefined ? 'Name a command' : `Unknown command "${command}"`);
-}
-
-async function runHost(config: string): Promise<number> {
-  const ended = new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
-  });
-  const host = await openHost({ config });
-  const serving = await serve(host);
-  const signal = await ended;
-  host.log.info({ signal, sandboxes: host.sandboxes.list().length }, 'Ending; shares stay for the next host');
-  await serving[Symbol.asyncDispose]();
-  await host.detach();
-  return 0;
-}
-
-async function checkConfig(file: string): Promise<number> {
-  const config = readConfig(file);
-  const plugins = await loadPlugins(config, {
-    configFile: file,
-    log: createLogger('silent'),
-    stateDir: describeStateDirectory(config.state),
-  });
-  const provided = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
-  return say(`${file} is valid; shares it can open: ${provided.join(', ')}\n`);
 }
 
 function version(): string {

@@ -1,14 +1,16 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Code, connect, createServer, StatusError } from 'ttrpc-ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
+import { Task } from '../proto/containerd/task_pb.ts';
 import { createSandboxService } from './sandbox-service.ts';
+import { createTaskService } from './task-service.ts';
 import { traceCalls } from './trace-calls.ts';
 
 /** A host's ttrpc services, listening. Disposal ends them and leaves the host's sandboxes alone. */
 export interface Serving extends AsyncDisposable {
-  /** The unix socket's path. */
+  /** The unix socket's path; it also stands in the file `host.address` of the state directory. */
   readonly address: string;
 }
 
@@ -18,13 +20,23 @@ export interface Serving extends AsyncDisposable {
  * @throws StatusError AlreadyExists while another server answers there
  */
 export async function serve(host: Host): Promise<Serving> {
-  const address = host.config.ttrpc.address ?? join(host.config.state, 'host.sock');
+  const { state, ttrpc } = host.config;
+  const address = ttrpc.address ?? join(state, 'host.sock');
+  const addressFile = join(state, 'host.address');
   await removeStale(address);
-  const server = createServer({ interceptors: [traceCalls(host.log)] });
-  server.service(Sandbox, createSandboxService(host));
+  const server = createServer({ interceptors: [traceCalls(host.log)] })
+    .service(Sandbox, createSandboxService(host))
+    .service(Task, createTaskService(host));
   await server.listen({ path: address, mode: 0o600 });
+  writeFileSync(addressFile, `${address}\n`, { mode: 0o600 });
   host.log.info({ address }, 'Serving ttrpc');
-  return { address, [Symbol.asyncDispose]: () => server.close() };
+  return {
+    address,
+    async [Symbol.asyncDispose]() {
+      rmSync(addressFile, { force: true });
+      await server.close();
+    },
+  };
 }
 
 /** A host that was killed leaves its socket file behind. */

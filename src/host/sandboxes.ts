@@ -23,6 +23,8 @@ export interface Sandboxes extends AsyncDisposable {
   get(namespace: string, sandboxId: string): Sandbox;
   /** Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. */
   delete(namespace: string, sandboxId: string): Promise<void>;
+  /** How many there are, those that are being created included. */
+  readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
 }
@@ -91,6 +93,9 @@ export function createSandboxes(parts: {
       const sandbox = entries.get(stateDir.sandboxDirectory(namespace, sandboxId))?.sandbox;
       if (sandbox) return sandbox;
       throw new StatusError(Code.NotFound, `No sandbox "${sandboxId}" in namespace "${namespace}"`);
+    },
+    get size() {
+      return entries.size;
     },
     list: () => [...entries.values()].flatMap(({ sandbox }) => sandbox ?? []),
     async [Symbol.asyncDispose]() {

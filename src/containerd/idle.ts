@@ -1,0 +1,38 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Host } from '../host/host.ts';
+import { lockFile } from '../host/lock.ts';
+
+const POLL_MS = 500;
+
+/**
+ * Resolves when a host that a shim's `start` had started is of no more use: for `timeoutMs` it had no sandbox and no
+ * `start` announced one. What it resolves with holds the lock under which starts look for a host, so that none can
+ * find this one while it ends; dispose of it last.
+ */
+export async function untilIdle(
+  host: Host,
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+): Promise<AsyncDisposable> {
+  const { state } = host.config;
+  let lastUse = Date.now();
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a poll
+    await delay(POLL_MS, undefined, { signal, ref: false });
+    if (host.sandboxes.size > 0) lastUse = Date.now();
+    // oxlint-disable-next-line no-await-in-loop
+    if (Date.now() - Math.max(lastUse, await lastStart(state)) < timeoutMs) continue;
+    // oxlint-disable-next-line no-await-in-loop
+    const lock = await lockFile(join(state, 'start.lock')).catch(() => undefined);
+    if (!lock) continue;
+    // oxlint-disable-next-line no-await-in-loop
+    if (host.sandboxes.size === 0 && Date.now() - (await lastStart(state)) >= timeoutMs) return lock;
+    // oxlint-disable-next-line no-await-in-loop
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+/** When a shim's `start` last gave out our address, in ms since the epoch. */
+const lastStart = async (state: string): Promise<number> =>
+  (await stat(join(state, 'last-start')).catch(() => undefined))?.mtimeMs ?? 0;
