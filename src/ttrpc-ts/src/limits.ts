@@ -5,7 +5,7 @@ import { StatusError } from './status-error.ts';
 export interface LimitOptions {
   /**
    * Bytes waiting to be written from which on senders wait, and from which on a server reads no further
-   * requests from that connection. @default 1 MiB
+   * requests from that connection; at least the stream's own mark. @default 1 MiB
    */
   readonly highWaterMark?: number;
   /** Bytes waiting to be written at which the connection is closed. @default 16 MiB */

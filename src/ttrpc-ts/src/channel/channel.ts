@@ -22,7 +22,8 @@ export class Channel {
   readonly closed: Promise<StatusError>;
   readonly #stream: Duplex;
   readonly #sink: ChannelSink;
-  readonly #limits: Limits;
+  readonly #highWaterMark: number;
+  readonly #maxQueuedBytes: number;
   readonly #reader: FrameReader;
   readonly #resolveClosed: (reason: StatusError) => void;
   readonly #holds = new Set<unknown>();
@@ -33,7 +34,9 @@ export class Channel {
   constructor(stream: Duplex, sink: ChannelSink, limits: Limits) {
     this.#stream = stream;
     this.#sink = sink;
-    this.#limits = limits;
+    this.#maxQueuedBytes = limits.maxQueuedBytes;
+    // Below its own mark a stream does not tell when it has drained.
+    this.#highWaterMark = Math.max(limits.highWaterMark, stream.writableHighWaterMark);
     this.#reader = new FrameReader(sink);
     this.output = new Output(stream, this.#onFlush);
     const { promise, resolve } = Promise.withResolvers<StatusError>();
@@ -60,8 +63,8 @@ export class Channel {
   /** Whether so much output waits that senders should call `drained()`. Closes a connection that has too much. */
   get congested(): boolean {
     const queued = this.output.queuedLength;
-    if (queued < this.#limits.highWaterMark) return false;
-    if (queued > this.#limits.maxQueuedBytes) this.#closeFlooded(queued);
+    if (queued < this.#highWaterMark) return false;
+    if (queued > this.#maxQueuedBytes) this.#closeFlooded(queued);
     return true;
   }
 
@@ -124,7 +127,7 @@ export class Channel {
 
   /** A stream that takes everything at once has nothing to drain. */
   readonly #onFlush = (): void => {
-    if (this.#waiting.length > 0 && this.output.queuedLength < this.#limits.highWaterMark) this.#onDrain();
+    if (this.#waiting.length > 0 && this.output.queuedLength < this.#highWaterMark) this.#onDrain();
   };
 
   readonly #onDrain = (): void => {
@@ -151,11 +154,10 @@ export class Channel {
   };
 
   #closeFlooded(queued: number): void {
-    const limit = this.#limits.maxQueuedBytes;
     this.destroy(
       new StatusError(
         Code.ResourceExhausted,
-        `Close the connection: ${queued} bytes wait for a peer that does not read, ${limit} may`,
+        `Close the connection: ${queued} bytes wait for a peer that does not read, ${this.#maxQueuedBytes} may`,
       ),
     );
   }
