@@ -1,5 +1,6 @@
 import { readConfig } from './config.ts';
 import { loadPlugins } from './host/plugins.ts';
+import { createSlots } from './host/slots.ts';
 import { createLogger } from './log.ts';
 import { describeStateDirectory } from './share/state-directory.ts';
 
@@ -12,7 +13,7 @@ export async function checkConfig(file: string): Promise<string> {
   const config = readConfig(file);
   const log = createLogger('silent');
   const stateDir = describeStateDirectory(config.state);
-  const { provided } = await loadPlugins(config, { configFile: file, log, stateDir });
+  const { provided } = await loadPlugins(config, { configFile: file, log, stateDir, daemons: createSlots() });
   const shares = [...provided].map(([value, plugin]) => `${value} (${plugin})`);
   return `${file} is valid; shares it can open: ${shares.join(', ')}\n`;
 }

@@ -14,8 +14,9 @@ export {
 export { startVirtiofsd, type VirtiofsdSettings, type VirtiofsdSurroundings } from './daemon/virtiofsd.ts';
 export { ConfigError, DaemonError, ManifestError, type ExitStatus } from './errors.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
+export type { Profile } from './host/profile.ts';
 export type { Quit, Sandboxes } from './host/sandboxes.ts';
-export type { Sandbox, SandboxExit, SandboxRequest, ShareSpec } from './host/sandbox.ts';
+export type { Sandbox, SandboxContents, SandboxExit, SandboxRequest, ShareSpec } from './host/sandbox.ts';
 export { openDaemonShare, type DaemonShareOptions, type SharePlaces } from './share/daemon-share.ts';
 export type {
   CreateRequest,

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { closeInherited } from './close-inherited.ts';
 import { untilIdle } from './containerd/idle.ts';
 import { serve } from './containerd/serve.ts';
 import { openHost } from './host/host.ts';
@@ -18,6 +19,7 @@ export interface RunHostOptions {
 /** Runs a host until SIGINT or SIGTERM, or until it is idle. Its shares stay. */
 export async function runHost(options: RunHostOptions): Promise<void> {
   const { config, defaultConfig, announce, idleTimeoutMs } = options;
+  if (announce) closeInherited();
   const ending = new AbortController();
   const ended = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);

@@ -47,7 +47,9 @@ async function runDemo(signal: AbortSignal): Promise<void> {
   );
   stack.defer(() => rm(host.config.state, { recursive: true, force: true }));
   const { address } = stack.use(await serve(host));
-  const plugins = [...host.provided].map(([value, plugin]) => `${plugin} provides "${value}"`);
+  const plugins = [...host.profile.plugins.provided].map(
+    ([value, plugin]) => `${plugin} provides "${value}"`,
+  );
   done(`${plugins.join(', ')}; ttrpc on ${address}`);
 
   const transport = stack.use(await connect({ path: address, signal, interceptors: [sendTraceContext] }));

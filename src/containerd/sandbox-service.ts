@@ -1,10 +1,12 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
 import type { Host } from '../host/host.ts';
-import type { Sandbox } from '../host/sandbox.ts';
+import type { Sandbox, SandboxContents } from '../host/sandbox.ts';
 import type { Sandbox as SandboxService } from '../proto/containerd/sandbox_pb.ts';
 import { qemuArguments } from '../vmm/qemu.ts';
 import { readShares } from './bundle.ts';
+import { readMetrics } from './metrics.ts';
+import { readConfigPath } from './runtime-options.ts';
 import { namespaceOf } from './namespace.ts';
 
 /** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
@@ -17,9 +19,10 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
 
   return {
     async createSandbox({ sandboxId, bundlePath }, context) {
-      const shares = (bundlePath ? await readShares(bundlePath) : undefined) ?? configuredShares(host);
+      const namespace = namespaceOf(context.requestMetadata);
+      const contents = (): Promise<SandboxContents> => readContents(host, { sandboxId, bundlePath });
       await host.sandboxes.create(
-        { namespace: namespaceOf(context.requestMetadata), sandboxId, shares, owner: 'shim' },
+        { namespace, sandboxId, owner: 'shim', contents },
         { signal: context.signal },
       );
       return {};
@@ -60,6 +63,8 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
       return {};
     },
 
+    sandboxMetrics: ({ sandboxId }, context) => ({ metrics: readMetrics(find(sandboxId, context)) }),
+
     async shutdownSandbox({ sandboxId }, context) {
       await host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId);
       return {};
@@ -67,15 +72,16 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
   };
 }
 
-const configuredShares = (
+/** The shares of the bundle's spec, or those of the configuration that the sandbox was given, or of the host's. */
+async function readContents(
   host: Host,
-): { tag: string; source?: string; sharedFs?: string; readOnly: boolean }[] =>
-  host.config.shares.map(({ tag, source, shared_fs, read_only }) => ({
-    tag,
-    ...(source === undefined ? {} : { source }),
-    ...(shared_fs === undefined ? {} : { sharedFs: shared_fs }),
-    readOnly: read_only,
-  }));
+  { sandboxId, bundlePath }: { sandboxId: string; bundlePath: string },
+): Promise<SandboxContents> {
+  if (!bundlePath) return { shares: host.profile.shares };
+  const configFile = await readConfigPath(bundlePath, sandboxId);
+  const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
+  return { profile, shares: (await readShares(bundlePath)) ?? profile.shares };
+}
 
 /** The first share's daemon stands for the sandbox; one without shares has none but the host. */
 const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;

@@ -1,16 +1,16 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { Code, StatusError } from 'ttrpc-ts';
 import { parseConfig, readConfig, type Config, type ConfigInput } from '../config.ts';
 import { createLogger } from '../log.ts';
-import type { MountRequest, Share } from '../share/provider.ts';
+import type { Share } from '../share/provider.ts';
 import { openStateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing-export.ts';
 import { lockFile } from './lock.ts';
-import { loadPlugins } from './plugins.ts';
-import type { Sandbox, ShareSpec } from './sandbox.ts';
+import { createProfileCache, loadProfile, type Profile } from './profile.ts';
+import type { ShareSpec } from './sandbox.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
+import { createSlots } from './slots.ts';
 
 /** How a host is opened. */
 export interface HostOptions {
@@ -28,18 +28,21 @@ export interface HostOptions {
 export interface Host extends AsyncDisposable {
   readonly config: Config;
   readonly log: Logger;
-  /** The `shared_fs` values that the loaded plugins provide, with the plugin's name. */
-  readonly provided: ReadonlyMap<string, string>;
+  /** The host's own plugins, providers and shares. */
+  readonly profile: Profile;
+  /**
+   * Loads the configuration file of a single sandbox. What it says of the host itself (state, ttrpc, trace, log) is
+   * the host's own file's to say.
+   *
+   * @throws ConfigError, ManifestError
+   */
+  profileOf(file: string): Promise<Profile>;
   readonly sandboxes: Sandboxes;
   /** Creates a sandbox of one share, for library users: closing the share deletes the sandbox. */
   openShare(
     request: ShareSpec & { sandboxId: string; namespace?: string },
     options?: { signal?: AbortSignal },
   ): Promise<Share>;
-  /** @throws StatusError Unimplemented where the share's provider has no mounts */
-  mount(sandbox: Sandbox, tag: string, request: MountRequest): Promise<void>;
-  /** @throws StatusError Unimplemented where the share's provider has no mounts */
-  unmount(sandbox: Sandbox, tag: string, mountpoint: string): Promise<void>;
   /** Ends the host but none of its shares: sends the last spans and gives up the lock. */
   detach(): Promise<void>;
 }
@@ -59,39 +62,23 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const stateDir = openStateDirectory(config.state);
   stack.use(await lockFile(join(config.state, 'host.lock')));
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
-  const plugins = await loadPlugins(config, { configFile, log, stateDir });
-  const sandboxes = createSandboxes({
-    plugins,
-    stateDir,
-    sharedFs: config.shared_fs,
-    log,
-    onQuit: options.onQuit,
-  });
+  const surroundings = { log, stateDir, daemons: createSlots() };
+  const profile = await loadProfile(config, { ...surroundings, configFile });
+  const sandboxes = createSandboxes({ profile, stateDir, log, onQuit: options.onQuit });
   const own = stack.move();
-
-  const callMount = async (
-    hook: 'mount' | 'unmount',
-    { sandbox, tag }: { sandbox: Sandbox; tag: string },
-    request: MountRequest,
-  ): Promise<void> => {
-    const share = sandbox.shares.find((candidate) => candidate.tag === tag);
-    if (!share) throw new StatusError(Code.NotFound, `Sandbox "${sandbox.sandboxId}" has no share "${tag}"`);
-    await plugins.call(hook, share.sharedFs, { ...request, share });
-  };
 
   return {
     config,
     log,
-    provided: plugins.provided,
+    profile,
+    profileOf: createProfileCache(surroundings),
     sandboxes,
     async openShare({ sandboxId, namespace = 'default', ...spec }, { signal } = {}) {
-      const request = { namespace, sandboxId, shares: [spec], owner: 'library' } as const;
+      const request = { namespace, sandboxId, owner: 'library', contents: { shares: [spec] } } as const;
       const { shares } = await sandboxes.create(request, { signal });
       const [share] = shares as [Share];
       return { ...share, [Symbol.asyncDispose]: () => sandboxes.delete(namespace, sandboxId) };
     },
-    mount: (sandbox, tag, request) => callMount('mount', { sandbox, tag }, request),
-    unmount: (sandbox, tag, mountpoint) => callMount('unmount', { sandbox, tag }, { source: '', mountpoint }),
     detach: () => own.disposeAsync(),
     async [Symbol.asyncDispose]() {
       await sandboxes[Symbol.asyncDispose]();

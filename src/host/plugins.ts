@@ -1,8 +1,6 @@
 import type { Logger } from 'pino';
-import pLimit from 'p-limit';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { Config } from '../config.ts';
-import type { Daemon } from '../daemon/daemon.ts';
 import { ConfigError } from '../errors.ts';
 import { hint } from '../schema-problems.ts';
 import type { DaemonSlots, Hooks, PluginContext } from '../share/provider.ts';
@@ -10,9 +8,6 @@ import type { StateDirectory } from '../share/state-directory.ts';
 import { tracer, withSpan } from '../tracing.ts';
 import { discoverPlugins } from './discover.ts';
 import { loadPlugin } from './plugin.ts';
-
-/** The best throughput, and a third of the event-loop delay of four (measured with 300 daemons). */
-const DAEMONS_AT_A_TIME = 2;
 
 /** The loaded plugins, by what they provide. */
 export interface Plugins {
@@ -30,6 +25,15 @@ export interface Plugins {
   ): Promise<Awaited<ReturnType<Hooks[Name]>>>;
 }
 
+/** What plugins get from their host besides their configuration. */
+export interface PluginSurroundings {
+  /** Names the configuration in errors. */
+  readonly configFile: string;
+  readonly log: Logger;
+  readonly stateDir: StateDirectory;
+  readonly daemons: DaemonSlots;
+}
+
 /**
  * Loads every plugin, in the order of what they require.
  *
@@ -37,16 +41,14 @@ export interface Plugins {
  */
 export async function loadPlugins(
   config: Config,
-  surroundings: { configFile: string; log: Logger; stateDir: StateDirectory },
+  { configFile, log, stateDir, daemons }: PluginSurroundings,
 ): Promise<Plugins> {
-  const { configFile, log, stateDir } = surroundings;
   const manifests = discoverPlugins(config.plugin_dirs);
   requireKnownTables(
     config,
     manifests.map(({ name }) => name),
     configFile,
   );
-  const daemons = createSlots();
   const bySharedFs = new Map<string, { plugin: string; hooks: Partial<Hooks>; context: PluginContext }>();
   for (const manifest of manifests) {
     // One after the other: a plugin may count on what it requires being there.
@@ -79,19 +81,6 @@ export async function loadPlugins(
         throw new StatusError(Code.Unimplemented, `Plugin "${found.plugin}" implements no hook "${hook}"`);
       return withSpan(hook, { 'plugin.id': found.plugin }, () => run(found.context, request));
     },
-  };
-}
-
-function createSlots(): DaemonSlots {
-  const limit = pLimit(DAEMONS_AT_A_TIME);
-  return (start) => {
-    const { promise, resolve } = Promise.withResolvers<Daemon>();
-    void limit(async () => {
-      const starting = start();
-      resolve(starting);
-      await starting.then(({ ready }) => ready).catch(() => {});
-    });
-    return promise;
   };
 }
 

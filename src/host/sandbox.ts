@@ -1,20 +1,29 @@
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
-import type { Share, ShareOwner, ShareRequest } from '../share/provider.ts';
+import type { MountRequest, Share, ShareOwner, ShareRequest } from '../share/provider.ts';
 import { messageOf } from '../errors.ts';
-import type { Plugins } from './plugins.ts';
+import type { Profile } from './profile.ts';
 
 /** One share of a sandbox, as its creator names it. */
 export type ShareSpec = Pick<ShareRequest, 'tag'> &
   Partial<Pick<ShareRequest, 'source' | 'readOnly' | 'sharedFs'>>;
 
+/** What is in a sandbox. */
+export interface SandboxContents {
+  readonly shares: readonly ShareSpec[];
+  /** @default the host's own configuration */
+  readonly profile?: Profile | undefined;
+}
+
 /** What makes a sandbox. */
 export interface SandboxRequest {
   readonly namespace: string;
   readonly sandboxId: string;
-  readonly shares: readonly ShareSpec[];
   readonly owner: ShareOwner;
+  /** A function is called when the sandbox's id is taken, so that a deletion that overtakes it finds the sandbox. */
+  readonly contents: SandboxContents | (() => Promise<SandboxContents>);
 }
 
 /** Why a sandbox ended. */
@@ -32,6 +41,10 @@ export interface Sandbox extends AsyncDisposable {
   readonly sandboxId: string;
   readonly createdAt: Date;
   readonly shares: readonly Share[];
+  /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
+  mount(tag: string, request: MountRequest): Promise<void>;
+  /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
+  unmount(tag: string, mountpoint: string): Promise<void>;
   /** Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. */
   readonly ended: Promise<SandboxExit>;
   /** How it ended, once it has. */
@@ -43,15 +56,11 @@ export interface Sandbox extends AsyncDisposable {
  * aborts, those that were opened are closed again and the first failure is thrown.
  */
 export async function openSandbox(
-  request: SandboxRequest,
-  {
-    plugins,
-    sharedFs,
-    log,
-    signal,
-  }: { plugins: Plugins; sharedFs: string; log: Logger; signal?: AbortSignal | undefined },
+  request: SandboxRequest & SandboxContents,
+  { profile, log, signal }: { profile: Profile; log: Logger; signal?: AbortSignal | undefined },
 ): Promise<Sandbox> {
   const { namespace, sandboxId, owner } = request;
+  const { plugins, sharedFs } = profile;
   const opened: Share[] = [];
   let exit: SandboxExit | undefined;
   const { promise: ended, resolve } = Promise.withResolvers<SandboxExit>();
@@ -103,12 +112,19 @@ export async function openSandbox(
       else if (left.size === 0) end({ exitStatus: 0 });
     });
   }
+  const callMount = async (hook: 'mount' | 'unmount', tag: string, mount: MountRequest): Promise<void> => {
+    const share = shares.find((candidate) => candidate.tag === tag);
+    if (!share) throw new StatusError(Code.NotFound, `Sandbox "${sandboxId}" has no share "${tag}"`);
+    await plugins.call(hook, share.sharedFs, { ...mount, share });
+  };
   let closing: Promise<void> | undefined;
   return {
     namespace,
     sandboxId,
     createdAt: new Date(),
     shares,
+    mount: (tag, mount) => callMount('mount', tag, mount),
+    unmount: (tag, mountpoint) => callMount('unmount', tag, { source: '', mountpoint }),
     ended,
     get exit() {
       return exit;

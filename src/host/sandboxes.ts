@@ -1,12 +1,13 @@
-import { isAbsolute } from 'node:path';
+import { existsSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
 import type { Share } from '../share/provider.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing.ts';
-import type { Plugins } from './plugins.ts';
-import { openSandbox, type Sandbox, type SandboxRequest } from './sandbox.ts';
+import type { Profile } from './profile.ts';
+import { openSandbox, type Sandbox, type SandboxRequest, type ShareSpec } from './sandbox.ts';
 
 /** A daemon that ended without being asked to. */
 export interface Quit {
@@ -38,9 +39,8 @@ interface Entry {
 
 /** Creates the table of a host's sandboxes. */
 export function createSandboxes(parts: {
-  plugins: Plugins;
+  profile: Profile;
   stateDir: StateDirectory;
-  sharedFs: string;
   log: Logger;
   onQuit: ((quit: Quit) => void) | undefined;
 }): Sandboxes {
@@ -50,18 +50,19 @@ export function createSandboxes(parts: {
   const create: Sandboxes['create'] = async (request, { signal } = {}) => {
     const { namespace, sandboxId } = request;
     const key = stateDir.sandboxDirectory(namespace, sandboxId);
+    if (wasDeletedOnDisk(entries.get(key), key)) await remove(namespace, sandboxId);
     if (entries.has(key)) {
       throw new StatusError(Code.AlreadyExists, `Sandbox "${sandboxId}" exists: delete it first`);
     }
-    for (const { tag, source } of request.shares) {
-      stateDir.shareDirectory(namespace, sandboxId, tag);
-      if (source) requireAbsolute(tag, source);
-    }
     const cancel = new AbortController();
     const both = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
-    const creation = withAttributes(attributesOf(request), () =>
-      openSandbox(request, { ...parts, signal: both }),
-    );
+    const creation = withAttributes(attributesOf(request), async () => {
+      const { contents } = request;
+      const { shares, profile } = typeof contents === 'function' ? await contents() : contents;
+      for (const share of shares) checkShare(stateDir, request, share);
+      both.throwIfAborted();
+      return openSandbox({ ...request, shares }, { profile: profile ?? parts.profile, log, signal: both });
+    });
     const entry: Entry = { request, creation, cancel };
     entries.set(key, entry);
     try {
@@ -70,7 +71,12 @@ export function createSandboxes(parts: {
       entries.delete(key);
       throw error;
     }
-    if (onQuit) watch(entry.sandbox, onQuit);
+    watch(entry.sandbox, (quit) => {
+      onQuit?.(quit);
+      if (!wasDeletedOnDisk(entry, key)) return;
+      log.info({ sandbox: sandboxId }, 'The sandbox was deleted behind our back; forgetting it');
+      void remove(namespace, sandboxId).catch(() => {});
+    });
     return entry.sandbox;
   };
 
@@ -111,8 +117,20 @@ export function createSandboxes(parts: {
   };
 }
 
-function requireAbsolute(tag: string, source: string): void {
-  if (isAbsolute(source)) return;
+/** The shim's `delete` ends a sandbox by its records alone, whether its host lives or not, and says so first. */
+const wasDeletedOnDisk = (entry: Entry | undefined, directory: string): boolean =>
+  entry?.sandbox !== undefined &&
+  entry.sandbox.shares.length > 0 &&
+  (!existsSync(directory) || existsSync(join(directory, 'deleted')));
+
+/** Refuses names that are no names before any plugin makes paths of them. */
+function checkShare(
+  stateDir: StateDirectory,
+  { namespace, sandboxId }: SandboxRequest,
+  { tag, source }: ShareSpec,
+): void {
+  stateDir.shareDirectory(namespace, sandboxId, tag);
+  if (!source || isAbsolute(source)) return;
   throw new StatusError(
     Code.InvalidArgument,
     `Share "${tag}" has a relative source "${source}": use an absolute path`,
