@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process';
  * `onWait` is called once when another process holds the lock.
  */
 export async function acquireLock(path, { onWait = () => {}, signal } = {}) {
-  const holder = spawn('flock', [path, 'sh', '-c', 'echo locked; exec cat >/dev/null'], {
+  signal?.throwIfAborted();
+  const holder = spawn('flock', ['--no-fork', path, 'sh', '-c', 'echo locked; exec cat >/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = new Promise((resolve) => holder.on('close', resolve));
@@ -18,8 +19,9 @@ export async function acquireLock(path, { onWait = () => {}, signal } = {}) {
       holder.stdout.once('data', resolve);
       holder.once('error', reject);
       holder.once('close', () => reject(new Error(`Cannot lock "${path}": flock ended too early`)));
-      if (signal?.aborted) abort();
     });
+    if (signal?.aborted) await ended;
+    signal?.throwIfAborted();
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

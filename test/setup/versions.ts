@@ -1,11 +1,12 @@
-/** What set-up builds, pinned; Debian's packages and the guest kernel follow the release instead. */
+/**
+ * What set-up builds, pinned. The releases of containerd are pinned by the names of their parts (parts/index.ts);
+ * Debian's packages and the guest kernel follow the release of Debian.
+ */
 export const versions = {
   /** The Rust daemon, from crates.io. */
   virtiofsd: '1.14.0',
   /** The oldest cargo that compiles it. */
   oldestCargo: '1.85.0',
-  /** containerd and ctr; the tests run on each. */
-  containerd: ['2.4.2', '2.3.7'],
   /** Jaeger 2 is tagged twice: Go knows the commit of 2.13.0 as v1.76.0 (test/setup/jaeger/go.mod). */
   jaeger: '2.13.0',
   /** The oldest Go that can fetch the toolchain that a go.mod names. */

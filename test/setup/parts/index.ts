@@ -1,5 +1,9 @@
 import type { Part } from '../part.ts';
+import { cc } from './cc.ts';
+import { containerd, type Containerd } from './containerd.ts';
+import { go } from './go.ts';
 import { initrd } from './initrd.ts';
+import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
 import { qemu } from './qemu.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
@@ -14,6 +18,11 @@ export interface Parts {
   readonly virtiofsd: AnyVirtiofsd;
   readonly 'virtiofsd-c': string;
   readonly 'virtiofsd-rust': string;
+  readonly cc: string;
+  readonly go: string;
+  readonly 'containerd-2.4.2': Containerd;
+  readonly 'containerd-2.3.7': Containerd;
+  readonly jaeger: string;
 }
 
 /** Every part by its name. */
@@ -24,10 +33,25 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   virtiofsd,
   'virtiofsd-c': virtiofsdC,
   'virtiofsd-rust': virtiofsdRust,
+  cc,
+  go,
+  'containerd-2.4.2': containerd('2.4.2'),
+  'containerd-2.3.7': containerd('2.3.7'),
+  jaeger,
 };
 
 /** The parts that all tests together need, quick ones first. */
-export const allParts: readonly (keyof Parts)[] = ['qemu', 'initrd', 'virtiofsd-c', 'virtiofsd-rust'];
+export const allParts: readonly (keyof Parts)[] = [
+  'qemu',
+  'initrd',
+  'virtiofsd-c',
+  'cc',
+  'virtiofsd-rust',
+  'go',
+  'containerd-2.4.2',
+  'containerd-2.3.7',
+  'jaeger',
+];
 
 /** Tells whether there is a part called `name`. */
 export function isPartName(name: string): name is keyof Parts {

@@ -1,0 +1,77 @@
+#!/bin/bash
+# Runs a command in a fresh clone on a fresh Debian: test/setup/fresh.sh bookworm|trixie [command…]
+# The system is Debian's base with git, Node and npm, kept in the cache and copied for each run. It lives in mount and
+# process namespaces of its own, so that nothing of it remains. This machine's settings for apt, npm, cargo and Go,
+# its certificates and its proxies are carried in, so that it reaches the same mirrors. Needs root and debootstrap.
+set -euo pipefail
+
+suite=${1:?usage: fresh.sh bookworm|trixie [command…]}
+shift
+[[ $# -gt 0 ]] || set -- npm run demo
+repository=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/containerd-shim-virtiofs/fresh
+mkdir -p "$cache"
+
+main() {
+  [[ -d $cache/$suite ]] || create_system
+  root=$(mktemp -d /var/tmp/csv-fresh-XXXXXX)
+  trap 'rm -rf --one-file-system "$root"' EXIT
+  cp -a --reflink=auto "$cache/$suite/." "$root"
+  carry_settings
+  git clone --quiet "$repository" "$root/root/clone"
+  unshare --mount --pid --fork --kill-child --propagation private \
+    bash -c "$(declare -f enter); enter \"\$@\"" bash "$root" "$@"
+}
+
+create_system() {
+  command -v debootstrap >/dev/null || { echo 'debootstrap is missing: run "apt-get install debootstrap"' >&2; exit 1; }
+  echo "Creating a Debian $suite (once)" >&2
+  local new=$cache/$suite.new mirror
+  rm -rf --one-file-system "$new"
+  mirror=$(sources | head -1 | cut -d' ' -f2)
+  debootstrap --variant=minbase --include=ca-certificates,git,nodejs,npm "$suite" "$new" "$mirror" >"$cache/$suite.log" ||
+    { tail -20 "$cache/$suite.log" >&2; exit 1; }
+  rm -rf "$new"/var/cache/apt/archives/*.deb "$new"/var/lib/apt/lists/*
+  mv "$new" "$cache/$suite"
+}
+
+# The Debian mirrors of this machine, as one-line sources of the suite.
+sources() {
+  local own
+  own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+    grep -E " $own(-updates|-security)? main$" | sed "s/ $own/ $suite/" | sort -u -k3,3
+}
+
+carry_settings() {
+  local path
+  sources >"$root/etc/apt/sources.list"
+  for path in /etc/resolv.conf /etc/hosts /etc/apt/apt.conf.d /etc/apt/auth.conf.d /etc/ssl/certs \
+    "$HOME/.npmrc" "$HOME/.config/go/env" "$HOME/.cargo/config.toml" $(certificates); do
+    [[ ! -e $path ]] || tar -C / -ch "${path#/}" 2>/dev/null | tar -C "$root" -x --keep-directory-symlink
+  done
+}
+
+# The files of certificates that environment variables name.
+certificates() {
+  env | sed -n 's/^[A-Za-z_]*\(CERT\|CA_\|CAINFO\|BUNDLE\)[A-Za-z_]*=\(\/.*\)/\2/p' | sort -u
+}
+
+# Inside the namespaces: becomes the fresh machine.
+enter() {
+  local root=$1
+  shift
+  mount --bind "$root" "$root"
+  mount -t proc proc "$root/proc"
+  mount --rbind /sys "$root/sys"
+  mount --bind /dev "$root/dev"
+  mount -t devpts devpts "$root/dev/pts"
+  mount -t tmpfs shm "$root/dev/shm"
+  mount -t tmpfs run "$root/run"
+  # Of this machine's own tools nothing is in the PATH there.
+  export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+  unset XDG_CACHE_HOME TMPDIR
+  chroot "$root" bash -c 'cd /root/clone && "$@"' bash "$@"
+}
+
+main "$@"

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { execa } from 'execa';
+import { acquireLock } from './lock.mjs';
+
+suite('acquireLock()', () => {
+  let directory: string;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'csv-lock-'));
+  });
+  after(() => rm(directory, { recursive: true }));
+
+  test('waits for the holder and says so once', async () => {
+    const path = join(directory, 'waits');
+    const release = await acquireLock(path);
+    const events: string[] = [];
+    const waiting = Promise.withResolvers<void>();
+    const second = acquireLock(path, {
+      onWait: () => {
+        events.push('waits');
+        waiting.resolve();
+      },
+    });
+    await waiting.promise;
+    events.push('releases');
+    await release();
+    await (
+      await second
+    )();
+    assert.deepEqual(events, ['waits', 'releases']);
+  });
+
+  test('takes over the lock of a process that was killed', async () => {
+    const path = join(directory, 'killed');
+    const program = `
+      import { acquireLock } from ${JSON.stringify(import.meta.resolve('./lock.mjs'))};
+      await acquireLock(${JSON.stringify(path)});
+      console.log('locked');`;
+    const holder = execa(process.execPath, ['--input-type=module', '--eval', program], { reject: false });
+    await once(holder.stdout, 'data');
+    holder.kill('SIGKILL');
+    const release = await acquireLock(path, { signal: AbortSignal.timeout(5000) });
+    await release();
+    await holder;
+  });
+
+  test('rejects with the reason of the signal and leaves the lock to its holder', async () => {
+    const path = join(directory, 'aborted');
+    const release = await acquireLock(path);
+    const controller = new AbortController();
+    const second = acquireLock(path, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await assert.rejects(second, { message: 'enough' });
+    await release();
+    await (
+      await acquireLock(path)
+    )();
+  });
+
+  test('rejects when the signal is already aborted', async () => {
+    const signal = AbortSignal.abort(new Error('too late'));
+    await assert.rejects(acquireLock(join(directory, 'late'), { signal }), { message: 'too late' });
+  });
+});

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { copyFile, glob, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa, type ResultPromise } from 'execa';
+
+// run.mjs in a project of its own: no dependencies, and a main.ts that shows what it was given.
+
+const npmStub = `#!/bin/sh
+echo "npm $*" >>"$PROJECT/calls"
+[ -z "$NPM_FAILS" ] || { echo "npm error code EAI_AGAIN" >&2; exit 1; }
+mkdir -p node_modules && echo '{"packages":{"node_modules/x":{"version":"1.0.0"}}}' >node_modules/.package-lock.json
+`;
+
+suite('run.mjs', () => {
+  test('installs the dependencies once and passes arguments and exit code on', async () => {
+    await using project = await createProject(
+      `console.log(process.argv.slice(2).join()); process.exitCode = 7;`,
+    );
+    const first = await project.run(['demo', '--fast']);
+    assert.deepEqual([first.exitCode, first.stdout], [7, 'demo,--fast']);
+    assert.equal(first.stderr, 'Installing the npm dependencies (once)');
+    const second = await project.run(['demo']);
+    assert.deepEqual([second.exitCode, second.stdout, second.stderr], [7, 'demo', '']);
+  });
+
+  test("keeps npm's words and says what to do where there is no network", async () => {
+    await using project = await createProject('');
+    const { exitCode, stderr } = await project.run(['demo'], { NPM_FAILS: '1' });
+    assert.equal(exitCode, 1);
+    assert.match(
+      stderr,
+      /^"npm ci .*" failed \(1\):\nnpm error code EAI_AGAIN\nThe npm registry cannot be reached/m,
+    );
+  });
+
+  test('passes a signal on once, waits for the clean-up and reports it as a shell would', async () => {
+    await using project = await createProject(`
+      let signals = 0;
+      const timer = setTimeout(() => {}, 60_000);
+      process.on('SIGINT', () => {
+        signals += 1;
+        setTimeout(() => { console.log(\`cleaned up after \${signals}\`); process.exitCode = 130; clearTimeout(timer); process.disconnect(); }, 200);
+      });
+      console.log('ready');`);
+    const run = project.run(['demo']);
+    for await (const line of run) {
+      if (line !== 'ready') continue;
+      run.kill('SIGINT');
+      setTimeout(() => run.kill('SIGINT'), 50);
+    }
+    const { exitCode, stdout } = await run;
+    assert.deepEqual([exitCode, stdout], [130, 'ready\ncleaned up after 1']);
+  });
+});
+
+interface Project extends AsyncDisposable {
+  run(
+    args: readonly string[],
+    env?: Record<string, string>,
+  ): ResultPromise<{ reject: false; env: NodeJS.ProcessEnv }>;
+}
+
+async function createProject(main: string): Promise<Project> {
+  const home = await mkdtemp(join(tmpdir(), 'csv-run-'));
+  const setup = join(home, 'test/setup');
+  await mkdir(setup, { recursive: true });
+  for await (const file of glob(fileURLToPath(new URL('*.mjs', import.meta.url)))) {
+    await copyFile(file, join(setup, basename(file)));
+  }
+  await writeFile(join(setup, 'main.ts'), main);
+  await writeFile(join(home, 'package-lock.json'), '{"packages":{"node_modules/x":{"version":"1.0.0"}}}');
+  await writeFile(join(home, 'npm'), npmStub, { mode: 0o755 });
+  return {
+    run(args, more = {}) {
+      const path = `${home}:${process.env['PATH']}`;
+      const env: NodeJS.ProcessEnv = { PATH: path, PROJECT: home, XDG_CACHE_HOME: home, ...more };
+      return execa(process.execPath, [join(setup, 'run.mjs'), ...args], { reject: false, env });
+    },
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true }),
+  };
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { execa } from 'execa';
+import { describeLeaks, findLeaks } from './leaks.ts';
+import { observe, parseMounts, parseSockets, parseStat } from './machine.ts';
+import { reportLeaks } from './report-leaks.ts';
+
+suite('findLeaks()', () => {
+  test('names the processes, sockets and files of the run and nothing else', async ({ mock }) => {
+    const before = await observe();
+    const temporary = await mkdtemp(join(tmpdir(), 'csv-leaks-'));
+    const marked = execa('sleep', ['60'], { env: { TMPDIR: temporary }, reject: false });
+    const unmarked = execa('sleep', ['60'], { reject: false });
+    const server = createServer().listen(join(temporary, 'a.sock'));
+    await once(server, 'listening');
+    const files = [join(temporary, 'a.sock')];
+    const leaks = findLeaks({ before, after: await observe(), temporary, files, isStrict: false });
+    assert.deepEqual(describeLeaks(leaks), [
+      `process ${marked.pid} (sleep)`,
+      `unix socket ${temporary}/a.sock`,
+      `temporary file ${temporary}/a.sock`,
+    ]);
+    server.close();
+    unmarked.kill();
+    const { mock: said } = mock.method(console, 'error', () => {});
+    assert.equal(await reportLeaks({ before, temporary, isStrict: false }), false);
+    assert.deepEqual(said.calls[0]?.arguments, [`The tests left behind:\n  process ${marked.pid} (sleep)`]);
+    assert.equal((await marked).signal, 'SIGKILL');
+    await unmarked;
+  });
+
+  test('blames a strict run for new processes of our programs wherever they came from', () => {
+    const nothing = { processes: [], sockets: ['/run/other'], mounts: [] };
+    const daemon = { pid: 7, startTime: '1', name: 'virtiofsd', environment: '' };
+    const after = {
+      processes: [daemon],
+      sockets: ['/run/other', '/run/containerd/x'],
+      mounts: ['/mnt', '/csv-1/m'],
+    };
+    const options = { before: nothing, after, temporary: '/tmp/csv-x', files: [] };
+    assert.deepEqual(describeLeaks(findLeaks({ ...options, isStrict: false })), []);
+    assert.deepEqual(describeLeaks(findLeaks({ ...options, isStrict: true })), [
+      'process 7 (virtiofsd)',
+      'unix socket /run/containerd/x',
+      'mount /csv-1/m',
+    ]);
+  });
+});
+
+test('parseStat() finds the state and start time behind a name with parentheses and spaces', () => {
+  const rest = Array.from({ length: 30 }, (_, index) => String(index)).join(' ');
+  assert.deepEqual(parseStat(`12 (a) (b c) S ${rest}`), { name: 'a) (b c', state: 'S', startTime: '18' });
+});
+
+test('parseSockets() reads bound and abstract names and skips the rest', () => {
+  const table = `Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 17 /run/a b.sock
+0000000000000000: 00000003 00000000 00000000 0001 03 18
+0000000000000000: 00000002 00000000 00010000 0001 01 19 @abstract
+`;
+  assert.deepEqual(parseSockets(table), ['/run/a b.sock', '@abstract']);
+});
+
+test('parseMounts() reads mount points with escaped characters', () => {
+  const table = '36 35 98:0 / /mnt/a\\040b rw - ext3 /dev/root rw\n37 35 0:1 / /proc rw - proc proc rw\n';
+  assert.deepEqual(parseMounts(table), ['/mnt/a b', '/proc']);
+});
