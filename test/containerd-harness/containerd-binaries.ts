@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { obtain } from '../setup/obtain.ts';
 
 /** The releases of containerd that the tests run against. */
 export type ContainerdVersion = '2.4.2' | '2.3.7';
@@ -6,9 +6,7 @@ export type ContainerdVersion = '2.4.2' | '2.3.7';
 /** All of them, newest first. */
 export const containerdVersions: readonly ContainerdVersion[] = ['2.4.2', '2.3.7'];
 
-/** The directory that holds `containerd` and `ctr` of a version. */
+/** The directory that holds `containerd` and `ctr` of a version; set-up builds them where it must. */
 export async function containerdBinaries(version: ContainerdVersion): Promise<string> {
-  const dir = `/tmp/warm/containerd-${version}`;
-  await access(dir);
-  return dir;
+  return (await obtain(`containerd-${version}`)).directory;
 }

@@ -15,8 +15,11 @@ export interface ContainerdOptions {
   readonly version: ContainerdVersion;
   /** Directories before all others in containerd's PATH: where shims are found. @default none */
   readonly path?: readonly string[];
-  /** Added to an environment that otherwise holds PATH, HOME and TMPDIR only. @default none */
-  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Added to an environment that otherwise holds PATH, HOME and TMPDIR only. A function may write files into the
+   * directory before containerd starts. @default none
+   */
+  readonly env?: Readonly<Record<string, string>> | ((dir: string) => Promise<Record<string, string>>);
   /** CRI runtime handlers by name. @default none besides containerd's own runc */
   readonly runtimes?: Readonly<Record<string, CriRuntime>>;
   /** TOML appended to the configuration, such as proxy plugins. @default "" */
@@ -59,14 +62,18 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const dir = await mkdtemp(join(tmpdir(), 'csv-'));
   stack.defer(() => removeDir(dir));
   const configFile = join(dir, 'config.toml');
-  const { version, runtimes = {}, extraConfig: extra = '' } = options;
+  const { version, runtimes = {}, extraConfig: extra = '', env = {} } = options;
   await writeFile(configFile, containerdConfig({ dir, version, runtimes, extra }));
   const address = join(dir, 'c.sock');
   const command = {
     binary: join(binaries, 'containerd'),
     args: ['--config', configFile],
     logFile: join(dir, 'containerd.log'),
-    env: environment(dir, [...(options.path ?? []), binaries], options.env ?? {}),
+    env: environment(
+      dir,
+      [...(options.path ?? []), binaries],
+      typeof env === 'function' ? await env(dir) : env,
+    ),
     serves: (log: string) => log.includes('containerd successfully booted'),
   };
   stack.defer(() => endMarkedProcesses(dir));

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { obtain } from '../setup/obtain.ts';
 import { freePorts } from './free-ports.ts';
-import { jaegerBinary } from './jaeger-binary.ts';
 import { jaegerConfig } from './jaeger-config.ts';
 import { removeDir } from './remove-dir.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
@@ -41,7 +41,7 @@ export interface Jaeger extends AsyncDisposable {
 
 /** Starts Jaeger on free ports of 127.0.0.1 and returns when its query API answers. */
 export async function startJaeger(): Promise<Jaeger> {
-  const binary = await jaegerBinary();
+  const binary = await obtain('jaeger');
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'csv-'));
   stack.defer(() => removeDir(dir));
