@@ -1,3 +1,4 @@
+import { context, diag, DiagLogLevel, propagation, ProxyTracerProvider, trace } from '@opentelemetry/api';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,19 +13,23 @@ const BATCH_MS = 1000;
 /**
  * Starts the OpenTelemetry SDK where a collector or a processor is given; otherwise it is not even loaded.
  * Everything is set here and nothing left to the environment: containerd exports its own OTEL_SERVICE_NAME into it.
- * Disposal sends what is queued, within a limit.
+ * Disposal sends what is queued, within a limit. A process has one tracing: where it is traced already, by the
+ * program that uses this library or by another host, our spans go there.
  */
 export async function startTracing(
   config: Config['trace'],
   { log, spanProcessors }: { log: Logger; spanProcessors: readonly SpanProcessor[] },
 ): Promise<AsyncDisposable> {
-  if (config.endpoint === undefined && spanProcessors.length === 0)
-    return { [Symbol.asyncDispose]: () => Promise.resolve() };
-  const [{ NodeSDK }, trace, { diag, DiagLogLevel }] = await Promise.all([
+  if (config.endpoint === undefined && spanProcessors.length === 0) return nothing;
+  const [{ NodeSDK }, { ParentBasedSampler, TraceIdRatioBasedSampler }, processors] = await Promise.all([
     import('@opentelemetry/sdk-node'),
     import('@opentelemetry/sdk-trace'),
-    import('@opentelemetry/api'),
+    exporters(config),
   ]);
+  if (isTraced()) {
+    log.warn('This process is traced already: spans of this host go there and not to its trace.endpoint');
+    return nothing;
+  }
   diag.setLogger(diagTo(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const sdk = new NodeSDK({
     serviceName: config.service_name,
@@ -32,8 +37,8 @@ export async function startTracing(
     resourceDetectors: [],
     metricReaders: [],
     logRecordProcessors: [],
-    sampler: new trace.ParentBasedSampler({ root: new trace.TraceIdRatioBasedSampler(config.sample_ratio) }),
-    spanProcessors: [...spanProcessors, ...(await exporters(config))],
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(config.sample_ratio) }),
+    spanProcessors: [...spanProcessors, ...processors],
   });
   sdk.start();
   return {
@@ -45,8 +50,20 @@ export async function startTracing(
         .catch((error: unknown) => log.warn(`Traces were lost: ${messageOf(error)}`));
       await Promise.race([ending, limit]);
       cancel.abort();
+      for (const api of [trace, context, propagation, diag]) api.disable();
     },
   };
+}
+
+const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
+
+/** The API's provider passes on to a registered one, and otherwise to the one that does nothing. */
+function isTraced(): boolean {
+  const provider = trace.getTracerProvider();
+  return (
+    !(provider instanceof ProxyTracerProvider) ||
+    provider.getDelegate() !== new ProxyTracerProvider().getDelegate()
+  );
 }
 
 async function exporters({ endpoint, timeout_ms }: Config['trace']): Promise<SpanProcessor[]> {
