@@ -1,5 +1,6 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
+import type { HandlerContext, ServiceImpl } from 'ttrpc-ts';
+import { abortable } from '../abortable.ts';
 import type { Host } from '../host/host.ts';
 import type { Sandbox, SandboxContents } from '../host/sandbox.ts';
 import type { Sandbox as SandboxService } from '../proto/containerd/sandbox_pb.ts';
@@ -99,15 +100,3 @@ function verboseInfo(sandbox: Sandbox): Record<string, string> {
 }
 
 const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;
-
-/** Waits for a promise, but no longer than the caller does. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(asError(signal.reason));
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(asError(signal.reason));
-  signal.addEventListener('abort', onAbort, { once: true });
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
-}
-
-const asError = (reason: unknown): Error =>
-  reason instanceof Error ? reason : new StatusError(Code.Canceled, 'The caller went away');

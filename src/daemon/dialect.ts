@@ -1,7 +1,9 @@
 import { execa } from 'execa';
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { Code } from 'ttrpc-ts';
-import { DaemonError, messageOf } from '../errors.ts';
+import { abortable } from '../abortable.ts';
+import { DaemonError } from '../errors.ts';
+import { daemonEnvironment } from './environment.ts';
 
 /** Which virtiofsd: QEMU's former one in C, or the Rust one. Their argument lines differ. */
 export type Dialect = 'c' | 'rust';
@@ -13,6 +15,8 @@ export interface VirtiofsdProgram {
 }
 
 const PROBE_TIMEOUT_MS = 5000;
+/** More than this of an answer is not read, in bytes. */
+const MAX_ANSWER_BYTES = 64 * 1024;
 
 const probes = new Map<string, Promise<VirtiofsdProgram>>();
 
@@ -25,7 +29,7 @@ export async function probeVirtiofsd(
   path: string,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<VirtiofsdProgram> {
-  const { mtimeMs, size, ino } = await stat(path);
+  const { mtimeMs, size, ino } = statSync(path);
   const key = `${path}:${ino}:${size}:${mtimeMs}`;
   let probe = probes.get(key);
   if (!probe) {
@@ -33,9 +37,7 @@ export async function probeVirtiofsd(
     probes.set(key, probe);
     probe.catch(() => probes.delete(key));
   }
-  const result = await probe;
-  signal?.throwIfAborted();
-  return result;
+  return abortable(probe, signal);
 }
 
 async function askVersion(path: string): Promise<VirtiofsdProgram> {
@@ -44,15 +46,22 @@ async function askVersion(path: string): Promise<VirtiofsdProgram> {
     all: true,
     stdin: 'ignore',
     timeout: PROBE_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+    maxBuffer: MAX_ANSWER_BYTES,
+    extendEnv: false,
+    env: daemonEnvironment(),
   });
-  const version = /^virtiofsd(?: version)? (\d\S*)/m.exec(result.all)?.[1];
+  const answer = result.all ?? '';
+  const version = /^virtiofsd(?: version)? (\d\S*)/m.exec(answer)?.[1];
   if (version === undefined) {
+    const said = answer ? JSON.stringify(answer.slice(0, 200)) : 'nothing';
+    const why = result.failed && result.exitCode === undefined ? ` (${result.shortMessage})` : '';
     throw new DaemonError(
-      `Cannot tell which virtiofsd "${path}" is: "--version" answered ${JSON.stringify(result.all.slice(0, 200) || messageOf(result))}; ` +
+      `Cannot tell which virtiofsd "${path}" is: "--version" answered ${said}${why}; ` +
         'set "virtio_fs_dialect" to "c" or "rust" if it is one',
       { code: Code.FailedPrecondition, exit: { exitCode: result.exitCode, signal: result.signal } },
     );
   }
   // The C one was versioned with QEMU and says "virtiofsd version 7.2.22"; the Rust one says "virtiofsd 1.14.0".
-  return { dialect: /^virtiofsd version /m.test(result.all) ? 'c' : 'rust', version };
+  return { dialect: /^virtiofsd version /m.test(answer) ? 'c' : 'rust', version };
 }

@@ -9,9 +9,12 @@ const PLACES = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/v
  *
  * @throws StatusError NotFound, naming where it was looked for
  */
-export function findDaemon(path: string = process.env['PATH'] ?? ''): string {
+export function findDaemon(
+  standard: readonly string[] = PLACES,
+  path: string = process.env['PATH'] ?? '',
+): string {
   const places = [
-    ...PLACES,
+    ...standard,
     ...path
       .split(':')
       .filter(Boolean)
@@ -21,7 +24,7 @@ export function findDaemon(path: string = process.env['PATH'] ?? ''): string {
   if (found !== undefined) return found;
   throw new StatusError(
     Code.NotFound,
-    `No virtiofsd in ${PLACES.join(', ')} or PATH: install it (Debian 13: package virtiofsd; Debian 12: qemu-system-common), ` +
+    `No virtiofsd in ${standard.join(', ')} or PATH: install it (Debian 13: package virtiofsd; Debian 12: qemu-system-common), ` +
       'or set "virtio_fs_daemon"',
   );
 }
