@@ -1,9 +1,10 @@
 import { execa } from 'execa';
 import type { ChildProcess } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
 import { activeSpanContext, withSpan, withSpanSync } from '../tracing.ts';
+import { daemonEnvironment } from './environment.ts';
 import { openListener } from './listener.ts';
 import { openOutput, type Output } from './output.ts';
 import { identify, type ProcessIdentity } from './process-identity.ts';
@@ -64,13 +65,15 @@ export interface Daemon extends AsyncDisposable {
  *
  * @throws DaemonError when the process cannot be started, StatusError when the socket cannot be opened
  */
-export function startDaemon(options: DaemonOptions): Daemon {
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { name, log, socketPath } = options;
   using undo = new DisposableStack();
   const output = undo.use(openOutput(options.outputPath, (line) => onLine(line)));
   const startedAt = performance.now();
-  const child = undo.adopt(spawnOnSocket(options, output), (process) => process.kill('SIGKILL'));
-  const pid = child.pid as number;
+  const { child, inode, failure } = spawnOnSocket(options, output);
+  if (child?.pid === undefined || inode === undefined) throw await failure;
+  const { pid } = child;
+  undo.defer(() => killGroup(pid));
   const identity = identify(pid) ?? { pid, startTime: 0 };
   const startedBy = activeSpanContext();
   let state: DaemonState = 'starting';
@@ -89,6 +92,8 @@ export function startDaemon(options: DaemonOptions): Daemon {
 
   const exited = new Promise<DaemonExit>((resolve) => {
     child.once('exit', (exitCode, signal) => {
+      // What a wrapper or a daemon left in its group would keep the share open.
+      killGroup(pid);
       output.drain({ final: true });
       const status = { exitCode: exitCode ?? undefined, signal: signal ?? undefined };
       const exit = {
@@ -99,7 +104,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
       };
       state = 'exited';
       output[Symbol.dispose]();
-      rmSync(socketPath, { force: true });
+      removeSocket(socketPath, inode);
       readiness.failed(exitError(name, exit));
       resolve(exit);
     });
@@ -141,8 +146,16 @@ export function startDaemon(options: DaemonOptions): Daemon {
   };
 }
 
+/** A started process, or why there is none. */
+interface Spawned {
+  readonly child?: ChildProcess;
+  /** Of the socket, to know it again. */
+  readonly inode?: number;
+  readonly failure: Promise<DaemonError>;
+}
+
 /** Bind, spawn, publish, close: one synchronous stretch, so that this process never accepts a client. */
-function spawnOnSocket(options: DaemonOptions, output: Output): ChildProcess {
+function spawnOnSocket(options: DaemonOptions, output: Output): Spawned {
   const { name, command, args, socketPath } = options;
   using listener = withSpanSync(`${name}.socket.listen`, { [`${name}.socket_path`]: socketPath }, () =>
     openListener(socketPath),
@@ -162,30 +175,35 @@ function spawnOnSocket(options: DaemonOptions, output: Output): ChildProcess {
       extendEnv: false,
       env: daemonEnvironment(),
     });
+    const failure = subprocess.then((result) => spawnError(command, result));
     const child = subprocess.nodeChildProcess;
-    if (child?.pid === undefined) {
-      throw new DaemonError(`Cannot run "${command}": check that it is an executable for this machine`);
-    }
+    if (child?.pid === undefined) return { failure };
     span.setAttribute('process.pid', child.pid);
     try {
       listener.publish();
     } catch (error) {
-      child.kill('SIGKILL');
+      killGroup(child.pid);
       throw error;
     }
-    return child;
+    return { child, inode: statSync(socketPath).ino, failure };
   });
+}
+
+/** Called while the leader runs or in the very turn in which its exit is seen: nobody else has its number by then. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {} // nobody is left
+}
+
+/** Removes the socket unless another daemon's has taken its place. */
+function removeSocket(path: string, inode: number): void {
+  if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true });
 }
 
 function exitReason(state: DaemonState, exitCode: number | null): DaemonExit['reason'] {
   if (state === 'stopping') return 'stopped';
   return exitCode === 0 ? 'disconnected' : 'failed';
-}
-
-/** Only what a daemon may need: our environment can hold secrets such as exporter headers. */
-function daemonEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'RUST_LOG', 'RUST_BACKTRACE'];
-  return Object.fromEntries(kept.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])));
 }
 
 /** The error for a daemon that ended: its status and the last thing it said. */
@@ -195,4 +213,13 @@ function exitError(name: string, exit: DaemonExit): DaemonError {
     exit: { exitCode: exit.exitCode, signal: exit.signal },
     lastLines: exit.lastLines,
   });
+}
+
+function spawnError(
+  command: string,
+  { code, cause }: { code?: string | undefined; cause?: unknown },
+): DaemonError {
+  const remedy =
+    'check that it is an executable for this machine, and that the machine has room for a process';
+  return new DaemonError(`Cannot run "${command}": ${code ?? 'no process'}: ${remedy}`, { cause });
 }

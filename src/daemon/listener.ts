@@ -40,11 +40,12 @@ export function openListener(socketPath: string): Listener {
   rmSync(temporaryPath, { force: true });
   const server = listen(temporaryPath);
   try {
+    const fd = descriptorOf(server, temporaryPath);
     chmodSync(temporaryPath, 0o600);
     const owner = statSync(directory);
     chownSync(temporaryPath, owner.uid, owner.gid);
     return {
-      fd: descriptorOf(server, temporaryPath),
+      fd,
       publish: () => renameSync(temporaryPath, socketPath),
       // libuv unlinks the name it bound; after publish() that name is gone and the socket keeps its final one.
       [Symbol.dispose]: () => server.close(),

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, watch } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
 export interface Output extends Disposable {
@@ -16,11 +17,14 @@ export const KEPT_LINES = 20;
 const MAX_FILE_BYTES = 1 << 20;
 /** A longer line is cut, in bytes. */
 const MAX_LINE_BYTES = 8192;
+/** Takes what is read, of all outputs: reading is synchronous, and every fork copies the memory that each would have. */
+const chunk = Buffer.allocUnsafe(64 * 1024);
 
 /** Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it. */
 export function openOutput(path: string, onLine: (line: string) => void): Output {
-  const fd = openSync(path, 'a+', 0o600);
-  const chunk = Buffer.allocUnsafe(64 * 1024);
+  using undo = new DisposableStack();
+  const fd = undo.adopt(openSync(path, 'a+', 0o600), closeSync);
+  const decoder = new StringDecoder('utf8');
   const lastLines: string[] = [];
   let offset = fstatSync(fd).size;
   let pending = '';
@@ -41,12 +45,13 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
       );
       offset = end - chunk.length;
       pending = '';
+      decoder.end();
     }
     while (offset < end) {
       const bytes = readSync(fd, chunk, 0, Math.min(chunk.length, end - offset), offset);
       if (bytes === 0) break;
       offset += bytes;
-      const lines = (pending + chunk.toString('utf8', 0, bytes)).split('\n');
+      const lines = (pending + decoder.write(chunk.subarray(0, bytes))).split('\n');
       pending = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
       for (const line of lines) emit(line.slice(0, MAX_LINE_BYTES));
     }
@@ -62,6 +67,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
 
   const watcher = watch(path, { persistent: false }, () => drain());
   watcher.on('error', () => {});
+  undo.move();
   return {
     fd,
     lastLines,
