@@ -17,22 +17,29 @@ main() {
   root=$(mktemp -d /var/tmp/csv-fresh-XXXXXX)
   trap 'rm -rf --one-file-system "$root"' EXIT
   cp -a --reflink=auto "$cache/$suite/." "$root"
-  carry_settings
   git clone --quiet "$repository" "$root/root/clone"
-  unshare --mount --pid --fork --kill-child --propagation private \
-    bash -c "$(declare -f enter); enter \"\$@\"" bash "$root" "$@"
+  run_inside /root/clone "$@"
 }
 
 create_system() {
   command -v debootstrap >/dev/null || { echo 'debootstrap is missing: run "apt-get install debootstrap"' >&2; exit 1; }
   echo "Creating a Debian $suite (once)" >&2
-  local new=$cache/$suite.new mirror
-  rm -rf --one-file-system "$new"
-  mirror=$(sources | head -1 | cut -d' ' -f2)
-  debootstrap --variant=minbase --include=ca-certificates,git,nodejs,npm "$suite" "$new" "$mirror" >"$cache/$suite.log" ||
-    { tail -20 "$cache/$suite.log" >&2; exit 1; }
-  rm -rf "$new"/var/cache/apt/archives/*.deb "$new"/var/lib/apt/lists/*
-  mv "$new" "$cache/$suite"
+  root=$cache/$suite.new
+  rm -rf --one-file-system "$root"
+  if ! { debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$(sources | head -1 | cut -d' ' -f2)" &&
+    carry_settings && run_inside / apt-get update &&
+    run_inside / apt-get install --yes --no-install-recommends git nodejs npm && run_inside / apt-get clean; } \
+    >"$cache/$suite.log" 2>&1; then
+    tail -20 "$cache/$suite.log" >&2
+    exit 1
+  fi
+  rm -rf "$root"/var/lib/apt/lists/*
+  mv "$root" "$cache/$suite"
+}
+
+run_inside() {
+  unshare --mount --pid --fork --kill-child --propagation private \
+    bash -c "$(declare -f enter); enter \"\$@\"" bash "$root" "$@"
 }
 
 # The Debian mirrors of this machine, as one-line sources of the suite.
@@ -59,8 +66,8 @@ certificates() {
 
 # Inside the namespaces: becomes the fresh machine.
 enter() {
-  local root=$1
-  shift
+  local root=$1 directory=$2
+  shift 2
   mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys"
@@ -69,9 +76,9 @@ enter() {
   mount -t tmpfs shm "$root/dev/shm"
   mount -t tmpfs run "$root/run"
   # Of this machine's own tools nothing is in the PATH there.
-  export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+  export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
   unset XDG_CACHE_HOME TMPDIR
-  chroot "$root" bash -c 'cd /root/clone && "$@"' bash "$@"
+  chroot "$root" bash -c 'cd "$1" && shift && "$@"' bash "$directory" "$@"
 }
 
 main "$@"

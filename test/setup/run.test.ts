@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { execa, type ResultPromise } from 'execa';
+import { execa } from 'execa';
 
 // run.mjs in a project of its own: no dependencies, and a main.ts that shows what it was given.
 
@@ -56,14 +56,7 @@ suite('run.mjs', () => {
   });
 });
 
-interface Project extends AsyncDisposable {
-  run(
-    args: readonly string[],
-    env?: Record<string, string>,
-  ): ResultPromise<{ reject: false; env: NodeJS.ProcessEnv }>;
-}
-
-async function createProject(main: string): Promise<Project> {
+async function createProject(main: string) {
   const home = await mkdtemp(join(tmpdir(), 'csv-run-'));
   const setup = join(home, 'test/setup');
   await mkdir(setup, { recursive: true });
@@ -74,7 +67,7 @@ async function createProject(main: string): Promise<Project> {
   await writeFile(join(home, 'package-lock.json'), '{"packages":{"node_modules/x":{"version":"1.0.0"}}}');
   await writeFile(join(home, 'npm'), npmStub, { mode: 0o755 });
   return {
-    run(args, more = {}) {
+    run(args: readonly string[], more: Readonly<Record<string, string>> = {}) {
       const path = `${home}:${process.env['PATH']}`;
       const env: NodeJS.ProcessEnv = { PATH: path, PROJECT: home, XDG_CACHE_HOME: home, ...more };
       return execa(process.execPath, [join(setup, 'run.mjs'), ...args], { reject: false, env });
