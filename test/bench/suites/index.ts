@@ -1,0 +1,7 @@
+import type { Suite } from '../suite.ts';
+import { coldShare } from './cold-share.ts';
+import { many } from './many.ts';
+import { stop } from './stop.ts';
+
+/** Every suite, in the order in which they run. */
+export const suites: readonly Suite[] = [coldShare, stop, many];
