@@ -7,6 +7,11 @@ import { npm } from './npm.mjs';
 
 const oldestMajor = 24;
 
+/** Tells whether the Node that runs this is too old for the project. */
+export function needsNewerNode() {
+  return !isNewEnough(process.execPath);
+}
+
 /** Returns the path of a Node that runs this project: our own, the one of the npm package, or one kept in the cache. */
 export async function findNode(root) {
   const candidates = [process.execPath, join(root, 'node_modules/node/bin/node')];
@@ -41,7 +46,7 @@ async function downloadNode(root) {
     const temporary = mkdtempSync(`${home}.tmp-`);
     try {
       writeFileSync(join(temporary, 'package.json'), '{}');
-      await npm(['install', '--no-audit', '--no-fund', '--ignore-scripts', `${name}@${version}`], temporary);
+      await npm(['install', '--ignore-scripts', `${name}@${version}`], temporary);
       renameSync(temporary, home);
     } finally {
       rmSync(temporary, { recursive: true, force: true });

@@ -15,7 +15,7 @@ export async function installDependencies(root) {
   try {
     if (dependenciesMatch(root)) return;
     console.error('Installing the npm dependencies (once)');
-    await npm(['ci', '--no-audit', '--no-fund'], root);
+    await npm(['ci'], root);
   } finally {
     await release();
   }

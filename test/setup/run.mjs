@@ -3,13 +3,15 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { findNode } from './node-binary.mjs';
+import { findNode, needsNewerNode } from './node-binary.mjs';
+import { installNodeLibraries } from './node-libraries.mjs';
 import { installDependencies } from './npm-dependencies.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
 try {
+  if (needsNewerNode()) await installNodeLibraries(); // before npm, whose install scripts run with the newer one
   await installDependencies(root);
   process.exitCode = await runMain(await findNode(root));
 } catch (error) {
