@@ -10,8 +10,21 @@ export interface KernelModule {
   readonly content: Buffer;
 }
 
-/** Resolves to the modules called `wanted` below the folder `directory` and all they depend on, in loading order. */
-export async function readModules(directory: string, wanted: readonly string[]): Promise<KernelModule[]> {
+/** Which modules are read. */
+export interface ReadModulesOptions {
+  /** The folder that they lie below. */
+  readonly directory: string;
+  readonly wanted: readonly string[];
+  /** The path of a busybox, which decompresses them, because a bare Debian has no xz. */
+  readonly busybox: string;
+}
+
+/** Resolves to the wanted modules and all they depend on, in loading order. */
+export async function readModules({
+  directory,
+  wanted,
+  busybox,
+}: ReadModulesOptions): Promise<KernelModule[]> {
   const paths = new Map<string, string>();
   for await (const path of glob(`${directory}/**/*.ko{,.xz}`)) paths.set(moduleName(path), path);
   const loaded = new Map<string, KernelModule>();
@@ -19,7 +32,7 @@ export async function readModules(directory: string, wanted: readonly string[]):
     const path = paths.get(name);
     const isBuiltIn = path === undefined;
     if (isBuiltIn || loaded.has(name)) return;
-    const content = await readObject(path);
+    const content = await readObject(path, busybox);
     for (const dependency of dependencies(content)) await load(dependency);
     loaded.set(name, { name, content });
   };
@@ -33,9 +46,9 @@ function moduleName(path: string): string {
     .replaceAll('-', '_');
 }
 
-async function readObject(path: string): Promise<Buffer> {
+async function readObject(path: string, busybox: string): Promise<Buffer> {
   if (!path.endsWith('.xz')) return readFile(path);
-  const { stdout } = await execa('xz', ['-dc', path], { encoding: 'buffer' });
+  const { stdout } = await execa(busybox, ['xzcat', path], { encoding: 'buffer' });
   return Buffer.from(stdout);
 }
 

@@ -39,11 +39,11 @@ async function build({ directory, init, modules, context }: BuildOptions): Promi
   const scratch = join(directory, 'scratch');
   await runTool('mkdir', [scratch], context);
   const busybox = await unpackBusybox(scratch, context);
-  const loaded = await readModules(modules, wantedModules);
+  const loaded = await readModules({ directory: modules, wanted: wantedModules, busybox });
   const program = entryType.file | 0o755;
   const entries: CpioEntry[] = [
     ...['bin', 'dev', 'proc', 'sys', 'tmp', 'mnt', 'modules'].map(folder),
-    { path: 'bin/busybox', mode: program, content: busybox },
+    { path: 'bin/busybox', mode: program, content: await readFile(busybox) },
     { path: 'init', mode: program, content: init },
     ...loaded.map(({ name, content }, index) => ({
       path: `modules/${String(index).padStart(2, '0')}-${name}.ko`,
@@ -59,9 +59,9 @@ function folder(path: string): CpioEntry {
   return { path, mode: entryType.directory | 0o755 };
 }
 
-async function unpackBusybox(scratch: string, context: SetupContext): Promise<Buffer> {
+async function unpackBusybox(scratch: string, context: SetupContext): Promise<string> {
   await downloadPackages(['busybox-static'], scratch, context);
   for await (const file of glob(`${scratch}/*.deb`)) await runTool('dpkg', ['-x', file, scratch], context);
-  for await (const busybox of glob(`${scratch}/{,usr/}bin/busybox`)) return readFile(busybox);
+  for await (const busybox of glob(`${scratch}/{,usr/}bin/busybox`)) return busybox;
   throw new SetupError("Debian's package busybox-static has no bin/busybox");
 }
