@@ -4,6 +4,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
 import type { MountRequest, Share, ShareOwner, ShareRequest } from '../share/provider.ts';
 import { messageOf } from '../errors.ts';
+import { once } from '../once.ts';
 import type { Profile } from './profile.ts';
 
 /** One share of a sandbox, as its creator names it. */
@@ -117,7 +118,6 @@ export async function openSandbox(
     if (!share) throw new StatusError(Code.NotFound, `Sandbox "${sandboxId}" has no share "${tag}"`);
     await plugins.call(hook, share.sharedFs, { ...mount, share });
   };
-  let closing: Promise<void> | undefined;
   return {
     namespace,
     sandboxId,
@@ -129,7 +129,7 @@ export async function openSandbox(
     get exit() {
       return exit;
     },
-    [Symbol.asyncDispose]: () => (closing ??= close()),
+    [Symbol.asyncDispose]: once(close),
   };
 }
 

@@ -8,10 +8,17 @@ const DAEMONS_AT_A_TIME = 2;
 /** Limits how many daemons a host starts at a time; a slot is free again when its daemon is ready or has failed. */
 export function createSlots(): DaemonSlots {
   const limit = pLimit(DAEMONS_AT_A_TIME);
-  return (start) => {
-    const { promise, resolve } = Promise.withResolvers<Daemon>();
+  return async (start, { signal } = {}) => {
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Daemon>();
+    const giveUp = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', giveUp, { once: true });
     void limit(async () => {
-      const starting = start();
+      signal?.removeEventListener('abort', giveUp);
+      if (signal?.aborted) return;
+      // Not start() alone: what it throws at once would be nobody's.
+      const starting = Promise.try(start);
+      // From here on the start itself heeds the signal, so that no daemon is lost.
       resolve(starting);
       await starting.then(({ ready }) => ready).catch(() => {});
     });

@@ -1,11 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 
-/** The mountpoints at or below a directory in this process's mount namespace (proc(5), mountinfo). */
+/**
+ * The mountpoints at or below a directory in this process's mount namespace (proc(5), mountinfo). The kernel's table has
+ * resolved paths: a state directory in /var/run is found as one in /run.
+ *
+ * @throws the error of realpath(3) where there is no such directory
+ */
 export function mountsBeneath(directory: string): string[] {
+  const resolved = realpathSync(directory);
+  const prefix = resolved.endsWith('/') ? resolved : `${resolved}/`;
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => unescapeOctal(line.split(' ')[4] ?? ''))
-    .filter((mountpoint) => mountpoint === directory || mountpoint.startsWith(`${directory}/`));
+    .filter((mountpoint) => mountpoint === resolved || mountpoint.startsWith(prefix));
 }
 
 /** The kernel writes space, tab, newline and backslash as `\040` and so on. */

@@ -1,13 +1,15 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Code, StatusError } from 'ttrpc-ts';
 import { mountsBeneath } from './mount-table.ts';
 
 /**
- * Removes a directory that the host owns, with what is in it.
+ * Removes a directory that the host owns, with what is in it; one that is gone is no error.
  *
  * @throws StatusError FailedPrecondition while something is mounted there: removing would reach into that source
  */
 export async function removeTree(directory: string): Promise<void> {
+  if (!existsSync(directory)) return;
   const mounts = mountsBeneath(directory);
   if (mounts.length > 0) {
     throw new StatusError(

@@ -6,6 +6,7 @@ import { bootId } from '../daemon/process-identity.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { removeTree } from '../mount/remove-tree.ts';
 import { activeSpanContext } from '../tracing.ts';
+import { once } from '../once.ts';
 import type { PluginContext, Share, ShareRequest } from './provider.ts';
 import { RECORD_FILE, writeRecord, type ShareRecord } from './record.ts';
 
@@ -20,6 +21,8 @@ export interface SharePlaces {
 export interface DaemonShareOptions {
   readonly queueSize: number;
   readonly start: (places: SharePlaces) => Promise<Daemon>;
+  /** Ends the wait for a slot in which to start; `start` has to heed it by itself. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const boot = bootId();
@@ -33,7 +36,7 @@ const boot = bootId();
 export async function openDaemonShare(
   context: PluginContext,
   request: ShareRequest,
-  { queueSize, start }: DaemonShareOptions,
+  { queueSize, start, signal }: DaemonShareOptions,
 ): Promise<Share> {
   const { stateDir, daemons } = context;
   await using undo = new AsyncDisposableStack();
@@ -43,8 +46,9 @@ export async function openDaemonShare(
   );
   undo.defer(() => removeShareDirectory(directory));
 
+  const ownsSource = request.source === undefined;
   const sharedDir = request.source ?? stateDir.newSharedDirectory();
-  if (request.source === undefined) {
+  if (ownsSource) {
     mkdirSync(sharedDir, { mode: 0o755 });
     undo.defer(() => removeTree(sharedDir));
   }
@@ -58,13 +62,13 @@ export async function openDaemonShare(
     sharedFs: request.sharedFs,
     tag: request.tag,
     source: sharedDir,
-    ownsSource: request.source === undefined,
+    ownsSource,
     socketPath: places.socketPath,
     bootId: boot,
   };
   writeRecord(directory, record);
 
-  const daemon = await daemons(() => start(places)).catch((error: unknown) => {
+  const daemon = await daemons(async () => start(places), { signal }).catch((error: unknown) => {
     throw inShare(request.tag, error);
   });
   undo.use(daemon);
@@ -76,7 +80,14 @@ export async function openDaemonShare(
       ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
       : {}),
   });
-  return createShare({ request, places, queueSize, daemon, owned: undo.move() });
+  undo.move();
+  const close = async (): Promise<void> => {
+    await daemon.stop();
+    if (ownsSource) await removeTree(sharedDir);
+    // Last, so that what could not be removed stays on record.
+    removeShareDirectory(directory);
+  };
+  return createShare({ request, places, queueSize, daemon, close: once(close) });
 }
 
 function createShare(parts: {
@@ -84,16 +95,15 @@ function createShare(parts: {
   places: SharePlaces;
   queueSize: number;
   daemon: Daemon;
-  owned: AsyncDisposableStack;
+  close: () => Promise<void>;
 }): Share {
-  const { request, places, queueSize, daemon, owned } = parts;
+  const { request, places, queueSize, daemon, close } = parts;
   const { socketPath, sharedDir } = places;
   const { tag } = request;
   const ready = daemon.ready.catch((error: unknown) => {
     throw inShare(tag, error);
   });
   ready.catch(() => {});
-  let closing: Promise<void> | undefined;
   return {
     tag,
     sharedFs: request.sharedFs,
@@ -114,7 +124,7 @@ function createShare(parts: {
     }),
     mount: () => noMounts('Mount', request.sharedFs),
     unmount: () => noMounts('Unmount', request.sharedFs),
-    [Symbol.asyncDispose]: () => (closing ??= owned.disposeAsync()),
+    [Symbol.asyncDispose]: close,
   };
 }
 
@@ -129,13 +139,9 @@ function makeShareDirectory(directory: string, { tag, sandboxId }: ShareRequest)
     mkdirSync(directory, { mode: 0o700 });
     return directory;
   } catch (cause) {
-    throw new StatusError(
-      Code.AlreadyExists,
-      `Sandbox "${sandboxId}" already has a share "${tag}": delete it first`,
-      {
-        cause,
-      },
-    );
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    const message = `Sandbox "${sandboxId}" already has a share "${tag}": delete it first`;
+    throw new StatusError(Code.AlreadyExists, message, { cause });
   }
 }
 

@@ -78,8 +78,14 @@ export interface PluginContext<Config = unknown> {
   readonly stateDir: StateDirectory;
 }
 
-/** Calls `start` when a slot is free, and holds the slot until that daemon is ready or has failed. */
-export type DaemonSlots = (start: () => Promise<Daemon>) => Promise<Daemon>;
+/**
+ * Calls `start` when a slot is free, and holds the slot until that daemon is ready or has failed. Where `signal` aborts
+ * before, it rejects with its reason and never calls.
+ */
+export type DaemonSlots = (
+  start: () => Promise<Daemon>,
+  options?: { signal?: AbortSignal | undefined },
+) => Promise<Daemon>;
 
 /** What the host asks of a `sandbox.create` hook: open this share. */
 export interface CreateRequest {

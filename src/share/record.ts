@@ -14,8 +14,8 @@ export interface ShareRecord {
   readonly source: string;
   readonly ownsSource: boolean;
   readonly socketPath: string;
-  /** The directory was written before the daemon was spawned: it may have been, and be unknown. */
   readonly bootId: string;
+  /** Absent in what was written before the spawn: a process may have been started, and be unknown. */
   readonly pid?: number;
   readonly startTime?: number;
   readonly startSpan?: Pick<SpanContext, 'traceId' | 'spanId' | 'traceFlags'>;

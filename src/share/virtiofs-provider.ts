@@ -11,6 +11,7 @@ export function createVirtiofsProvider(context: PluginContext<VirtiofsConfig>): 
     openShare: (request, { signal }) =>
       openDaemonShare(context, request, {
         queueSize: config.virtio_fs_queue_size,
+        signal,
         start: ({ socketPath, sharedDir, outputPath }) =>
           startVirtiofsd(
             {
