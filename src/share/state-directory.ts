@@ -54,7 +54,7 @@ function requireTag(tag: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is refused
   const printable = !/[\u0000-\u001f\u007f]/.test(tag);
   const bytes = Buffer.byteLength(tag);
-  if (bytes > 0 && bytes <= 36 && printable && tag !== '.' && tag !== '..') return tag;
+  if (bytes > 0 && bytes <= 36 && printable && tag.isWellFormed() && tag !== '.' && tag !== '..') return tag;
   throw new StatusError(
     Code.InvalidArgument,
     `Invalid tag ${JSON.stringify(tag)}: use 1 to 36 bytes without control characters`,

@@ -2,16 +2,21 @@ import { z } from 'zod';
 import { CACHE_MODES } from '../daemon/virtiofsd.ts';
 
 /** Arguments that would take the socket or the directory out of our hands. */
-const OURS =
-  /^--(fd|socket-path|socket-group|shared-dir|print-capabilities|version|help)(=|$)|^-o.*\b(source|vhost_user_socket)=/;
+const OURS = [
+  /^--(fd|socket-path|socket-group|shared-dir|print-capabilities|version|help)(=|$)/,
+  /^-[hV]/,
+  // The value of -o, behind it or as the next argument.
+  /(^(-o=?)?|,)(source|vhost_user_socket)=/,
+];
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`; its keys are Kata's where Kata has the setting. */
 export const virtiofsConfigSchema = z.strictObject({
   virtio_fs_daemon: z
     .string()
+    .refine((path) => path === '' || path.startsWith('/'), 'use an absolute path')
     .optional()
     .describe(
-      'Absolute path of virtiofsd. Default: the first found in /usr/libexec, /usr/lib/qemu and PATH.',
+      'Absolute path of virtiofsd. Default: the first found in /usr/libexec, /usr/lib, /usr/lib/qemu and PATH.',
     ),
   virtio_fs_dialect: z
     .enum(['auto', 'c', 'rust'])
@@ -30,7 +35,12 @@ export const virtiofsConfigSchema = z.strictObject({
     .describe('Entries of the request queue.'),
   virtio_fs_extra_args: z
     .array(
-      z.string().refine((argument) => !OURS.test(argument), 'this argument is set by the shim; leave it out'),
+      z
+        .string()
+        .refine(
+          (argument) => !OURS.some((pattern) => pattern.test(argument)),
+          'this argument is set by the shim; leave it out',
+        ),
     )
     .default([])
     .describe('Further arguments of virtiofsd, passed on last.'),

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { Code } from 'ttrpc-ts';
+import { describeStateDirectory, openStateDirectory } from '../../src/share/state-directory.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const state = describeStateDirectory('/state');
+
+suite('describeStateDirectory()', () => {
+  test('puts a share below its namespace and sandbox, its tag being one name', () => {
+    assert.equal(state.shareDirectory('k8s.io', 'a1', 'work'), '/state/sandboxes/k8s.io/a1/work');
+    assert.equal(state.shareDirectory('k8s.io', 'a1', '/a b'), '/state/sandboxes/k8s.io/a1/%2Fa%20b');
+    assert.equal(state.shareDirectory('k8s.io', 'a1', '../../x'), '/state/sandboxes/k8s.io/a1/..%2F..%2Fx');
+  });
+
+  test('throws InvalidArgument for a tag that is no name of a directory or does not fit the device', () => {
+    for (const tag of ['', '.', '..', 'a\0b', 'a\nb', 'x'.repeat(37), 'é'.repeat(19), '\ud800']) {
+      assert.throws(() => state.shareDirectory('default', 'a', tag), {
+        name: 'StatusError',
+        code: Code.InvalidArgument,
+        message: `Invalid tag ${JSON.stringify(tag)}: use 1 to 36 bytes without control characters`,
+      });
+    }
+    state.shareDirectory('default', 'a', 'x'.repeat(36));
+    state.shareDirectory('default', 'a', 'é'.repeat(18));
+  });
+
+  test('throws InvalidArgument for ids and namespaces that containerd would refuse', () => {
+    for (const name of [
+      '',
+      '.',
+      '..',
+      '../a',
+      'a/b',
+      '/a',
+      'a..b',
+      '-a',
+      'a-',
+      'a b',
+      'é',
+      'a\0',
+      'x'.repeat(77),
+    ]) {
+      assert.throws(() => state.sandboxDirectory('default', name), {
+        code: Code.InvalidArgument,
+        message: /^Invalid sandbox id "/,
+      });
+      assert.throws(() => state.sandboxDirectory(name, 'a'), {
+        code: Code.InvalidArgument,
+        message: /^Invalid namespace "/,
+      });
+    }
+    assert.equal(
+      state.sandboxDirectory('k8s.io', 'x'.repeat(76)),
+      `/state/sandboxes/k8s.io/${'x'.repeat(76)}`,
+    );
+  });
+
+  test('never gives a socket path or a shared directory twice', () => {
+    const paths = Array.from({ length: 1000 }, () => [
+      state.newSocketPath(),
+      state.newSharedDirectory(),
+    ]).flat();
+    assert.equal(new Set(paths).size, 2000);
+    assert.match(paths[0] ?? '', /^\/state\/s\/[0-9a-f]{16}\.sock$/);
+    assert.match(paths[1] ?? '', /^\/state\/shared\/[0-9a-f]{32}$/);
+  });
+});
+
+test('openStateDirectory() makes directories that only their owner can enter', async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, 'a', 'state');
+  openStateDirectory(path);
+  openStateDirectory(path);
+  assert.deepEqual(readdirSync(path).toSorted(), ['s', 'sandboxes', 'shared']);
+  for (const part of ['', 's', 'sandboxes', 'shared']) {
+    assert.equal(statSync(join(path, part)).mode & 0o777, 0o700);
+  }
+});

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { qemuArguments } from '../../src/vmm/qemu.ts';
+
+suite('qemuArguments()', () => {
+  test('shares the memory and gives each share a device', () => {
+    const shares = [
+      { tag: 'one', socketPath: '/run/1.sock', queueSize: 1024 },
+      { tag: 'two', socketPath: '/run/2.sock', queueSize: 128 },
+    ];
+    assert.equal(
+      qemuArguments(shares, { memoryMiB: 512 }).join(' '),
+      '-m 512M -object memory-backend-memfd,id=fs-memory,size=512M,share=on -numa node,memdev=fs-memory ' +
+        '-chardev socket,id=fs0,path=/run/1.sock ' +
+        '-device vhost-user-fs-pci,chardev=fs0,tag=one,queue-size=1024,num-request-queues=1 ' +
+        '-chardev socket,id=fs1,path=/run/2.sock ' +
+        '-device vhost-user-fs-pci,chardev=fs1,tag=two,queue-size=128,num-request-queues=1',
+    );
+  });
+
+  test('doubles commas, so that a tag cannot add an option', () => {
+    const share = { tag: 'a,b=c', socketPath: '/run/x,y.sock', queueSize: 128 };
+    const args = qemuArguments([share], { memoryMiB: 256 });
+    assert.equal(args.includes('socket,id=fs0,path=/run/x,,y.sock'), true);
+    assert.equal(args.at(-1), 'vhost-user-fs-pci,chardev=fs0,tag=a,,b=c,queue-size=128,num-request-queues=1');
+  });
+});
