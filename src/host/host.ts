@@ -43,7 +43,10 @@ export interface Host extends AsyncDisposable {
     request: ShareSpec & { sandboxId: string; namespace?: string },
     options?: { signal?: AbortSignal },
   ): Promise<Share>;
-  /** Ends the host but none of its shares: sends the last spans and gives up the lock. */
+  /**
+   * Ends the host but none of its shares: cancels what is being created, sends the last spans and gives up the lock.
+   * The daemons are still this process's children; `process.exit()` ends it without them.
+   */
   detach(): Promise<void>;
 }
 
@@ -79,7 +82,10 @@ export async function openHost(options: HostOptions): Promise<Host> {
       const [share] = shares as [Share];
       return { ...share, [Symbol.asyncDispose]: () => sandboxes.delete(namespace, sandboxId) };
     },
-    detach: () => own.disposeAsync(),
+    async detach() {
+      await sandboxes.detach();
+      await own.disposeAsync();
+    },
     async [Symbol.asyncDispose]() {
       await sandboxes[Symbol.asyncDispose]();
       await own.disposeAsync();

@@ -28,6 +28,8 @@ export interface Sandboxes extends AsyncDisposable {
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
+  /** Refuses further ones and cancels those in creation; those whose creation is done stay alive. */
+  detach(): Promise<void>;
 }
 
 interface Entry {
@@ -46,8 +48,11 @@ export function createSandboxes(parts: {
 }): Sandboxes {
   const { stateDir, log, onQuit } = parts;
   const entries = new Map<string, Entry>();
+  let isClosed = false;
 
   const create: Sandboxes['create'] = async (request, { signal } = {}) => {
+    if (isClosed)
+      throw new StatusError(Code.Unavailable, 'The host is ending: create the sandbox on the next one');
     const { namespace, sandboxId } = request;
     const key = stateDir.sandboxDirectory(namespace, sandboxId);
     if (wasDeletedOnDisk(entries.get(key), key)) await remove(namespace, sandboxId);
@@ -72,7 +77,11 @@ export function createSandboxes(parts: {
       throw error;
     }
     watch(entry.sandbox, (quit) => {
-      onQuit?.(quit);
+      try {
+        onQuit?.(quit);
+      } catch (error) {
+        log.error({ sandbox: sandboxId, err: error }, 'The quit callback failed');
+      }
       if (!wasDeletedOnDisk(entry, key)) return;
       log.info({ sandbox: sandboxId }, 'The sandbox was deleted behind our back; forgetting it');
       void remove(namespace, sandboxId).catch(() => {});
@@ -104,7 +113,15 @@ export function createSandboxes(parts: {
       return entries.size;
     },
     list: () => [...entries.values()].flatMap(({ sandbox }) => sandbox ?? []),
+    async detach() {
+      isClosed = true;
+      const unfinished = [...entries.values()].filter(({ sandbox }) => !sandbox);
+      for (const { cancel } of unfinished)
+        cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
+      await Promise.allSettled(unfinished.map(({ creation }) => creation));
+    },
     async [Symbol.asyncDispose]() {
+      isClosed = true;
       const requests = [...entries.values()].map(({ request }) => request);
       const results = await Promise.allSettled(
         requests.map(({ namespace, sandboxId }) => remove(namespace, sandboxId)),
