@@ -6,10 +6,22 @@ import { problemsOf } from './schema-problems.ts';
 
 const absolutePath = z.string().startsWith('/', 'use an absolute path');
 
+/** `<state>/s/<16 hex>.sock` has to fit in 107 bytes. */
+const MAX_STATE_BYTES = 83;
+
+/** The size of the device's field (virtio 1.2, 5.11.4). */
+const MAX_TAG_BYTES = 36;
+
+const hasAtMost = (limit: number) => (text: string) => Buffer.byteLength(text) <= limit;
+
 /** The configuration file, without the plugins' own tables, which each plugin's schema validates. */
 export const configSchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
   state: absolutePath
+    .refine(
+      hasAtMost(MAX_STATE_BYTES),
+      `use a path of at most ${MAX_STATE_BYTES} bytes: those of the sockets in it are limited`,
+    )
     .default('/run/containerd-shim-virtiofs')
     .describe('Directory of sockets and records. It is the identity of a host: two hosts need two.'),
   plugin_dirs: z
@@ -52,7 +64,11 @@ export const configSchema = z.strictObject({
   shares: z
     .array(
       z.strictObject({
-        tag: z.string().min(1).describe("The guest's mount tag."),
+        tag: z
+          .string()
+          .min(1)
+          .refine(hasAtMost(MAX_TAG_BYTES), `use at most ${MAX_TAG_BYTES} bytes`)
+          .describe("The guest's mount tag."),
         source: absolutePath
           .optional()
           .describe('Directory to share; absent: an empty one that the host owns.'),
@@ -60,6 +76,13 @@ export const configSchema = z.strictObject({
         read_only: z.boolean().default(false),
       }),
     )
+    .superRefine((shares, { addIssue }) => {
+      for (const [index, { tag }] of shares.entries()) {
+        if (shares.findIndex((share) => share.tag === tag) === index) continue;
+        const message = `"${tag}" is taken by another share: use a tag of its own`;
+        addIssue({ code: 'custom', path: [index, 'tag'], message });
+      }
+    })
     .default([])
     .describe('Shares of every sandbox whose creator gives no OCI spec (CRI).'),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
@@ -81,7 +104,9 @@ export function readConfig(file: string): Config {
   try {
     input = parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new ConfigError(file, '', messageOf(cause), { cause });
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const problem = isMissing ? 'there is no such file: create it' : messageOf(cause);
+    throw new ConfigError(file, '', problem, { cause });
   }
   return parseConfig(input, file);
 }
