@@ -12,16 +12,8 @@ export function writeData(output: Output, streamId: number, flags: number, paylo
   const { length } = payload;
   checkLength(length);
   const inline = length <= maxInlineLength;
-  const at = writeAt(output, headerLength + (inline ? length : 0), { length, streamId, flags });
+  const reserved = output.reserve(headerLength + (inline ? length : 0));
+  const at = writeHeader(output.buffer, reserved, { length, streamId, type: MessageType.Data, flags });
   if (inline) output.buffer.set(payload, at);
   else output.append(payload);
-}
-
-function writeAt(
-  output: Output,
-  reserved: number,
-  frame: { length: number; streamId: number; flags: number },
-): number {
-  const at = output.reserve(reserved);
-  return writeHeader(output.buffer, at, { ...frame, type: MessageType.Data });
 }

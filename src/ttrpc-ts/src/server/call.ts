@@ -29,7 +29,7 @@ export class ActiveCall {
   }
 
   /** Answers with a message, and ends. */
-  readonly reply = (message: unknown): void => {
+  reply(message: unknown): void {
     if (this.#ended) return;
     let payload: Uint8Array;
     try {
@@ -40,15 +40,15 @@ export class ActiveCall {
       return;
     }
     this.#end();
-  };
+  }
 
   /** Answers with what a handler threw, and ends. */
-  readonly fail = (error: unknown): void => {
+  fail(error: unknown): void {
     if (this.#ended) return;
     const status = toStatusError(error);
     if (status.cause === error) this.connection.reportError(error, this.context);
     this.refuse(status);
-  };
+  }
 
   /** Answers with a status, and ends. */
   refuse(status: StatusError): void {

@@ -4,7 +4,11 @@ import type { ActiveCall } from './call.ts';
 export function serveUnary(call: ActiveCall, payload: Uint8Array): void {
   try {
     const answer = call.route.handler(call.decode(payload), call.context);
-    if (isThenable(answer)) answer.then(call.reply, call.fail);
+    if (isThenable(answer))
+      answer.then(
+        (message) => call.reply(message),
+        (error: unknown) => call.fail(error),
+      );
     else call.reply(answer);
   } catch (error) {
     call.fail(error);
