@@ -17,6 +17,8 @@ export interface Execution {
   readonly namespace?: string;
   /** @default the bundle of that id */
   readonly cwd?: string;
+  /** What `delete` is told. @default the bundle of that id */
+  readonly bundle?: string;
   /** Standard input. @default empty */
   readonly input?: Uint8Array;
   /** Added to the environment. @default none */
@@ -103,7 +105,8 @@ export async function shimPlace({
     configFile,
     bundle,
     start: (id, execution = {}) => execute(id, ['start'], execution),
-    delete: async (id, execution = {}) => execute(id, ['-bundle', await bundle(id), 'delete'], execution),
+    delete: async (id, execution = {}) =>
+      execute(id, ['-bundle', execution.bundle ?? (await bundle(id)), 'delete'], execution),
     hosts: async () =>
       (await markedProcesses(path)).filter(({ argv }) => argv.includes('serve')).map(({ pid }) => pid),
     call: async (use) => {
