@@ -76,11 +76,11 @@ export const configSchema = z.strictObject({
         read_only: z.boolean().default(false),
       }),
     )
-    .superRefine((shares, { addIssue }) => {
+    .superRefine((shares, context) => {
       for (const [index, { tag }] of shares.entries()) {
         if (shares.findIndex((share) => share.tag === tag) === index) continue;
         const message = `"${tag}" is taken by another share: use a tag of its own`;
-        addIssue({ code: 'custom', path: [index, 'tag'], message });
+        context.addIssue({ code: 'custom', path: [index, 'tag'], message });
       }
     })
     .default([])

@@ -1,5 +1,5 @@
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Code, connect, createServer, StatusError } from 'ttrpc-ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
@@ -23,6 +23,7 @@ export async function serve(host: Host): Promise<Serving> {
   const { state, ttrpc } = host.config;
   const address = ttrpc.address ?? join(state, 'host.sock');
   const addressFile = join(state, 'host.address');
+  mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   await removeStale(address);
   const server = createServer({ interceptors: [traceCalls(host.log)] })
     .service(Sandbox, createSandboxService(host))
@@ -39,8 +40,9 @@ export async function serve(host: Host): Promise<Serving> {
   };
 }
 
-/** A host that was killed leaves its socket file behind. */
+/** A host that was killed leaves its socket file behind. Nothing but a socket is removed. */
 async function removeStale(address: string): Promise<void> {
+  if (!lstatSync(address, { throwIfNoEntry: false })?.isSocket()) return;
   const other = await connect({ path: address }).catch(() => undefined);
   if (!other) return rmSync(address, { force: true });
   await other[Symbol.asyncDispose]();
