@@ -25,15 +25,7 @@ export async function lockFile(path: string): Promise<AsyncDisposable> {
   );
   const held = await Promise.race([once(subprocess.stdout, 'data').then(() => undefined), subprocess]);
   if (held) {
-    throw held.exitCode === CONFLICT
-      ? new StatusError(
-          Code.FailedPrecondition,
-          `Another host uses "${path}": end it, or give this one a state directory of its own`,
-        )
-      : new StatusError(
-          Code.Unavailable,
-          `Cannot lock "${path}": flock ${held.shortMessage ?? 'failed'}: install util-linux`,
-        );
+    throw lockError(path, held);
   }
   subprocess.stdout.resume();
   return {
@@ -42,4 +34,20 @@ export async function lockFile(path: string): Promise<AsyncDisposable> {
       await subprocess;
     },
   };
+}
+
+function lockError(
+  path: string,
+  { exitCode, code }: { exitCode?: number | undefined; code?: string | undefined },
+): StatusError {
+  if (exitCode === CONFLICT) {
+    const remedy = 'end it, or give this one a state directory of its own';
+    return new StatusError(Code.FailedPrecondition, `Another host uses "${path}": ${remedy}`);
+  }
+  return code === 'ENOENT'
+    ? new StatusError(Code.Unavailable, `Cannot lock "${path}": there is no flock(1): install util-linux`)
+    : new StatusError(
+        Code.Unavailable,
+        `Cannot lock "${path}": flock ended with ${exitCode ?? code}: check that its directory is writable`,
+      );
 }
