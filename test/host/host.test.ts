@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { Code } from 'ttrpc-ts';
+import { isGone, leftovers } from '../support/leftovers.ts';
+import { sandboxRequest as request } from '../support/sandbox-request.ts';
+import { openTestHost } from '../support/test-host.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+suite('Host', () => {
+  test('closes every sandbox when it is disposed of, and one that cannot be closed keeps no other', async () => {
+    let pids: number[];
+    await using around = await temporaryDirectory();
+    {
+      await using own = await openTestHost({ config: { state: join(around.path, 'state') } });
+      const sandboxes = await Promise.all(
+        ['a', 'b'].map((id) => own.host.sandboxes.create(request(id, { tag: 'x' }))),
+      );
+      pids = sandboxes.flatMap(({ shares }) => shares.map(({ pid }) => pid));
+    }
+    assert.deepEqual(pids.map(isGone), [true, true]);
+    assert.deepEqual(await leftovers(join(around.path, 'state')), []);
+  });
+
+  test('refuses a state directory that another host has', async () => {
+    await using own = await openTestHost();
+    await assert.rejects(openTestHost({ config: { state: own.state } }), {
+      code: Code.FailedPrecondition,
+      message: /^Another host uses ".*host.lock": end it, or give this one a state directory of its own$/,
+    });
+  });
+
+  test('detach() leaves the shares alive and undoes what is being created', async () => {
+    await using own = await openTestHost({ daemon: 'never-ready' });
+    const { sandboxes } = own.host;
+    const alive = await Promise.all(['a', 'b'].map((id) => sandboxes.create(request(id, { tag: 'x' }))));
+    const before = await leftovers(own.state);
+    const unfinished = assert.rejects(sandboxes.create(request('c', { tag: 'x' })), {
+      code: Code.Unavailable,
+      message: 'Cannot start share "x": The host is ending',
+    });
+    await own.host.detach();
+    await unfinished;
+    assert.deepEqual(await leftovers(own.state), before);
+    for (const { shares } of alive) assert.equal(isGone(shares[0]?.pid ?? 0), false);
+  });
+
+  test('openShare() opens one share for the library, which closes with it', async () => {
+    await using own = await openTestHost();
+    {
+      await using share = await own.host.openShare({ sandboxId: 'mine', tag: 'x', source: own.path });
+      await share.ready;
+      assert.equal(existsSync(share.socketPath), true);
+      const record = join(own.state, 'sandboxes/default/mine/x/share.json');
+      assert.match(await readFile(record, 'utf8'), /^ "owner": "library",$/m);
+    }
+    assert.deepEqual(await leftovers(own.state), []);
+    assert.equal(own.host.sandboxes.size, 0);
+  });
+
+  test('openShare() rejects when the signal is already aborted', async () => {
+    await using own = await openTestHost();
+    const signal = AbortSignal.abort(new Error('too late'));
+    await assert.rejects(own.host.openShare({ sandboxId: 'mine', tag: 'x' }, { signal }), {
+      message: 'too late',
+    });
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+});

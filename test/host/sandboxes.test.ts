@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { execa } from 'execa';
+import { Code } from 'ttrpc-ts';
+import type { SandboxRequest } from '../../src/host/sandbox.ts';
+import { eventually } from '../support/eventually.ts';
+import { executable } from '../support/fixtures.ts';
+import { isGone, leftovers } from '../support/leftovers.ts';
+import { sandboxRequest as request } from '../support/sandbox-request.ts';
+import { openTestHost } from '../support/test-host.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+suite('Sandboxes.create()', () => {
+  test('opens every share of the sandbox, each with a daemon, a socket and a directory of its own', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const sandbox = await sandboxes.create(request('a', { tag: 'one' }, { tag: 'two', source: own.path }));
+    assert.equal(sandboxes.get('default', 'a'), sandbox);
+    assert.deepEqual(
+      sandbox.shares.map(({ tag, sharedFs }) => [tag, sharedFs]),
+      [
+        ['one', 'virtio-fs'],
+        ['two', 'virtio-fs'],
+      ],
+    );
+    const [one, two] = sandbox.shares;
+    assert.notEqual(one?.pid, two?.pid);
+    assert.notEqual(one?.socketPath, two?.socketPath);
+    assert.equal(two?.sharedDir, own.path);
+  });
+
+  test('rejects an id in use with AlreadyExists, also while it is being created', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const creating = sandboxes.create(request('a', { tag: 'x' }));
+    const expected = {
+      name: 'StatusError',
+      code: Code.AlreadyExists,
+      message: 'Sandbox "a" exists: delete it first',
+    };
+    await assert.rejects(sandboxes.create(request('a', { tag: 'x' })), expected);
+    const sandbox = await creating;
+    await assert.rejects(sandboxes.create(request('a', { tag: 'x' })), expected);
+    assert.equal(isGone(sandbox.shares[0]?.pid ?? 0), false);
+    await sandboxes.create({ ...request('a', { tag: 'x' }), namespace: 'other' });
+  });
+
+  test('rejects a tag twice and closes the share that was opened', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    await assert.rejects(sandboxes.create(request('a', { tag: 'x' }, { tag: 'y' }, { tag: 'x' })), {
+      code: Code.AlreadyExists,
+      message: 'Sandbox "a" already has a share "x": delete it first',
+    });
+    assert.deepEqual(await leftovers(own.state), []);
+    await sandboxes.create(request('a', { tag: 'x' }));
+  });
+
+  test('closes the other shares when one fails, and throws its error', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    await assert.rejects(
+      sandboxes.create(
+        request('a', { tag: 'good' }, { tag: 'bad', source: '/nonexistent' }, { tag: 'fine' }),
+      ),
+      {
+        code: Code.NotFound,
+        message:
+          'Cannot start share "bad": virtiofsd source path is not available: "/nonexistent": create it first',
+      },
+    );
+    assert.deepEqual(await leftovers(own.state), []);
+    assert.equal(own.captured.lines.filter(({ msg }) => msg === 'virtiofsd was killed by SIGTERM').length, 2);
+    assert.throws(() => sandboxes.get('default', 'a'), {
+      code: Code.NotFound,
+      message: 'No sandbox "a" in namespace "default"',
+    });
+  });
+
+  test('rejects relative sources, unknown providers and names with path tricks before anything is made', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const cases: [SandboxRequest, RegExp][] = [
+      [
+        request('a', { tag: 'x', source: 'relative' }),
+        /^Share "x" has a relative source "relative": use an absolute path$/,
+      ],
+      [request('a', { tag: 'x', sharedFs: 'nfs' }), /^No plugin provides "nfs"/],
+      [request('a', { tag: '..' }), /^Invalid tag "\.\."/],
+      [request('../a', { tag: 'x' }), /^Invalid sandbox id "\.\.\/a"/],
+      [{ ...request('a', { tag: 'x' }), namespace: '..' }, /^Invalid namespace "\.\."/],
+    ];
+    for (const [bad, message] of cases) {
+      await assert.rejects(sandboxes.create(bad), { code: Code.InvalidArgument, message });
+    }
+    assert.deepEqual(await leftovers(own.state), []);
+    assert.equal(sandboxes.size, 0);
+  });
+
+  test('starts at most two daemons at a time, and all of twenty at once come up', async () => {
+    await using marks = await temporaryDirectory();
+    // Is only ready when it is told, and says that it runs.
+    const daemon = await executable(
+      join(marks.path, 'daemon'),
+      `#!/bin/sh\n: >'${marks.path}/started-'$$\nwhile [ ! -e '${marks.path}/go' ]; do sleep 0.01; done\n` +
+        `echo 'Waiting for its VMM' >&2\nexec sleep 600\n`,
+    );
+    await using own = await openTestHost({ daemon });
+    const { sandboxes } = own.host;
+    const started = async (): Promise<number> =>
+      (await readdir(marks.path)).filter((name) => name.startsWith('started-')).length;
+    const creations = Array.from({ length: 20 }, (_, index) =>
+      sandboxes.create(request(`s${index}`, { tag: 'x' })),
+    );
+    await Promise.all(creations.slice(0, 2));
+    await eventually('two daemons run', async () => (await started()) === 2);
+    assert.equal(await started(), 2);
+    await writeFile(join(marks.path, 'go'), '');
+    const all = await Promise.all(creations);
+    await Promise.all(all.flatMap(({ shares }) => shares.map(({ ready }) => ready)));
+    assert.equal(new Set(all.flatMap(({ shares }) => shares.map(({ socketPath }) => socketPath))).size, 20);
+    assert.equal(sandboxes.list().length, 20);
+    await Promise.all(all.map(({ sandboxId }) => sandboxes.delete('default', sandboxId)));
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('leaves nothing when its signal aborts while it waits for a slot', async () => {
+    await using own = await openTestHost({ daemon: 'never-ready' });
+    const { sandboxes } = own.host;
+    await Promise.all(['a', 'b'].map((id) => sandboxes.create(request(id, { tag: 'x' }))));
+    const before = await leftovers(own.state);
+    const controller = new AbortController();
+    const waiting = sandboxes.create(request('c', { tag: 'x' }), { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await assert.rejects(waiting, { message: 'enough' });
+    assert.deepEqual(await leftovers(own.state), before);
+    assert.equal(sandboxes.size, 2);
+  });
+
+  test('is refused by a host that ends', async () => {
+    await using own = await openTestHost();
+    await own.host.sandboxes[Symbol.asyncDispose]();
+    await assert.rejects(own.host.sandboxes.create(request('a', { tag: 'x' })), {
+      code: Code.Unavailable,
+      message: 'The host is ending: create the sandbox on the next one',
+    });
+  });
+});
+
+suite('Sandboxes.delete()', () => {
+  test('closes the shares and waits until nothing of them is left', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const { shares, ended } = await sandboxes.create(request('a', { tag: 'x' }, { tag: 'y' }));
+    await sandboxes.delete('default', 'a');
+    for (const { pid } of shares) assert.equal(isGone(pid), true);
+    assert.deepEqual(await leftovers(own.state), []);
+    assert.equal((await ended).exitStatus, 0);
+    assert.equal((await ended).failed, undefined);
+  });
+
+  test('is no error for a sandbox that is unknown or being deleted', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    await sandboxes.delete('default', 'unknown');
+    await sandboxes.create(request('a', { tag: 'x' }));
+    await Promise.all([sandboxes.delete('default', 'a'), sandboxes.delete('default', 'a')]);
+    await sandboxes.delete('default', 'a');
+    assert.equal(sandboxes.size, 0);
+  });
+
+  test('cancels a creation and leaves nothing of it', async () => {
+    await using own = await openTestHost({ daemon: 'never-ready' });
+    const { sandboxes } = own.host;
+    // Both slots are taken, so that the third creation cannot be done.
+    await Promise.all(['a', 'b'].map((id) => sandboxes.create(request(id, { tag: 'x' }))));
+    const before = await leftovers(own.state);
+    const creating = sandboxes.create(request('c', { tag: 'x' }));
+    const canceled = assert.rejects(creating, {
+      code: Code.Canceled,
+      message: 'Cannot start share "x": Sandbox "c" was deleted while it was being created',
+    });
+    await sandboxes.delete('default', 'c');
+    await canceled;
+    assert.deepEqual(await leftovers(own.state), before);
+    assert.throws(() => sandboxes.get('default', 'c'), { code: Code.NotFound });
+  });
+
+  test('fails while something is mounted in a share, keeps the sandbox, and can be tried again', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const { shares } = await sandboxes.create(request('a', { tag: 'x' }));
+    const mountpoint = join(shares[0]?.sharedDir ?? '', 'mounted');
+    await mkdir(mountpoint);
+    await execa('mount', ['-t', 'tmpfs', 'csv-test', mountpoint]);
+    try {
+      await assert.rejects(sandboxes.delete('default', 'a'), { code: Code.FailedPrecondition });
+      assert.equal(sandboxes.get('default', 'a').shares.length, 1);
+    } finally {
+      await execa('umount', [mountpoint]);
+    }
+    await sandboxes.delete('default', 'a');
+    assert.deepEqual(await leftovers(own.state), []);
+    assert.equal(sandboxes.size, 0);
+  });
+});
