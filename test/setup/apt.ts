@@ -52,8 +52,10 @@ export async function withFreshLists<T>(query: () => Promise<T>, context: SetupC
   } catch (error) {
     context.signal.throwIfAborted();
     if (process.getuid?.() !== 0) throw error;
-    await updateLists(start, context);
-    return query();
+    const update = await updateLists(start, context).catch((reason: unknown) => ({ reason }));
+    return query().catch((again: unknown) => {
+      throw update === undefined ? again : update.reason;
+    });
   }
 }
 
@@ -63,7 +65,7 @@ async function updateLists(neededSince: number, context: SetupContext): Promise<
   const release = await acquireLock(join(cacheDir(), 'lock', 'apt-update'), context);
   try {
     if (listsUpdatedAt > neededSince) return;
-    await aptGet(['update'], context);
+    await aptGet(['update', '--error-on=any'], context);
     listsUpdatedAt = performance.now();
   } finally {
     await release();

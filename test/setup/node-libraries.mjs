@@ -18,7 +18,7 @@ export async function installNodeLibraries() {
   console.error('Installing libatomic1 from Debian, for a newer Node (once)');
   const offlineRemedy = "Debian's mirror cannot be reached: connect this machine to the network";
   await runQuietly('apt-get', install, { offlineRemedy }).catch(async () => {
-    await runQuietly('apt-get', ['update'], { offlineRemedy });
+    await runQuietly('apt-get', ['update', '--error-on=any'], { offlineRemedy });
     await runQuietly('apt-get', install, { offlineRemedy });
   });
 }
