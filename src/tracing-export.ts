@@ -12,7 +12,8 @@ const BATCH_MS = 1000;
 
 /**
  * Starts the OpenTelemetry SDK where a collector or a processor is given; otherwise it is not even loaded.
- * Everything is set here and nothing left to the environment: containerd exports its own OTEL_SERVICE_NAME into it.
+ * Name, sampler and collector are set here and not left to the environment: containerd exports its own
+ * OTEL_SERVICE_NAME into it. OTEL_SDK_DISABLED and OTEL_PROPAGATORS mean what they always mean.
  * Disposal sends what is queued, within a limit. A process has one tracing: where it is traced already, by the
  * program that uses this library or by another host, our spans go there.
  */
