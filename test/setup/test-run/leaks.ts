@@ -27,8 +27,8 @@ const ourPrograms = /^(virtiofsd|nydusd|qemu-system|containerd|jaeger|shim-virti
 export function findLeaks({ before, after, temporary, files, isStrict }: LeakOptions): Leaks {
   const known = new Set(before.processes.map(({ pid, startTime }) => `${pid} ${startTime}`));
   const isMarked = (path: string): boolean => path === temporary || path.startsWith(`${temporary}/`);
-  const isOurs = ({ name, environment }: Process): boolean =>
-    environment.split('\0').includes(`TMPDIR=${temporary}`) || (isStrict && ourPrograms.test(name));
+  const isOurs = (one: Process): boolean =>
+    isOfRun(one, temporary) || (isStrict && ourPrograms.test(one.name));
   const newPaths = (was: readonly string[], is: readonly string[]): string[] =>
     is.filter(
       (path) => isMarked(path.replace(/^@/, '')) || (isStrict && ourPaths.test(path) && !was.includes(path)),
@@ -39,6 +39,11 @@ export function findLeaks({ before, after, temporary, files, isStrict }: LeakOpt
     mounts: newPaths(before.mounts, after.mounts),
     files,
   };
+}
+
+/** Tells whether a process was started, directly or not, by the run whose TMPDIR is `temporary`. */
+export function isOfRun({ environment }: Process, temporary: string): boolean {
+  return environment.split('\0').includes(`TMPDIR=${temporary}`);
 }
 
 /** Returns a line for each leak. */

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeLeaks, findLeaks, type Leaks } from './leaks.ts';
+import { describeLeaks, findLeaks, isOfRun, type Leaks } from './leaks.ts';
 import { observe, type Machine } from './machine.ts';
 
 /** How long things may take to go away after the last test. */
@@ -13,7 +13,7 @@ export interface RunToCheck {
   readonly isStrict: boolean;
 }
 
-/** Resolves to false, after naming it all and ending the processes, if a run left anything; removes its temporary folder. */
+/** Resolves to false, after naming it all and ending its processes, if a run left anything; removes its temporary folder. */
 export async function reportLeaks(run: RunToCheck): Promise<boolean> {
   const deadline = performance.now() + graceMs;
   let leaks = await look(run);
@@ -21,7 +21,7 @@ export async function reportLeaks(run: RunToCheck): Promise<boolean> {
     await sleep(100);
     leaks = await look(run);
   }
-  for (const { pid } of leaks.processes) end(pid);
+  for (const one of leaks.processes) if (isOfRun(one, run.temporary)) end(one.pid);
   const isBelowMount = leaks.mounts.length > 0; // whose source must not be deleted through it
   if (!isBelowMount) await rm(run.temporary, { recursive: true, force: true });
   const lines = describeLeaks(leaks);
