@@ -11,13 +11,13 @@ import { createInteropServer } from './service.ts';
 const { part: program = '', skip } = await buildGoProgram();
 
 /** Sends bytes to a server of ours or of Go's, and returns as many answers as asked for, then that to a last call. */
-async function ask(server: 'ours' | 'Go', send: (peer: RawPeer) => void, count: number): Promise<string[]> {
+async function ask(server: 'ours' | 'Go', frames: readonly Buffer[], count: number): Promise<string[]> {
   await using stack = new AsyncDisposableStack();
   const socket = stack.use(await makeSocketDir()).socket();
   if (server === 'ours') await stack.use(createInteropServer()).listen({ path: socket });
   else stack.use(await startGoServer(program, socket));
   const peer = stack.use(await connectRaw(socket));
-  send(peer);
+  for (const each of frames) peer.send(each);
   const answers: string[] = [];
   while (answers.length < count) answers.push(await nextAnswer(peer));
   peer.send(request(marker, { method: 'Echo' }));
@@ -127,49 +127,46 @@ const equal: [string, (() => Buffer)[], number][] = [
 suite('frames', { skip }, () => {
   for (const [name, frames, count] of equal) {
     test(`our server answers ${name} with the bytes of Go's`, async () => {
-      const send = (peer: RawPeer): void => {
-        for (const each of frames) peer.send(each());
-      };
-      const [ours, go] = await Promise.all([ask('ours', send, count), ask('Go', send, count)]);
+      const sent = frames.map((make) => make());
+      const [ours, go] = await Promise.all([ask('ours', sent, count), ask('Go', sent, count)]);
       assert.deepEqual(ours, go);
     });
   }
 
-  const alike: [string, Buffer, RegExp][] = [
-    [
-      'a malformed request',
-      frame(1, { body: Buffer.from([0x0a, 0xff]) }),
-      /\x08\x03\x12.unmarshal request error: /,
-    ],
+  const alike: [string, Buffer, number, string][] = [
+    ['a malformed request', frame(1, { body: Buffer.from([0x0a, 0xff]) }), 3, 'unmarshal request error: '],
     [
       'invalid UTF-8 in a request',
       frame(1, { body: Buffer.from([0x0a, 1, 0xff]) }),
-      /\x08\x03\x12.unmarshal request error: /,
+      3,
+      'unmarshal request error: ',
     ],
     [
       'a malformed payload',
       request(1, { method: 'Echo', payload: Buffer.from([0x0a, 9]) }),
-      /\x08\x0d\x12.ttrpc: error unmarshalling payload: /,
+      13,
+      'ttrpc: error unmarshalling payload: ',
     ],
     [
       'invalid UTF-8 in a payload',
       request(1, { method: 'Fail', payload: Buffer.from([0x1a, 1, 0xff]) }),
-      /\x08\x0d\x12.ttrpc: error unmarshalling payload: /,
+      13,
+      'ttrpc: error unmarshalling payload: ',
     ],
   ];
-  for (const [name, bytes, expected] of alike) {
+  for (const [name, bytes, code, words] of alike) {
     test(`our server answers ${name} with the code and the words of Go's`, async () => {
-      for (const server of ['ours', 'Go'] as const)
-        assert.match((await ask(server, (peer) => peer.send(bytes), 1))[0]!, expected);
+      for (const server of ['ours', 'Go'] as const) {
+        const [answer = ''] = await ask(server, [bytes], 1);
+        assert.ok(answer.includes(String.fromCharCode(8, code, 18)), answer);
+        assert.ok(answer.includes(words), answer);
+      }
     });
   }
 
   test('a frame of data on an active unary call ends a Go server and not ours', async () => {
-    const send = (peer: RawPeer): void => {
-      peer.send(request(1, { method: 'Wait' }));
-      peer.send(frame(1, { type: 3, body: payload }));
-    };
-    const ours = await ask('ours', send, 1);
+    const frames = [request(1, { method: 'Wait' }), frame(1, { type: 3, body: payload })];
+    const ours = await ask('ours', frames, 1);
     assert.match(ours[0]!, /^1 2 0 .*data handling error: ttrpc: stream closed$/s);
     assert.equal(ours[1], `${marker} 2 0 `);
   });

@@ -4,23 +4,20 @@ import { Code, type StatusError } from 'ttrpc-ts';
 import { collect, type EchoImpl, messages, startEcho } from './fixtures/echo.ts';
 import { connectRaw, frame, request } from './fixtures/raw-peer.ts';
 import { startRawServer } from './fixtures/raw-server.ts';
+import { settled, turns, until } from './fixtures/turns.ts';
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const chunk = Buffer.concat([Buffer.from([0x0a, 0x80, 0x80, 0x04]), Buffer.alloc(65_536, 0x78)]);
 
 test('a server reads no further from a client that does not read its answers', async () => {
   let calls = 0;
-  const echo: EchoImpl['echo'] = ({ message }) => (calls++, { message });
-  await using fixture = await startEcho({ implementation: { echo } });
+  const implementation: EchoImpl = { echo: ({ message }) => (calls++, { message }) };
+  await using fixture = await startEcho({ implementation });
   using peer = await connectRaw(fixture.path);
   peer.socket.pause();
   const total = 1000;
   for (let index = 0; index < total; index++)
     peer.send(request(index * 2 + 1, { method: 'Echo', payload: chunk }));
-  for (let turns = 0, before = -1; turns < 50 || before !== calls; turns++) {
-    before = calls;
-    await turn();
-  }
+  await settled(() => calls);
   assert.ok(calls < 100, `${calls} answers of 64 KiB were made for nobody`);
   assert.equal((await fixture.client.echo({ message: 'other connection' })).message, 'other connection');
   peer.socket.resume();
@@ -30,23 +27,25 @@ test('a server reads no further from a client that does not read its answers', a
 test('a server closes a connection whose queued output passes its bound, with the reason', async () => {
   const reasons: StatusError[] = [];
   const { promise: released, resolve } = Promise.withResolvers<void>();
-  const echo: EchoImpl['echo'] = async ({ message }) => {
-    await released;
-    return { message };
+  const implementation: EchoImpl = {
+    echo: async ({ message }) => {
+      await released;
+      return { message };
+    },
   };
   const server = {
     maxQueuedBytes: 2 << 20,
     onConnectionClose: (_: unknown, reason: StatusError) => void reasons.push(reason),
   };
-  await using fixture = await startEcho({ server, implementation: { echo } });
+  await using fixture = await startEcho({ server, implementation });
   using peer = await connectRaw(fixture.path);
   peer.socket.pause();
   for (let index = 0; index < 100; index++)
     peer.send(request(index * 2 + 1, { method: 'Echo', payload: chunk }));
-  while (peer.socket.writableLength > 0) await turn();
-  for (let turns = 0; turns < 10; turns++) await turn();
+  await until(() => peer.socket.writableLength === 0);
+  await turns(10);
   resolve();
-  while (reasons.length === 0) await turn();
+  await until(() => reasons.length > 0);
   assert.equal(reasons[0]?.code, Code.ResourceExhausted);
   assert.match(
     reasons[0].message,
@@ -57,17 +56,16 @@ test('a server closes a connection whose queued output passes its bound, with th
 test('a handler that streams waits for a client that does not read', async () => {
   let sent = 0;
   const text = 'x'.repeat(65_536);
-  const repeat: EchoImpl['repeat'] = async function* () {
-    for (; sent < 1000; sent++) yield { message: text };
+  const implementation: EchoImpl = {
+    repeat: async function* () {
+      for (; sent < 1000; sent++) yield { message: text };
+    },
   };
-  await using fixture = await startEcho({ implementation: { repeat } });
+  await using fixture = await startEcho({ implementation });
   using peer = await connectRaw(fixture.path);
   peer.socket.pause();
   peer.send(request(1, { method: 'Repeat', flags: 1 }));
-  for (let turns = 0, before = -1; turns < 50 || before !== sent; turns++) {
-    before = sent;
-    await turn();
-  }
+  await settled(() => sent);
   assert.ok(sent < 100, `${sent} messages of 64 KiB were made for nobody`);
   peer.socket.resume();
   let frames = 0;
@@ -85,10 +83,7 @@ test('a client waits for a server that does not read, with calls and with stream
     for (; made < 500; made++) yield { message };
   }
   const stream = client.join(input());
-  for (let turns = 0, before = -1; turns < 50 || before !== made; turns++) {
-    before = made;
-    await turn();
-  }
+  await settled(() => made);
   assert.ok(made < 100, `${made} messages of 64 KiB were made for nobody`);
   const late = client.echo({ message: 'late' }, { timeoutMs: 60_000 });
   const given = assert.rejects(client.echo({}, { signal: AbortSignal.timeout(1) }), {
@@ -110,10 +105,14 @@ test('a client waits for a server that does not read, with calls and with stream
 });
 
 test('a stream that its handler does not read fails alone after a while', async () => {
-  const join: EchoImpl['join'] = (_, { signal }) =>
-    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  const implementation: EchoImpl = {
+    join: (_, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason as Error)),
+      ),
+  };
   const server = { streamBufferMessages: 64, streamStallTimeoutMs: 20 };
-  await using fixture = await startEcho({ server, implementation: { join } });
+  await using fixture = await startEcho({ server, implementation });
   using peer = await connectRaw(fixture.path);
   peer.send(request(1, { method: 'Join', flags: 2 }));
   for (let index = 0; index < 64; index++) peer.send(frame(1, { type: 3 }));
@@ -126,16 +125,18 @@ test('a stream that its handler does not read fails alone after a while', async 
 });
 
 test('a stream that its handler reads slowly gets every message', async () => {
-  const join: EchoImpl['join'] = async (requests) => {
-    let count = 0;
-    for await (const _ of requests) {
-      count++;
-      await turn();
-    }
-    return { message: String(count) };
+  const implementation: EchoImpl = {
+    join: async (requests) => {
+      let count = 0;
+      for await (const _ of requests) {
+        count++;
+        await turns(1);
+      }
+      return { message: String(count) };
+    },
   };
   const server = { streamBufferMessages: 4 };
-  await using fixture = await startEcho({ server, implementation: { join } });
+  await using fixture = await startEcho({ server, implementation });
   const texts = Array.from({ length: 500 }, () => 'text');
   const [slow, beside] = await Promise.all([
     fixture.client.join(messages(...texts)),
@@ -161,11 +162,13 @@ test('a stream that the caller does not read fails alone after a while', async (
 
 test('a server refuses calls beyond its limit', async () => {
   const { promise: released, resolve } = Promise.withResolvers<void>();
-  const echo: EchoImpl['echo'] = async ({ message }) => {
-    await released;
-    return { message };
+  const implementation: EchoImpl = {
+    echo: async ({ message }) => {
+      await released;
+      return { message };
+    },
   };
-  await using fixture = await startEcho({ server: { maxConcurrentCalls: 2 }, implementation: { echo } });
+  await using fixture = await startEcho({ server: { maxConcurrentCalls: 2 }, implementation });
   const calls = [fixture.client.echo({}), fixture.client.echo({})];
   const message = '2 calls are in flight on this connection';
   await assert.rejects(fixture.client.echo({}), { code: Code.ResourceExhausted, message });

@@ -44,11 +44,13 @@ test('client interceptors wrap every kind of call, the first one outermost, and 
 });
 
 test('a client interceptor may answer, replace the message, and change the error', async () => {
-  const interceptor: ClientInterceptor = (next) => async (call) => {
-    if (call.kind !== 'unary') throw new StatusError(Code.PermissionDenied, 'streams are closed');
-    return next({ ...call, message: { message: 'replaced' } });
-  };
-  await using fixture = await startEcho({ client: { interceptors: [interceptor] } });
+  const interceptors: ClientInterceptor[] = [
+    (next) => async (call) => {
+      if (call.kind !== 'unary') throw new StatusError(Code.PermissionDenied, 'streams are closed');
+      return next({ ...call, message: { message: 'replaced' } });
+    },
+  ];
+  await using fixture = await startEcho({ client: { interceptors } });
   assert.equal((await fixture.client.echo({ message: 'x' })).message, 'replaced');
   await assert.rejects(collect(fixture.client.repeat({})), { code: Code.PermissionDenied });
   fixture.client.repeat({}); // Not consumed: its error rejects nowhere.

@@ -4,6 +4,7 @@ import { Code, connect, createServer, type StatusError } from 'ttrpc-ts';
 import { collect, type EchoImpl, messages, startEcho } from './fixtures/echo.ts';
 import { connectRaw, frame, request } from './fixtures/raw-peer.ts';
 import { makeSocketDir } from './fixtures/socket-dir.ts';
+import { turns, until } from './fixtures/turns.ts';
 
 /** An implementation whose unary method waits, and what lets it go on. */
 function gate(): {
@@ -21,7 +22,7 @@ function gate(): {
       return { message };
     },
     async entered(wanted) {
-      while (count < wanted) await new Promise((done) => setImmediate(done));
+      await until(() => count >= wanted);
     },
   };
 }
@@ -71,7 +72,7 @@ test('Server.shutdown() waits for live calls although others were refused', asyn
   peer.send(frame(2, {}));
   for (let answers = 0; answers < 6; answers++) await peer.next();
   const shutdown = fixture.server.shutdown();
-  for (let turns = 0; turns < 20; turns++) await new Promise((done) => setImmediate(done));
+  await turns(20);
   open();
   assert.equal(await peer.nextStatus(), '1 0 ');
   await shutdown;
@@ -83,7 +84,7 @@ test('Server.shutdown() refuses calls that come later with Unavailable', async (
   const first = fixture.client.echo({ message: 'first' });
   await entered(1);
   const shutdown = fixture.server.shutdown();
-  for (let turns = 0; turns < 20; turns++) await new Promise((done) => setImmediate(done));
+  await turns(20);
   const message = 'The server is shutting down';
   await assert.rejects(fixture.client.echo({}), { code: Code.Unavailable, message });
   open();
@@ -113,12 +114,14 @@ test('Server.shutdown() settles at once where there is nothing, also before list
 
 test('Server.close() cancels handlers and rejects calls', async () => {
   const reasons: StatusError[] = [];
-  const repeat: EchoImpl['repeat'] = async function* (_, { signal }) {
-    yield { message: 'one' };
-    await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    reasons.push(signal.reason as StatusError);
+  const implementation: EchoImpl = {
+    repeat: async function* (_, { signal }) {
+      yield { message: 'one' };
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      reasons.push(signal.reason as StatusError);
+    },
   };
-  await using fixture = await startEcho({ implementation: { repeat } });
+  await using fixture = await startEcho({ implementation });
   const answers = fixture.client.repeat({})[Symbol.asyncIterator]();
   assert.equal((await answers.next()).value.message, 'one');
   await fixture.server.close();
@@ -128,11 +131,13 @@ test('Server.close() cancels handlers and rejects calls', async () => {
 
 test('a handler may start the shutdown, and its answer is sent', async () => {
   let shutdown: Promise<void> | undefined;
-  const echo: EchoImpl['echo'] = () => {
-    shutdown = fixture.server.shutdown();
-    return { message: 'bye' };
+  const implementation: EchoImpl = {
+    echo: () => {
+      shutdown = fixture.server.shutdown();
+      return { message: 'bye' };
+    },
   };
-  await using fixture = await startEcho({ implementation: { echo } });
+  await using fixture = await startEcho({ implementation });
   assert.equal((await fixture.client.echo({})).message, 'bye');
   await shutdown;
 });
@@ -143,7 +148,7 @@ test('connections of clients that left are given up', async () => {
   await using server = createServer({ onConnectionClose: ({ connection }) => void closed.push(connection) });
   await server.listen({ path: dir.socket() });
   for (let count = 0; count < 20; count++) await (await connect({ path: dir.socket() })).close();
-  while (closed.length < 20) await new Promise((done) => setImmediate(done));
+  await until(() => closed.length >= 20);
   assert.deepEqual(
     closed.toSorted((a, b) => a - b),
     Array.from({ length: 20 }, (_, index) => index + 1),

@@ -5,7 +5,7 @@ import { toStatusError } from '../../src/ttrpc-ts/src/error-status.ts';
 
 test('StatusError.is() recognises the class of another copy of the package', async () => {
   const specifier = '../../src/ttrpc-ts/src/status-error.ts?copy';
-  const copy = (await import(specifier)) as typeof import('../../src/ttrpc-ts/src/status-error.ts');
+  const copy = (await import(specifier)) as { StatusError: typeof StatusError };
   const error = new copy.StatusError(Code.NotFound, 'gone');
   assert.equal(error instanceof StatusError, false);
   assert.ok(StatusError.is(error));

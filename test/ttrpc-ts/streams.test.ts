@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { collect, type EchoImpl, messages, startEcho } from './fixtures/echo.ts';
+import { until } from './fixtures/turns.ts';
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, index) => `message ${index}`);
 
@@ -56,11 +57,14 @@ test('empty messages are messages', async () => {
 });
 
 test('a handler that leaves its requests unread answers, and the rest is dropped', async () => {
-  const join: EchoImpl['join'] = async (requests) => {
-    for await (const { message } of requests) return { message };
-    return {};
+  const implementation: EchoImpl = {
+    async join(requests) {
+      for await (const { message } of requests) return { message };
+      return {};
+    },
+    async *chat() {},
   };
-  await using echo = await startEcho({ implementation: { join, chat: async function* () {} } });
+  await using echo = await startEcho({ implementation });
   assert.equal((await echo.client.join(messages(...texts(1000)))).message, 'message 0');
   assert.deepEqual(await collect(echo.client.chat(messages(...texts(1000)))), []);
   assert.equal((await echo.client.echo({ message: 'after' })).message, 'after');
@@ -84,11 +88,13 @@ test('many calls of every kind run at once on one connection', async () => {
 
 test('a slow handler blocks no other call', async () => {
   const { promise: released, resolve } = Promise.withResolvers<void>();
-  const join: EchoImpl['join'] = async () => {
-    await released;
-    return { message: 'slow' };
+  const implementation: EchoImpl = {
+    join: async () => {
+      await released;
+      return { message: 'slow' };
+    },
   };
-  await using echo = await startEcho({ implementation: { join } });
+  await using echo = await startEcho({ implementation });
   const slow = echo.client.join(messages(...texts(200)));
   for (const text of texts(10)) assert.equal((await echo.client.echo({ message: text })).message, text);
   resolve();
@@ -116,11 +122,13 @@ test('a stream that the handler breaks off rejects for the caller, whose input i
       stopped = true;
     }
   }
-  const join: EchoImpl['join'] = async (requests) => {
-    for await (const { message } of requests) throw new Error(`no ${message}`);
-    return {};
+  const implementation: EchoImpl = {
+    join: async (requests) => {
+      for await (const { message } of requests) throw new Error(`no ${message}`);
+      return {};
+    },
   };
-  await using echo = await startEcho({ implementation: { join } });
+  await using echo = await startEcho({ implementation });
   await assert.rejects(echo.client.join(endless()), { code: Code.Unknown, message: 'no more' });
-  while (!stopped) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => stopped);
 });

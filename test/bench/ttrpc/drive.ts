@@ -6,7 +6,7 @@ export interface Driver {
   /** Makes one call and resolves when it is answered. */
   call(size: number): Promise<unknown>;
   /** Passes messages through a stream that echoes, a window of them at a time, and resolves to their number. */
-  stream?(size: number, window: number, until: number): Promise<number>;
+  stream?(options: { size: number; window: number; until: number }): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -41,27 +41,19 @@ async function measureCalls(driver: Driver, { size, inFlight, durationMs }: Case
 
 async function measureStream(driver: Driver, { size, window, durationMs }: Case): Promise<Measured> {
   const start = performance.now();
-  const count = (await driver.stream?.(size, window, start + durationMs)) ?? 0;
+  const count = (await driver.stream?.({ size, window, until: start + durationMs })) ?? 0;
   return { p50: 0, p99: 0, perSecond: (count / (performance.now() - start)) * 1000, count };
 }
 
-/** Yields a message for each that came back, so that a window of them is on its way. */
-export function makeWindow<T>(message: T, window: number, until: number): Window<T> {
-  let onItsWay = 0;
-  let wake: (() => void) | undefined;
-  async function* input(): AsyncGenerator<T> {
-    while (performance.now() < until) {
-      while (onItsWay >= window) await new Promise<void>((resolve) => (wake = resolve));
-      onItsWay++;
-      yield message;
-    }
-  }
+/** Makes a stream's input, which keeps a window of messages on their way. */
+export function makeWindow<T>(options: WindowOptions<T>): Window<T> {
+  const state: WindowState = { onItsWay: 0, wake: undefined };
   return {
-    input: input(),
+    input: fillWindow(options, state),
     gotBack() {
-      onItsWay--;
-      wake?.();
-      wake = undefined;
+      state.onItsWay--;
+      state.wake?.();
+      state.wake = undefined;
     },
   };
 }
@@ -70,6 +62,28 @@ export function makeWindow<T>(message: T, window: number, until: number): Window
 export interface Window<T> {
   readonly input: AsyncIterable<T>;
   gotBack(): void;
+}
+
+interface WindowOptions<T> {
+  readonly message: T;
+  readonly window: number;
+  readonly until: number;
+}
+
+interface WindowState {
+  onItsWay: number;
+  wake: (() => void) | undefined;
+}
+
+async function* fillWindow<T>(
+  { message, window, until }: WindowOptions<T>,
+  state: WindowState,
+): AsyncGenerator<T> {
+  while (performance.now() < until) {
+    while (state.onItsWay >= window) await new Promise<void>((resolve) => (state.wake = resolve));
+    state.onItsWay++;
+    yield message;
+  }
 }
 
 /** Returns what makes one payload of each size, so that making it is not measured. */

@@ -52,17 +52,17 @@ function makeDriver(): Parameters<typeof drive>[0] {
           (error, answer) => (error ? reject(error) : resolve(answer)),
         );
       }),
-    async stream(size, window, until) {
+    async stream({ size, window, until }) {
       const call = client.makeBidiStreamRequest(chat.path, chat.requestSerialize, chat.responseDeserialize);
-      const { input, gotBack } = makeWindow(payload(size), window, until);
+      const returns = makeWindow({ message: payload(size), window, until });
       const sent = (async () => {
-        for await (const message of input) call.write(message);
+        for await (const message of returns.input) call.write(message);
         call.end();
       })();
       let count = 0;
       for await (const _ of call) {
         count++;
-        gotBack();
+        returns.gotBack();
       }
       await sent;
       return count;

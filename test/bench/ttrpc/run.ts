@@ -77,7 +77,6 @@ async function measureCase(
 async function makeCommands(dir: string): Promise<PairCommand[]> {
   const { part: go, skip } = await buildGoProgram();
   if (skip !== false) console.log(`Without Go: ${skip}`);
-  const peer = (file: string): string[] => [process.execPath, fileURLToPath(new URL(file, import.meta.url))];
   const ttrpc = peer('ttrpc-peer.ts');
   const pair = (name: string, server: readonly string[], client: readonly string[]): PairCommand => {
     const socket = join(dir, `${name.replaceAll(/\W+/g, '-')}.sock`);
@@ -103,4 +102,8 @@ async function makeCommands(dir: string): Promise<PairCommand[]> {
 
 function isSerial({ inFlight, window }: Case): boolean {
   return inFlight === 1 && window === 0;
+}
+
+function peer(file: string): string[] {
+  return [process.execPath, fileURLToPath(new URL(file, import.meta.url))];
 }

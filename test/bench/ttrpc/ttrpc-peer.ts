@@ -33,12 +33,12 @@ async function makeDriver(): Promise<Parameters<typeof drive>[0]> {
   const payload = cachePayloads(makePayload);
   return {
     call: (size) => client.echo(payload(size)),
-    async stream(size, window, until) {
-      const { input, gotBack } = makeWindow(payload(size), window, until);
+    async stream({ size, window, until }) {
+      const returns = makeWindow({ message: payload(size), window, until });
       let count = 0;
-      for await (const _ of client.chat(input)) {
+      for await (const _ of client.chat(returns.input)) {
         count++;
-        gotBack();
+        returns.gotBack();
       }
       return count;
     },

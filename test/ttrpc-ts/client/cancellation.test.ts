@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { collect, messages, startEcho } from '../fixtures/echo.ts';
 import { frame } from '../fixtures/raw-peer.ts';
 import { startRawServer } from '../fixtures/raw-server.ts';
+import { until } from '../fixtures/turns.ts';
 import { RequestSchema } from '../proto/envelope_pb.ts';
 
 const canceled = { name: 'StatusError', code: Code.Canceled, message: 'context canceled' };
@@ -84,17 +85,13 @@ test('leaving the loop over a stream abandons it and stops its input', async () 
     assert.equal(message, 'more');
     break;
   }
-  while (!stopped) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => stopped);
   assert.equal((await echo.client.echo({ message: 'on' })).message, 'on');
 });
 
 test('a call rejects with what its input fails with', async () => {
   await using echo = await startEcho();
-  async function* broken(): AsyncGenerator<{ message: string }> {
-    yield { message: 'one' };
-    throw new StatusError(Code.DataLoss, 'input failed');
-  }
-  await assert.rejects(echo.client.join(broken()), { code: Code.DataLoss, message: 'input failed' });
+  await assert.rejects(echo.client.join(brokenInput()), { code: Code.DataLoss, message: 'input failed' });
 });
 
 test('a stream that nobody consumes rejects nowhere', async () => {
@@ -103,3 +100,8 @@ test('a stream that nobody consumes rejects nowhere', async () => {
   server.client.chat(messages('a'));
   await server.transport.close();
 });
+
+async function* brokenInput(): AsyncGenerator<{ message: string }> {
+  yield { message: 'one' };
+  throw new StatusError(Code.DataLoss, 'input failed');
+}

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import assert from 'node:assert/strict';
 import { collect, messages } from '../fixtures/echo.ts';
-import { frame, type RawFrame } from '../fixtures/raw-peer.ts';
+import { frame, type RawPeer } from '../fixtures/raw-peer.ts';
 import { startRawServer } from '../fixtures/raw-server.ts';
 import { ResponseSchema } from '../proto/envelope_pb.ts';
 import { mutate } from './mutate.ts';
@@ -19,7 +19,7 @@ export async function fuzzClient(count: number, random: Random): Promise<void> {
   const settled = Promise.allSettled(calls);
   const good = client.echo({ message: 'good' });
   const goodId = calls.length * 2 + 1;
-  await readUntil(peer.next, goodId);
+  await readUntil(peer, goodId);
   const frames: Buffer[] = [];
   for (let index = 0; index < count; index++) frames.push(makeFrame(goodId, random));
   const body = toBinary(
@@ -35,8 +35,8 @@ export async function fuzzClient(count: number, random: Random): Promise<void> {
   await settled;
 }
 
-async function readUntil(next: () => Promise<RawFrame | undefined>, streamId: number): Promise<void> {
-  for (let each = await next(); each?.streamId !== streamId; each = await next()) assert.ok(each);
+async function readUntil(peer: RawPeer, streamId: number): Promise<void> {
+  for (let each = await peer.next(); each?.streamId !== streamId; each = await peer.next()) assert.ok(each);
 }
 
 function makeFrame(goodId: number, random: Random): Buffer {

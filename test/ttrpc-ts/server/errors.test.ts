@@ -37,10 +37,12 @@ test('a handler answers with the status that it throws, from every kind of metho
 
 test('the details of a status reach the caller', async () => {
   const details = [anyPack(StringValueSchema, create(StringValueSchema, { value: 'more' }))];
-  const echo: EchoImpl['echo'] = () => {
-    throw new StatusError(Code.Aborted, 'stopped', { details });
+  const implementation: EchoImpl = {
+    echo: () => {
+      throw new StatusError(Code.Aborted, 'stopped', { details });
+    },
   };
-  await using fixture = await startEcho({ implementation: { echo } });
+  await using fixture = await startEcho({ implementation });
   await assert.rejects(fixture.client.echo({}), (error: StatusError) => {
     assert.equal(anyUnpack(error.details[0]!, StringValueSchema)?.value, 'more');
     return true;
@@ -49,12 +51,14 @@ test('the details of a status reach the caller', async () => {
 
 test('a foreign error is translated, and onError is told', async () => {
   const told: unknown[] = [];
-  const echo: EchoImpl['echo'] = async ({ message }) => ({ message: await readFile(message, 'utf8') });
+  const implementation: EchoImpl = {
+    echo: async ({ message }) => ({ message: await readFile(message, 'utf8') }),
+  };
   const onError = (error: unknown): void => {
     told.push(error);
     throw new Error('a broken reporter');
   };
-  await using fixture = await startEcho({ server: { onError }, implementation: { echo } });
+  await using fixture = await startEcho({ server: { onError }, implementation });
   await assert.rejects(fixture.client.echo({ message: '/no/such/file' }), {
     code: Code.NotFound,
     message: /^ENOENT: /,
@@ -98,12 +102,12 @@ test('a handler that returns nothing answers as in Go', async () => {
 });
 
 test('a handler that returns what cannot be encoded answers Internal', async () => {
-  const wrong: EchoImpl['echo'] = () => ({
+  const unreadable = {
     get message(): string {
       throw new Error('no text');
     },
-  });
-  await using fixture = await startEcho({ implementation: { echo: wrong } });
+  };
+  await using fixture = await startEcho({ implementation: { echo: () => unreadable } });
   const expected = { code: Code.Internal, message: 'ttrpc: error marshaling payload: no text' };
   await assert.rejects(fixture.client.echo({}), expected);
 });
