@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -22,6 +22,7 @@ suite('Host', () => {
     }
     assert.deepEqual(pids.map(isGone), [true, true]);
     assert.deepEqual(await leftovers(join(around.path, 'state')), []);
+    assert.deepEqual(await readdir(join(around.path, 'state', 's')), []);
   });
 
   test('refuses a state directory that another host has', async () => {

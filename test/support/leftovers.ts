@@ -1,22 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { identify } from '../../src/daemon/process-identity.ts';
 
-/** What stands in a host's state directory besides its own three folders and its lock. */
+/** What a host has in its state directory that is its own: folders, locks, address, the socket of a prepared process. */
+const OWN =
+  /^(s|sandboxes|shared|host\.(lock|sock|address)|last-start|start\.lock|s\/\.[0-9a-f]{12}(\.new)?)$/;
+
+/** What of sandboxes and shares stands in a host's state directory. */
 export async function leftovers(state: string): Promise<string[]> {
   const entries = await readdir(state, { recursive: true }).catch(() => []);
-  return entries.filter(
-    (entry) =>
-      ![
-        's',
-        'sandboxes',
-        'shared',
-        'host.lock',
-        'host.sock',
-        'host.address',
-        'last-start',
-        'start.lock',
-      ].includes(entry),
-  );
+  return entries.filter((entry) => !OWN.test(entry));
 }
 
 /** True when no process has that pid; a zombie that its parent has not asked for yet is none. */
