@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { trace } from '@opentelemetry/api';
@@ -13,7 +13,8 @@ import { formatSpans } from './format-spans.ts';
 import { done, show, step } from './progress.ts';
 
 const CONFIG = fileURLToPath(new URL('config.toml', import.meta.url));
-const SANDBOX = 'demo';
+// Not the same name twice: a demo that was killed may have left its sandbox.
+const SANDBOX = `demo-${process.pid}`;
 const MEMORY_MIB = 256;
 const GUEST_SCRIPT = `
 mount -t virtiofs demo /mnt || exit 1
@@ -23,15 +24,21 @@ umount /mnt
 `;
 
 const controller = new AbortController();
+let interruptedBy: number | undefined;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => controller.abort(new Error(`Interrupted by ${name}`)));
+  process.on(name, () => {
+    interruptedBy ??= constants.signals[name];
+    controller.abort(new Error(`Interrupted by ${name}`));
+  });
 }
+// Whoever reads our output may leave, as head(1) does.
+process.stdout.on('error', (error) => controller.abort(error));
 
 try {
   await runDemo(controller.signal);
 } catch (error) {
   console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = controller.signal.aborted ? 130 : 1;
+  process.exitCode = interruptedBy === undefined ? 1 : 128 + interruptedBy;
 }
 
 async function runDemo(signal: AbortSignal): Promise<void> {
@@ -42,10 +49,11 @@ async function runDemo(signal: AbortSignal): Promise<void> {
   const shared = await writeBundle(bundle);
 
   step('host', `reads ${CONFIG} and loads its plugins`);
-  const host = stack.use(
-    await openHost({ config: CONFIG, spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] }),
-  );
+  const spanProcessors = [new SimpleSpanProcessor({ exporter: spans })];
+  const host = await openHost({ config: CONFIG, spanProcessors });
   stack.defer(() => rm(host.config.state, { recursive: true, force: true }));
+  stack.use(host);
+  signal.throwIfAborted();
   const { address } = stack.use(await serve(host));
   const plugins = [...host.profile.plugins.provided].map(
     ([value, plugin]) => `${plugin} provides "${value}"`,
