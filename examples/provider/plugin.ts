@@ -7,7 +7,7 @@ import {
   type Hooks,
   type VirtiofsConfig,
 } from 'containerd-shim-virtiofs';
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** This provider shares a copy of the source, made at the sandbox's creation and removed with it. */
@@ -23,15 +23,10 @@ export const createSandbox: Hooks<Config>['sandbox.create'] = async (context, { 
   if (request.source === undefined) {
     throw new StatusError(Code.InvalidArgument, `Share "${request.tag}" has no source to copy: name one`);
   }
-  const copy = join(
-    context.config.copy_dir,
-    request.namespace,
-    request.sandboxId,
-    encodeURIComponent(request.tag),
-  );
   await using undo = new AsyncDisposableStack();
+  await mkdir(context.config.copy_dir, { recursive: true });
+  const copy = await mkdtemp(join(context.config.copy_dir, `${request.sandboxId}-`));
   undo.defer(() => rm(copy, { recursive: true, force: true }));
-  await mkdir(copy, { recursive: true });
   await cp(request.source, copy, { recursive: true });
 
   const provider = createVirtiofsProvider({ ...context, config: context.config.virtiofs });
