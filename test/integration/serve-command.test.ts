@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { openHost } from '../../src/host/host.ts';
+import { writeBundle } from '../support/bundle.ts';
+import { captureLog } from '../support/captured-log.ts';
+import { eventually } from '../support/eventually.ts';
+import { fixture } from '../support/fixtures.ts';
+import { isGone } from '../support/leftovers.ts';
+import { startServe } from '../support/serve-process.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+/** Opens the share `work` of sandbox `sb` on the host of a process; returns its daemon and socket. */
+async function openShare(
+  host: Awaited<ReturnType<typeof startServe>>,
+  directory: string,
+): Promise<{ pid: number; socketPath: string }> {
+  const bundlePath = await writeBundle(directory, [{ type: 'virtiofs', destination: 'work' }]);
+  await host.client.createSandbox({ sandboxId: 'sb', bundlePath });
+  const { pid } = await host.client.startSandbox({ sandboxId: 'sb' });
+  const { info } = await host.client.sandboxStatus({ sandboxId: 'sb', verbose: true });
+  const { socketPath } = JSON.parse(info['share.work'] ?? '') as { socketPath: string };
+  return { pid, socketPath };
+}
+
+const end = async (pid: number): Promise<void> => {
+  process.kill(pid, 'SIGKILL');
+  await eventually('the daemon is gone', () => isGone(pid));
+};
+
+suite('shim-virtiofs serve', () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`ends with 0 at ${signal}, removes its socket, gives up its lock and leaves the shares alive`, async () => {
+      await using directory = await temporaryDirectory();
+      await using host = await startServe(directory.path, { daemon: fixture('waits') });
+      const { pid, socketPath } = await openShare(host, directory.path);
+      assert.equal(await host.end(signal), 0);
+      try {
+        assert.equal(isGone(pid), false);
+        assert.equal(existsSync(socketPath), true);
+        assert.equal(existsSync(join(directory.path, 'state', 'host.sock')), false);
+        await using _ = await openHost({
+          config: join(directory.path, 'config.toml'),
+          log: captureLog().log,
+        });
+      } finally {
+        await end(pid);
+      }
+    });
+  }
+
+  test('leaves the shares alive and its lock free when it is killed', async () => {
+    await using directory = await temporaryDirectory();
+    await using host = await startServe(directory.path, { daemon: fixture('waits') });
+    const { pid, socketPath } = await openShare(host, directory.path);
+    assert.equal(await host.end('SIGKILL'), 'SIGKILL');
+    try {
+      assert.equal(isGone(pid), false);
+      assert.equal(existsSync(socketPath), true);
+      await eventually('another host can be opened', async () => {
+        const config = join(directory.path, 'config.toml');
+        const next = await openHost({ config, log: captureLog().log }).catch(() => undefined);
+        await next?.[Symbol.asyncDispose]();
+        return next !== undefined;
+      });
+      assert.equal(isGone(pid), false);
+    } finally {
+      await end(pid);
+    }
+  });
+
+  test('undoes what it is creating when it ends', async () => {
+    await using directory = await temporaryDirectory();
+    await using host = await startServe(directory.path, { daemon: fixture('never-ready') });
+    const bundlePath = await writeBundle(directory.path, [{ type: 'virtiofs', destination: 'work' }]);
+    const pids: number[] = [];
+    for (const sandboxId of ['one', 'two']) {
+      await host.client.createSandbox({ sandboxId, bundlePath });
+      pids.push((await host.client.sandboxStatus({ sandboxId })).pid);
+    }
+    // Both slots are held: this creation waits.
+    const waiting = assert.rejects(host.client.createSandbox({ sandboxId: 'three', bundlePath }));
+    const place = join(directory.path, 'state', 'sandboxes', 'default');
+    await eventually('it is being created', () => existsSync(join(place, 'three')));
+    assert.equal(await host.end('SIGTERM'), 0);
+    await waiting;
+    assert.equal(existsSync(join(place, 'one')), true);
+    assert.equal(existsSync(join(place, 'three')), false);
+    for (const pid of pids) await end(pid);
+  });
+});

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { probeVirtiofsd } from '../../src/daemon/dialect.ts';
+import type { DaemonError } from '../../src/errors.ts';
+import { eventually } from '../support/eventually.ts';
+import { isGone } from '../support/leftovers.ts';
+import { daemonPlace } from '../support/test-daemon.ts';
+import { realVirtiofsds } from '../support/virtiofsds.ts';
+import { askFeatures, connectVhostUser } from '../support/vhost-user.ts';
+
+// These start real virtiofsds in namespaces of their own, and so need root.
+
+for (const { name, dialect, path, skip } of await realVirtiofsds()) {
+  suite(`startVirtiofsd() with ${name}`, { skip }, () => {
+    test('tells which one it is', async () => {
+      const found = await probeVirtiofsd(path);
+      assert.equal(found.dialect, dialect);
+      assert.match(found.version, /^\d+\.\d+/);
+    });
+
+    test('is ready, answers its first client, and ends with 0 when that disconnects', async () => {
+      await using place = await daemonPlace();
+      const daemon = await place.startVirtiofsd({ daemonPath: path, dialect: 'auto' });
+      await daemon.ready;
+      assert.equal(daemon.state, 'waiting');
+      const client = await connectVhostUser(place.socketPath);
+      const VHOST_USER_F_PROTOCOL_FEATURES = 1n << 30n;
+      assert.equal(
+        (await client.getFeatures()) & VHOST_USER_F_PROTOCOL_FEATURES,
+        VHOST_USER_F_PROTOCOL_FEATURES,
+      );
+      await eventually('it says that a client has come', () => daemon.state === 'connected');
+      client[Symbol.dispose]();
+      const { reason, exitCode } = await daemon.exited;
+      assert.deepEqual({ reason, exitCode }, { reason: 'disconnected', exitCode: 0 });
+      assert.equal(existsSync(place.socketPath), false);
+    });
+
+    test('gets every client, however early it connects: fifty of fifty', async () => {
+      for (let round = 0; round < 50; round++) {
+        await using place = await daemonPlace();
+        const daemon = await place.startVirtiofsd({ daemonPath: path, dialect });
+        assert.notEqual(await askFeatures(place.socketPath), 0n);
+        assert.equal((await daemon.exited).reason, 'disconnected');
+      }
+    });
+
+    test('ends by SIGTERM with all its processes, waiting and connected', async () => {
+      for (const isConnected of [false, true]) {
+        await using place = await daemonPlace();
+        const daemon = await place.startVirtiofsd({ daemonPath: path, dialect });
+        await daemon.ready;
+        using client = isConnected ? await connectVhostUser(place.socketPath) : undefined;
+        await client?.getFeatures();
+        const { pid } = daemon.identity;
+        const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+        assert.equal((await daemon.stop()).reason, 'stopped');
+        for (const child of children.split(' ').filter(Boolean).map(Number)) {
+          await eventually(`child ${child} is gone`, () => isGone(child));
+        }
+        assert.deepEqual(place.captured.withMessage('The daemon ignored SIGTERM; sending SIGKILL'), []);
+      }
+    });
+
+    test('is waiting without burning a processor: its socket is blocking', async () => {
+      await using place = await daemonPlace();
+      const daemon = await place.startVirtiofsd({ daemonPath: path, dialect });
+      await daemon.ready;
+      const O_NONBLOCK = 0o4000;
+      const info = await readFile(`/proc/${daemon.identity.pid}/fdinfo/0`, 'utf8').catch(() => '');
+      if (info) assert.equal(Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '0', 8) & O_NONBLOCK, 0);
+      assert.notEqual(await askFeatures(place.socketPath), 0n);
+    });
+
+    test('says in its own words why it does not start', async () => {
+      await using place = await daemonPlace();
+      const daemon = await place.startVirtiofsd({
+        daemonPath: path,
+        dialect,
+        extraArgs: ['--no-such-argument'],
+      });
+      await assert.rejects(daemon.ready, (error: DaemonError) => {
+        assert.equal(error.name, 'DaemonError');
+        assert.match(error.message, /^virtiofsd exited with code [12]: \S/);
+        assert.equal(typeof error.exit.exitCode, 'number');
+        assert.match(error.lastLines.join('\n'), /no-such-argument/);
+        return true;
+      });
+    });
+
+    test('takes each of its cache modes and debugging', async () => {
+      const modes = dialect === 'c' ? ['auto', 'always', 'never'] : ['auto', 'always', 'metadata', 'never'];
+      for (const cache of modes) {
+        await using place = await daemonPlace();
+        const daemon = await place.startVirtiofsd({ daemonPath: path, dialect, cache, debug: true });
+        await daemon.ready;
+        assert.notEqual(await askFeatures(place.socketPath), 0n);
+      }
+    });
+
+    test('is ready although RUST_LOG would silence it', async () => {
+      process.env['RUST_LOG'] = 'error';
+      try {
+        await using place = await daemonPlace();
+        await (
+          await place.startVirtiofsd({ daemonPath: path, dialect })
+        ).ready;
+      } finally {
+        delete process.env['RUST_LOG'];
+      }
+    });
+  });
+}
+
+suite('startVirtiofsd() of the wrong dialect', () => {
+  test('is a start error with the words of the program', async () => {
+    const [c] = await realVirtiofsds();
+    if (!c || c.skip) return;
+    await using place = await daemonPlace();
+    const daemon = await place.startVirtiofsd({ daemonPath: c.path, dialect: 'rust' });
+    await assert.rejects(daemon.ready, { name: 'DaemonError', message: /^virtiofsd exited with code 1: / });
+    assert.equal(existsSync(join(place.path, 'daemon.sock')), false);
+  });
+});
