@@ -25,8 +25,12 @@ export function createTaskService(host: Host): Partial<ServiceImpl<typeof Task>>
     delete: ({ id }) => noContainer(id),
     kill: ({ id }) => noContainer(id),
     wait: ({ id }) => noContainer(id),
-    // Sent for each deleted container while sandboxes live; this host ends by itself when it is idle.
-    shutdown: () => ({}),
+    // containerd sends it for each container that it deletes, and also for a sandbox that it no longer knows after a
+    // restart. Others may live, so the host stays; it ends by itself when it is idle.
+    async shutdown({ id }, context) {
+      await host.sandboxes.delete(namespaceOf(context.requestMetadata), id);
+      return {};
+    },
   };
 }
 

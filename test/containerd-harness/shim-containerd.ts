@@ -1,4 +1,4 @@
-import { glob, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { glob, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { ShareRecord } from '../../src/share/record.ts';
@@ -31,6 +31,8 @@ export interface ShimContainerd extends Containerd {
   run(id: string, sources: Readonly<Record<string, string>>): Promise<CtrResult>;
   /** What the shim has on disk. */
   records(): Promise<ShareRecord[]>;
+  /** What is left of sandboxes: records, vhost-user sockets, daemons and directories that the host owns. */
+  leftovers(): Promise<string[]>;
   /** Process ids of living hosts; there should be one at most. */
   hosts(): Promise<number[]>;
 }
@@ -63,6 +65,17 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
       return containerd.ctr(['sandboxes', 'run', '--runtime', 'io.containerd.virtiofs.v1', spec, id]);
     },
     records: () => readRecords(stateOf(dir)),
+    leftovers: async () => {
+      const processes = await containerd.processes();
+      const daemons = processes.filter(({ argv: [program = ''] }) => program.includes('virtiofsd'));
+      const folders = ['sandboxes', 's', 'shared'].map((name) => join(stateOf(dir), name));
+      const entries = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
+      return [
+        ...daemons.map(({ pid, argv }) => `${pid} ${argv.join(' ')}`),
+        // A host keeps one socket with a hidden name ready for its next daemon.
+        ...entries.flat().filter((name) => !name.startsWith('.')),
+      ];
+    },
     hosts: async () => {
       const processes = await containerd.processes();
       return processes.filter(({ argv }) => argv.includes('serve')).map(({ pid }) => pid);

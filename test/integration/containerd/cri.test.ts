@@ -58,7 +58,7 @@ describe('CRI with sandboxer = "shim"', () => {
     await grpc.unary(cri.stopPodSandbox, { podSandboxId });
     await grpc.unary(cri.removePodSandbox, { podSandboxId });
     assert.deepEqual((await grpc.unary(cri.listPodSandbox, {})).items, []);
-    assert.deepEqual(await containerd.records(), []);
+    assert.deepEqual(await containerd.leftovers(), []);
   });
 
   test('shows a pod as not ready when its daemon is killed, and removes it', async () => {
@@ -75,7 +75,7 @@ describe('CRI with sandboxer = "shim"', () => {
     });
     await grpc.unary(cri.stopPodSandbox, { podSandboxId });
     await grpc.unary(cri.removePodSandbox, { podSandboxId });
-    assert.deepEqual(await containerd.records(), []);
+    assert.deepEqual(await containerd.leftovers(), []);
   });
 
   test("takes a pod's shares from the file that the runtime's option ConfigPath names", async () => {
@@ -109,6 +109,6 @@ describe('CRI with sandboxer = "shim"', () => {
       /Cannot start share "work": .*"\/nowhere\/at\/all"/,
     );
     assert.deepEqual((await grpc.unary(cri.listPodSandbox, {})).items, []);
-    assert.deepEqual(await containerd.records(), []);
+    assert.deepEqual(await containerd.leftovers(), []);
   });
 });

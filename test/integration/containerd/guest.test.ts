@@ -46,6 +46,6 @@ for (const version of containerdVersions) {
     const ended = await grpc.unary(Controller.method.wait, { sandboxId: 'sb1', sandboxer: 'shim' });
     assert.equal(ended.exitStatus, 0);
     assert.equal((await containerd.ctr(['sandboxes', 'rm', 'sb1'])).code, 0);
-    assert.deepEqual(await containerd.records(), []);
+    assert.deepEqual(await containerd.leftovers(), []);
   });
 }

@@ -107,7 +107,7 @@ for (const version of containerdVersions) {
       const exit = JSON.parse(info['exit'] ?? '{}') as { failed?: { tag: string; exit: { signal: string } } };
       assert.deepEqual([exit.failed?.tag, exit.failed?.exit.signal], ['two', 'SIGKILL']);
       await removeSandbox(grpc, 'sb');
-      assert.deepEqual(await containerd.records(), []);
+      assert.deepEqual(await containerd.leftovers(), []);
     });
 
     test('a sandbox without shares is one, too', async () => {
