@@ -7,6 +7,7 @@ import {
   trace,
   type Attributes,
   type Context,
+  type HrTime,
   type Span,
   type SpanContext,
   type SpanOptions,
@@ -20,6 +21,9 @@ export const PACKAGE = 'containerd-shim-virtiofs';
 
 /** The tags that Kata's virtiofsd module puts on its spans, with our own package. */
 const TAGS: Attributes = { source: 'runtime', package: PACKAGE, subsystem: 'virtiofsd' };
+
+/** How far the spans' clock may be off the wall clock, which itself has whole milliseconds. */
+const MAX_DRIFT_MS = 5;
 
 const INHERITED = createContextKey('attributes of every span below');
 
@@ -90,8 +94,7 @@ function openSpan(name: string, attributes: Attributes, relation: SpanRelation):
   const options: SpanOptions = {
     kind: relation.kind ?? SpanKind.INTERNAL,
     attributes: { ...TAGS, ...inherited, ...attributes },
-    // The SDK's own clock has milliseconds; siblings of a start lie microseconds apart.
-    startTime: performance.now(),
+    startTime: clock(),
     ...(relation.startedBy
       ? { links: [{ context: relation.startedBy, attributes: { 'link.relationship': 'started_by' } }] }
       : {}),
@@ -100,6 +103,21 @@ function openSpan(name: string, attributes: Attributes, relation: SpanRelation):
   return [span, trace.setSpan(parent.setValue(INHERITED, inherited), span)];
 }
 
-const endSpan = (span: Span): void => span.end(performance.now());
+const endSpan = (span: Span): void => span.end(clock());
+
+let clockOrigin = performance.timeOrigin;
+
+/**
+ * The time in microseconds, the same for all spans: the SDK fits each span's to the wall clock anew, which puts what
+ * lies inside another span up to a millisecond outside of it. It follows the wall clock when that was set or has drifted.
+ */
+function clock(): HrTime {
+  // Measured twice, because this process may be kept waiting between two readings.
+  if (Math.abs(drift()) > MAX_DRIFT_MS) clockOrigin += drift();
+  const ms = clockOrigin + performance.now();
+  return [Math.trunc(ms / 1000), Math.round((ms % 1000) * 1e6)];
+}
+
+const drift = (): number => Date.now() - clockOrigin - performance.now();
 
 const errorName = (error: unknown): string => (error instanceof Error ? error.name : typeof error);
