@@ -1,7 +1,7 @@
 export { Code, codeName } from './code.ts';
 export { StatusError, type StatusErrorOptions } from './status-error.ts';
 export { Metadata, type MetadataInit } from './metadata.ts';
-export { type Codec, protobufCodec } from './codec.ts';
+export { type Codec, protobufCodec } from './codec/codec.ts';
 export type { LimitOptions } from './limits.ts';
 export { type Client, type ClientMethod, createClient } from './client/client.ts';
 export type { CallOptions } from './client/call-options.ts';

@@ -95,6 +95,7 @@ async function makeCommands(dir: string): Promise<PairCommand[]> {
   return [
     pair('go → go', [go, 'server'], [go, 'bench']),
     pair('go → ts', [...ttrpc, 'server', 'protobuf'], [go, 'bench']),
+    pair('go → ts, bytes', [...ttrpc, 'server', 'bytes'], [go, 'bench']),
     pair('ts → go', [go, 'server'], [...ttrpc, 'client', 'protobuf']),
     ...commands,
   ];

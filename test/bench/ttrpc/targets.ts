@@ -53,6 +53,7 @@ const comparisons: readonly Comparison[] = [
   { case: serial, key: 'p50', pair: protobuf, to: raw, minus: true, atMost: 6 },
   { case: serial, key: 'p50', pair: protobuf, to: go, atMost: 0.85 },
   { case: serial, key: 'p50', pair: 'go → ts', to: go, atMost: 0.9 },
+  { case: serial, key: 'p50', pair: 'go → ts, bytes', to: go, atMost: 0.9 },
   { case: many, key: 'perSecond', pair: bytes, to: go, atLeast: 4 },
   { case: many, key: 'perSecond', pair: bytes, to: grpc, atLeast: 40 },
   { case: many, key: 'perSecond', pair: protobuf, to: go, atLeast: 2.5 },

@@ -1,5 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import test from 'node:test';
 import { Code, StatusError } from 'ttrpc-ts';
 import { collect, messages, startEcho } from '../fixtures/echo.ts';
@@ -56,6 +57,18 @@ test('a call rejects with DeadlineExceeded at its timeout, of which the server i
 test('a stream rejects with DeadlineExceeded at its timeout', async () => {
   await using server = await startRawServer();
   await assert.rejects(collect(server.client.repeat({}, { timeoutMs: 5 })), late);
+});
+
+test('a thousand calls share a signal without a warning, and leave no listener on it', async (t) => {
+  await using echo = await startEcho();
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 1000 }, () => echo.client.echo({}, { signal })));
+  assert.deepEqual(getEventListeners(signal, 'abort'), []);
+  assert.deepEqual(warnings, []);
 });
 
 test('AbortSignal.timeout() makes DeadlineExceeded of a call', async () => {

@@ -90,7 +90,7 @@ test('writeStatus() cuts a status that is too large to its code', () => {
   const bytes = written((output) => writeStatus(output, 1, error));
   const { status } = fromBinary(ResponseSchema, bytes);
   assert.equal(status?.code, Code.NotFound);
-  assert.equal(status.message, 'The status of this call is too large to send');
+  assert.equal(status.message, 'The status of this call is malformed or too large');
 });
 
 test('writeRequest() refuses more than 4 MiB and writes nothing', () => {

@@ -49,6 +49,18 @@ test('the details of a status reach the caller', async () => {
   });
 });
 
+test('a status that cannot be encoded still answers with its code', async () => {
+  const broken = { $typeName: 'google.protobuf.Any', typeUrl: 5, value: 'no bytes' } as never;
+  const implementation: EchoImpl = {
+    async echo() {
+      throw new StatusError(Code.Aborted, 'stopped', { details: [broken] });
+    },
+  };
+  await using fixture = await startEcho({ implementation });
+  const message = 'The status of this call is malformed or too large';
+  await assert.rejects(fixture.client.echo({}), { code: Code.Aborted, message });
+});
+
 test('a foreign error is translated, and onError is told', async () => {
   const told: unknown[] = [];
   const implementation: EchoImpl = {

@@ -2,7 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { type Duplex } from 'node:stream';
 import { checkSocketPath } from '../address.ts';
 import { Code } from '../code.ts';
-import { type Codec, protobufCodec } from '../codec.ts';
+import { type Codec, protobufCodec } from '../codec/codec.ts';
 import { completeLimits, type LimitOptions } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
 import { ClientConnection } from './connection.ts';

@@ -4,7 +4,7 @@ import { Channel, closedError } from '../channel/channel.ts';
 import type { FrameHeader } from '../channel/frame.ts';
 import type { Output } from '../channel/output.ts';
 import { Code } from '../code.ts';
-import type { Codec } from '../codec.ts';
+import type { Codec } from '../codec/codec.ts';
 import { oversizeError } from '../envelope/oversize.ts';
 import { encodeRoute } from '../envelope/request.ts';
 import type { Limits } from '../limits.ts';

@@ -16,13 +16,12 @@ export function writeResponse(output: Output, streamId: number, payload: Uint8Ar
   writePayload(output, streamId, payloadTag, payload);
 }
 
-/** Writes the frame that answers a call with an error. One above 4 MiB is cut to its code. */
+/** Writes the frame that answers a call with an error. One that cannot be sent, such as above 4 MiB, is cut to its code. */
 export function writeStatus(output: Output, streamId: number, error: StatusError): void {
-  const status = encodeStatus(error);
   try {
-    writePayload(output, streamId, statusTag, status);
+    writePayload(output, streamId, statusTag, encodeStatus(error));
   } catch {
-    const message = 'The status of this call is too large to send';
+    const message = 'The status of this call is malformed or too large';
     writePayload(output, streamId, statusTag, encodeStatus(new StatusError(error.code, message)));
   }
 }

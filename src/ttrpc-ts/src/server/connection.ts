@@ -2,7 +2,7 @@ import { Channel, closedError } from '../channel/channel.ts';
 import { type FrameHeader, MessageType } from '../channel/frame.ts';
 import type { Output } from '../channel/output.ts';
 import { Code } from '../code.ts';
-import type { Codec } from '../codec.ts';
+import type { Codec } from '../codec/codec.ts';
 import { oversizeError } from '../envelope/oversize.ts';
 import { RequestReader } from '../envelope/request-reader.ts';
 import { writeStatus } from '../envelope/response.ts';

@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { type Duplex } from 'node:stream';
 import { Code } from '../code.ts';
-import { type Codec, protobufCodec } from '../codec.ts';
+import { type Codec, protobufCodec } from '../codec/codec.ts';
 import { completeLimits, type LimitOptions } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
 import { ServerConnection, type ServerConnectionOptions } from './connection.ts';

@@ -1,4 +1,5 @@
-import { create, type DescMessage, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
+import { encodeMessage } from './encode.ts';
 
 /**
  * Turns messages into payload bytes and back.
@@ -14,6 +15,6 @@ export interface Codec {
 
 /** The codec used unless another is given: protobuf, by `@bufbuild/protobuf`. */
 export const protobufCodec: Codec = {
-  encode: (schema, message) => toBinary(schema, create(schema, message as Record<string, unknown>)),
+  encode: encodeMessage,
   decode: (schema, payload) => fromBinary(schema, payload),
 };

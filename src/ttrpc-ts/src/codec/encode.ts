@@ -1,0 +1,64 @@
+import { create, type DescField, type DescMessage, type Message, toBinary } from '@bufbuild/protobuf';
+import { compileField, type FieldEncoder, type Fields } from './encode-field.ts';
+import type { Sink } from './encode-value.ts';
+
+/**
+ * Encodes a message, or what initialises one, as `toBinary()` does, several times faster: measured first and
+ * then written once, where `toBinary()` allocates 512 bytes, grows by doubling, and copies.
+ *
+ * What it does not know, and what it finds wrong, it leaves to `toBinary()`.
+ */
+export function encodeMessage(schema: DescMessage, init: unknown): Uint8Array {
+  const message: Message & Fields = create(schema, init as Record<string, unknown>);
+  const encoder = messageEncoder(schema);
+  const lengths: number[] = [];
+  const length = encoder.size(message, lengths);
+  // Not a number: some field is not to be encoded here.
+  if (Number.isNaN(length)) return toBinary(schema, message);
+  const buffer = length <= pooledLength ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+  encoder.write(message, { buffer, at: 0, lengths, nextLength: 0 });
+  return buffer;
+}
+
+/** Messages of this many bytes come from Node's buffer pool. */
+const pooledLength = 2048;
+
+/** Encodes messages of one type. */
+export interface MessageEncoder {
+  /** Returns the bytes that a message takes, or NaN. Adds to `lengths` what `write()` would have to find out again. */
+  size(message: Fields, lengths: number[]): number;
+  write(message: Fields, sink: Sink): void;
+}
+
+/** Returns the encoder of a message type, made when it is first asked for. */
+export function messageEncoder(schema: DescMessage): MessageEncoder {
+  let encoder = encoders.get(schema);
+  if (encoder === undefined) {
+    const fields: FieldEncoder[] = [];
+    encoder = makeEncoder(schema.typeName, fields);
+    // Known before its fields are compiled, which may be of its own type.
+    encoders.set(schema, encoder);
+    for (const field of schema.fields.toSorted(byNumber)) fields.push(compileField(field, messageEncoder));
+  }
+  return encoder;
+}
+
+const encoders = new WeakMap<DescMessage, MessageEncoder>();
+
+function makeEncoder(typeName: string, fields: readonly FieldEncoder[]): MessageEncoder {
+  return {
+    size(message, lengths) {
+      if (message['$typeName'] !== typeName || message['$unknown'] !== undefined) return Number.NaN;
+      let length = 0;
+      for (let index = 0; index < fields.length; index++) length += fields[index]!.size(message, lengths);
+      return length;
+    },
+    write(message, sink) {
+      for (let index = 0; index < fields.length; index++) fields[index]!.write(message, sink);
+    },
+  };
+}
+
+function byNumber(a: DescField, b: DescField): number {
+  return a.number - b.number;
+}
