@@ -15,10 +15,32 @@ export async function installDependencies(root) {
   try {
     if (dependenciesMatch(root)) return;
     console.error('Installing the npm dependencies (once)');
-    await npm(['ci'], root);
+    await install(root);
   } finally {
     await release();
   }
+}
+
+async function install(root) {
+  // npm retries each package for a minute, so ask for one first to find out at once that there is no network.
+  await npm(['view', 'node', 'version', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'], root);
+  try {
+    await npm(['ci'], root);
+  } catch (error) {
+    if (!lacksUnknownPackages(error.output ?? '')) throw error;
+    await npm(['install', '--no-save'], root); // which keeps to the lock file too
+  }
+}
+
+/**
+ * A registry may lack the builds of optional packages for other machines. npm 11 then refuses a lock file without
+ * them, although it could neither name their version nor needs them.
+ */
+function lacksUnknownPackages(output) {
+  const missing = [...output.matchAll(/Missing: \S+@(\S*) from lock file/g)];
+  return (
+    missing.length > 0 && missing.every(([, version]) => version === '') && !output.includes('Invalid: ')
+  );
 }
 
 /** Compares the lock file with the record that npm keeps inside node_modules of what it has installed there. */

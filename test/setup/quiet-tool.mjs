@@ -8,7 +8,8 @@ const networkFailure =
   /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT)\b|Temporary failure resolving|Could not connect|Failed to fetch/;
 
 /**
- * Runs a tool, its output going to a log. Rejects with the tool's last words, where all of them are, and the remedy.
+ * Runs a tool, its output going to a log. Rejects with the tool's last words, where all of them are, and the remedy;
+ * the error's `output` has more of them.
  * A signal to this process ends the tool and then this process.
  */
 export async function runQuietly(command, args, { cwd, offlineRemedy }) {
@@ -18,7 +19,7 @@ export async function runQuietly(command, args, { cwd, offlineRemedy }) {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   const keep = (chunk) => {
     appendFileSync(log, chunk);
-    output = (output + chunk).slice(-4096);
+    output = (output + chunk).slice(-16384);
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
@@ -30,8 +31,9 @@ export async function runQuietly(command, args, { cwd, offlineRemedy }) {
     });
     if (code === 0) return;
     const remedy = networkFailure.test(output) ? offlineRemedy : `Mend what ${command} says`;
-    const words = `"${command} ${args.join(' ')}" failed (${code}):\n${output.trim()}`;
-    throw new Error(`${words}\n${remedy}, then run this again. Whole output: ${log}`);
+    const words = `"${command} ${args.join(' ')}" failed (${code}):\n${output.trim().slice(-4096)}`;
+    const message = `${words}\n${remedy}, then run this again. Whole output: ${log}`;
+    throw Object.assign(new Error(message), { output });
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
     throw new Error(`${command} is not installed: run "apt-get install ${command}"`, { cause: error });

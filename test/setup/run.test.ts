@@ -11,6 +11,8 @@ import { execa } from 'execa';
 const npmStub = `#!/bin/sh
 echo "npm $*" >>"$PROJECT/calls"
 [ -z "$NPM_FAILS" ] || { echo "npm error code EAI_AGAIN" >&2; exit 1; }
+[ "$1" != view ] || exit 0
+[ "$1" != ci ] || [ -z "$NPM_LACKS" ] || { echo "npm error Missing: @x/darwin@$(echo $NPM_LACKS) from lock file"; exit 1; }
 mkdir -p node_modules && echo '{"packages":{"node_modules/x":{"version":"1.0.0"}}}' >node_modules/.package-lock.json
 `;
 
@@ -32,8 +34,16 @@ suite('run.mjs', () => {
     assert.equal(exitCode, 1);
     assert.match(
       stderr,
-      /^"npm ci .*" failed \(1\):\nnpm error code EAI_AGAIN\nThe npm registry cannot be reached/m,
+      /^"npm view .*" failed \(1\):\nnpm error code EAI_AGAIN\nThe npm registry cannot be reached/m,
     );
+  });
+
+  test('accepts a lock file without packages that the registry lacks, but no outdated one', async () => {
+    await using project = await createProject('');
+    const outdated = await project.run(['demo'], { NPM_LACKS: '1.0.0' });
+    assert.match(outdated.stderr, /Missing: @x\/darwin@1\.0\.0 from lock file/);
+    const { exitCode, stderr } = await project.run(['demo'], { NPM_LACKS: ' ' });
+    assert.deepEqual([exitCode, stderr], [0, 'Installing the npm dependencies (once)']);
   });
 
   test('passes a signal on once, waits for the clean-up and reports it as a shell would', async () => {
