@@ -13,7 +13,12 @@ export async function checkConfig(file: string): Promise<string> {
   const config = readConfig(file);
   const log = createLogger('silent');
   const stateDir = describeStateDirectory(config.state);
-  const { provided } = await loadPlugins(config, { configFile: file, log, stateDir, daemons: createSlots() });
+  const { provided } = await loadPlugins(config, {
+    configFile: file,
+    log,
+    stateDir,
+    daemons: createSlots(),
+  });
   const shares = [...provided].map(([value, plugin]) => `${value} (${plugin})`);
   return `${file} is valid; shares it can open: ${shares.join(', ')}\n`;
 }

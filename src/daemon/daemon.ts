@@ -1,14 +1,14 @@
-import { execa } from 'execa';
-import type { ChildProcess } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
 import { activeSpanContext, withSpan, withSpanSync } from '../tracing.ts';
-import { daemonEnvironment } from './environment.ts';
-import { openListener } from './listener.ts';
-import { openOutput, type Output } from './output.ts';
-import { identify, type ProcessIdentity } from './process-identity.ts';
+import type { Launcher } from './launcher.ts';
+import { openOutput } from './output.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+import { requireProgram } from './program.ts';
 import { createReadiness } from './readiness.ts';
+import { openStarter, type Starter } from './starter.ts';
 import { terminate } from './terminate.ts';
 
 /** What {@link startDaemon} starts. */
@@ -32,6 +32,8 @@ export interface DaemonOptions {
   /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
   readonly stopTimeoutMs: number;
   readonly log: Logger;
+  /** Has a process ready for it. @default one is started now */
+  readonly launcher?: Launcher | undefined;
 }
 
 /** How and when a daemon ended. */
@@ -67,14 +69,14 @@ export interface Daemon extends AsyncDisposable {
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { name, log, socketPath } = options;
-  using undo = new DisposableStack();
+  requireProgram(options.command);
+  await using undo = new AsyncDisposableStack();
   const output = undo.use(openOutput(options.outputPath, (line) => onLine(line)));
   const startedAt = performance.now();
-  const { child, inode, failure } = spawnOnSocket(options, output);
-  if (child?.pid === undefined || inode === undefined) throw await failure;
-  const { pid } = child;
-  undo.defer(() => killGroup(pid));
-  const identity = identify(pid) ?? { pid, startTime: 0 };
+  const starter = undo.use(options.launcher?.take() ?? openStarter(dirname(socketPath)));
+  const { child, identity } = starter;
+  const { pid } = identity;
+  const inode = launch(starter, options);
   const startedBy = activeSpanContext();
   let state: DaemonState = 'starting';
 
@@ -146,47 +148,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-/** A started process, or why there is none. */
-interface Spawned {
-  readonly child?: ChildProcess;
-  /** Of the socket, to know it again. */
-  readonly inode?: number;
-  readonly failure: Promise<DaemonError>;
-}
-
-/** Bind, spawn, publish, close: one synchronous stretch, so that this process never accepts a client. */
-function spawnOnSocket(options: DaemonOptions, output: Output): Spawned {
-  const { name, command, args, socketPath } = options;
-  using listener = withSpanSync(`${name}.socket.listen`, { [`${name}.socket_path`]: socketPath }, () =>
-    openListener(socketPath),
+/** A starter becomes the daemon; where that fails half-way, its process is gone and its socket too. */
+function launch(starter: Starter, { name, command, args, socketPath, outputPath }: DaemonOptions): number {
+  const inode = withSpanSync(`${name}.socket.listen`, { [`${name}.socket_path`]: socketPath }, () =>
+    starter.publish(socketPath),
   );
-  return withSpanSync(`${name}.spawn`, { 'process.executable.path': command }, (span) => {
-    // At descriptor 0 libuv makes the socket blocking, which both virtiofsds need; at 3 one dies and one spins.
-    const subprocess = execa(command, args, {
-      // execa takes any descriptor; its types name only the first ten.
-      stdin: listener.fd as 3,
-      stdout: output.fd as 3,
-      stderr: output.fd as 3,
-      detached: true,
-      cleanup: false,
-      buffer: false,
-      reject: false,
-      cwd: '/',
-      extendEnv: false,
-      env: daemonEnvironment(),
-    });
-    const failure = subprocess.then((result) => spawnError(command, result));
-    const child = subprocess.nodeChildProcess;
-    if (child?.pid === undefined) return { failure };
-    span.setAttribute('process.pid', child.pid);
-    try {
-      listener.publish();
-    } catch (error) {
-      killGroup(child.pid);
-      throw error;
-    }
-    return { child, inode: statSync(socketPath).ino, failure };
-  });
+  const attributes = { 'process.executable.path': command, 'process.pid': starter.identity.pid };
+  withSpanSync(`${name}.spawn`, attributes, () => starter.become({ command, args, outputPath }));
+  return inode;
 }
 
 /** Called while the leader runs or in the very turn in which its exit is seen: nobody else has its number by then. */
@@ -213,13 +182,4 @@ function exitError(name: string, exit: DaemonExit): DaemonError {
     exit: { exitCode: exit.exitCode, signal: exit.signal },
     lastLines: exit.lastLines,
   });
-}
-
-function spawnError(
-  command: string,
-  { code, cause }: { code?: string | undefined; cause?: unknown },
-): DaemonError {
-  const remedy =
-    'check that it is an executable for this machine, and that the machine has room for a process';
-  return new DaemonError(`Cannot run "${command}": ${code ?? 'no process'}: ${remedy}`, { cause });
 }

@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 
 /** The longest path of a unix socket, in bytes (unix(7): `sun_path` has 108 with its final NUL). */
@@ -8,52 +8,52 @@ export const MAX_SOCKET_PATH_BYTES = 107;
 
 /** A listening unix socket that nobody accepts on, to be handed to a daemon. */
 export interface Listener extends Disposable {
-  /** The descriptor; this process closes its copy on disposal, the daemon's copy stays. */
+  /** The descriptor; this process closes its copy on disposal, a child's copy stays. */
   readonly fd: number;
-  /** Gives the socket its final name. Until then no client can find it, so this process can never take a connection. */
-  publish(): void;
+  /** A hidden name beside its later one. Nobody knows it, so this process can never take a daemon's client. */
+  readonly path: string;
 }
 
 /**
  * Opens a vhost-user socket on a daemon's behalf, with mode 0600, owned by the owner of its directory
- * (Kata's `getSocketFD`). It listens at once under a temporary name. Use it in one synchronous stretch:
- * an event loop turn between `publish()` and disposal would let this process accept the client.
+ * (Kata's `getSocketFD`). Dispose of it before the event loop turns: this process would accept clients in that turn.
  *
  * @throws StatusError InvalidArgument when the path is too long or its directory is missing
  */
-export function openListener(socketPath: string): Listener {
-  const directory = dirname(socketPath);
+export function openListener(directory: string): Listener {
   if (!existsSync(directory)) {
     throw new StatusError(
       Code.InvalidArgument,
       `Socket directory "${directory}" does not exist: create it first`,
     );
   }
-  const bytes = Buffer.byteLength(socketPath);
-  const temporaryPath = `${directory}/.${process.pid.toString(36)}`;
-  if (Math.max(bytes, Buffer.byteLength(temporaryPath)) > MAX_SOCKET_PATH_BYTES) {
-    throw new StatusError(
-      Code.InvalidArgument,
-      `Socket path "${socketPath}" has ${bytes} bytes, at most ${MAX_SOCKET_PATH_BYTES} fit: choose a shorter state directory`,
-    );
-  }
-  rmSync(temporaryPath, { force: true });
-  const server = listen(temporaryPath);
+  const path = `${directory}/.${randomBytes(6).toString('hex')}`;
+  const boundPath = `${path}.new`;
+  requireShortPath(boundPath);
+  const server = listen(boundPath);
   try {
-    const fd = descriptorOf(server, temporaryPath);
-    chmodSync(temporaryPath, 0o600);
+    const fd = descriptorOf(server, boundPath);
+    chmodSync(boundPath, 0o600);
     const owner = statSync(directory);
-    chownSync(temporaryPath, owner.uid, owner.gid);
-    return {
-      fd,
-      publish: () => renameSync(temporaryPath, socketPath),
-      // libuv unlinks the name it bound; after publish() that name is gone and the socket keeps its final one.
-      [Symbol.dispose]: () => server.close(),
-    };
+    chownSync(boundPath, owner.uid, owner.gid);
+    // libuv unlinks the name that it bound when it closes its copy.
+    renameSync(boundPath, path);
+    return { fd, path, [Symbol.dispose]: () => server.close() };
   } catch (error) {
     server.close();
+    rmSync(path, { force: true });
     throw error;
   }
+}
+
+/** @throws StatusError InvalidArgument when a socket of that path cannot be connected to */
+export function requireShortPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `Socket path "${path}" has ${bytes} bytes, at most ${MAX_SOCKET_PATH_BYTES} fit: choose a shorter state directory`,
+  );
 }
 
 function listen(path: string): Server {

@@ -15,6 +15,11 @@ export interface Output extends Disposable {
 export const KEPT_LINES = 20;
 /** A followed file is emptied when it is larger, in bytes: everything in it has been logged. */
 const MAX_FILE_BYTES = 1 << 20;
+/** A file that is so many times larger is emptied even while the daemon is ahead of the reader. */
+const FLOOD_FACTOR = 8;
+/** How many reads one turn of the event loop makes, and after how many only the newest is logged. */
+const MAX_ROUNDS = 64;
+const MAX_PIECES = 16;
 /** A longer line is cut, in bytes. */
 const MAX_LINE_BYTES = 8192;
 /** Takes what is read, of all outputs: reading is synchronous, and every fork copies the memory that each would have. */
@@ -38,31 +43,32 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
 
   const drain = ({ final = false }: { final?: boolean } = {}): void => {
     if (closed) return;
-    const end = fstatSync(fd).size;
-    if (end - offset > MAX_FILE_BYTES) {
-      emit(
-        `(${end - offset - chunk.length} bytes of output left out: the daemon writes faster than they are read)`,
-      );
-      offset = end - chunk.length;
-      pending = '';
-      decoder.end();
-    }
-    while (offset < end) {
-      const bytes = readSync(fd, chunk, 0, Math.min(chunk.length, end - offset), offset);
-      if (bytes === 0) break;
+    const pieces: Buffer[] = [];
+    let leftOut = 0;
+    let reachedEnd = false;
+    const rounds = final ? Infinity : MAX_ROUNDS;
+    for (let round = 0; round < rounds; round++) {
+      const bytes = readSync(fd, chunk, 0, chunk.length, offset);
+      reachedEnd = bytes === 0;
+      if (reachedEnd) break;
       offset += bytes;
-      const lines = (pending + decoder.write(chunk.subarray(0, bytes))).split('\n');
-      pending = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
-      for (const line of lines) emit(line.slice(0, MAX_LINE_BYTES));
+      pieces.push(Buffer.from(chunk.subarray(0, bytes)));
+      if (pieces.length > MAX_PIECES) leftOut += pieces.splice(0, MAX_PIECES).length * chunk.length;
     }
-    if (final && pending !== '') {
-      emit(pending);
-      pending = '';
-    }
-    if (offset > MAX_FILE_BYTES) {
+    // At once, because what is written in between is lost. A flood, whose end is never reached, is cut off.
+    if (offset > MAX_FILE_BYTES && (reachedEnd || offset > FLOOD_FACTOR * MAX_FILE_BYTES)) {
       ftruncateSync(fd);
       offset = 0;
     }
+    if (leftOut > 0) {
+      emit(`(${leftOut} bytes of output left out: the daemon writes faster than they are read)`);
+      decoder.end();
+      pending = '';
+    }
+    const lines = (pending + pieces.map((piece) => decoder.write(piece)).join('')).split('\n');
+    pending = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
+    for (const line of lines) emit(line.slice(0, MAX_LINE_BYTES));
+    if (final) emit(pending);
   };
 
   const watcher = watch(path, { persistent: false }, () => drain());

@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { withSpan } from '../tracing.ts';
 import { startDaemon, type Daemon } from './daemon.ts';
 import { reportQuit } from './report-quit.ts';
+import type { Launcher } from './launcher.ts';
 import { probeVirtiofsd, type Dialect } from './dialect.ts';
 import { virtiofsdCArgs } from './virtiofsd-c.ts';
 import { virtiofsdRustArgs } from './virtiofsd-rust.ts';
@@ -38,6 +39,8 @@ export interface VirtiofsdSurroundings {
   readonly startTimeoutMs: number;
   readonly stopTimeoutMs: number;
   readonly log: Logger;
+  /** Has a process ready for it. @default one is started now */
+  readonly launcher?: Launcher | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

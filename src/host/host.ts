@@ -2,6 +2,7 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { parseConfig, readConfig, type Config, type ConfigInput } from '../config.ts';
+import { createLauncher } from '../daemon/launcher.ts';
 import { createLogger } from '../log.ts';
 import type { Share } from '../share/provider.ts';
 import { openStateDirectory } from '../share/state-directory.ts';
@@ -65,7 +66,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const stateDir = openStateDirectory(config.state);
   stack.use(await lockFile(join(config.state, 'host.lock')));
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
-  const surroundings = { log, stateDir, daemons: createSlots() };
+  const launcher = stack.use(createLauncher(stateDir.socketDirectory));
+  const surroundings = { log, stateDir, daemons: createSlots(launcher) };
   const profile = await loadProfile(config, { ...surroundings, configFile });
   const sandboxes = createSandboxes({ profile, stateDir, log, onQuit: options.onQuit });
   const own = stack.move();

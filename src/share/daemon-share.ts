@@ -2,6 +2,7 @@ import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { Daemon } from '../daemon/daemon.ts';
+import type { Launcher } from '../daemon/launcher.ts';
 import { bootId } from '../daemon/process-identity.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { removeTree } from '../mount/remove-tree.ts';
@@ -15,6 +16,8 @@ export interface SharePlaces {
   readonly socketPath: string;
   readonly sharedDir: string;
   readonly outputPath: string;
+  /** Has a process ready that can become the daemon. */
+  readonly launcher?: Launcher | undefined;
 }
 
 /** How {@link openDaemonShare} gets its daemon. */
@@ -68,9 +71,11 @@ export async function openDaemonShare(
   };
   writeRecord(directory, record);
 
-  const daemon = await daemons(async () => start(places), { signal }).catch((error: unknown) => {
-    throw inShare(request.tag, error);
-  });
+  const daemon = await daemons(async (launcher) => start({ ...places, launcher }), { signal }).catch(
+    (error: unknown) => {
+      throw inShare(request.tag, error);
+    },
+  );
   undo.use(daemon);
   const span = activeSpanContext();
   writeRecord(directory, {
@@ -92,7 +97,7 @@ export async function openDaemonShare(
 
 function createShare(parts: {
   request: ShareRequest;
-  places: SharePlaces;
+  places: Pick<SharePlaces, 'socketPath' | 'sharedDir'>;
   queueSize: number;
   daemon: Daemon;
   close: () => Promise<void>;

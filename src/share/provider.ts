@@ -1,6 +1,7 @@
 import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Daemon, DaemonExit, DaemonState } from '../daemon/daemon.ts';
+import type { Launcher } from '../daemon/launcher.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** One host directory that one sandbox is to see. */
@@ -83,7 +84,7 @@ export interface PluginContext<Config = unknown> {
  * before, it rejects with its reason and never calls.
  */
 export type DaemonSlots = (
-  start: () => Promise<Daemon>,
+  start: (launcher?: Launcher) => Promise<Daemon>,
   options?: { signal?: AbortSignal | undefined },
 ) => Promise<Daemon>;
 

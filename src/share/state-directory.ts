@@ -11,6 +11,8 @@ export interface StateDirectory {
   sandboxDirectory(namespace: string, sandboxId: string): string;
   /** A fresh socket path, short whatever the sandbox is called: `<state>/s/<16 hex>.sock`. */
   newSocketPath(): string;
+  /** Where those stand. */
+  readonly socketDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns: `<state>/shared/<random>`. */
   newSharedDirectory(): string;
 }
@@ -36,6 +38,7 @@ export function describeStateDirectory(path: string): StateDirectory {
     sandboxDirectory,
     shareDirectory: (namespace, sandboxId, tag) =>
       join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag))),
+    socketDirectory: join(path, 's'),
     newSocketPath: () => join(path, 's', `${randomBytes(8).toString('hex')}.sock`),
     newSharedDirectory: () => join(path, 'shared', randomBytes(16).toString('hex')),
   };

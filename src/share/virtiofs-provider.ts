@@ -12,7 +12,7 @@ export function createVirtiofsProvider(context: PluginContext<VirtiofsConfig>): 
       openDaemonShare(context, request, {
         queueSize: config.virtio_fs_queue_size,
         signal,
-        start: ({ socketPath, sharedDir, outputPath }) =>
+        start: ({ socketPath, sharedDir, outputPath, launcher }) =>
           startVirtiofsd(
             {
               daemonPath: config.virtio_fs_daemon ?? findDaemon(),
@@ -30,6 +30,7 @@ export function createVirtiofsProvider(context: PluginContext<VirtiofsConfig>): 
               startTimeoutMs: config.virtio_fs_start_timeout_ms,
               stopTimeoutMs: config.virtio_fs_stop_timeout_ms,
               log: log.child({ sandbox: request.sandboxId, share: request.tag }),
+              launcher,
               signal,
             },
           ),

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { openListener } from '../../src/daemon/listener.ts';
@@ -15,7 +15,7 @@ export interface BareDaemon extends AsyncDisposable {
 export function startBareDaemon([command = '', ...args]: readonly string[], directory: string): BareDaemon {
   const socketPath = join(directory, 'bare.sock');
   const output = openSync(join(directory, 'bare.log'), 'a', 0o600);
-  using listener = openListener(socketPath);
+  using listener = openListener(directory);
   const subprocess = execa(command, args, {
     stdin: listener.fd as 3,
     stdout: output as 3,
@@ -28,7 +28,7 @@ export function startBareDaemon([command = '', ...args]: readonly string[], dire
     extendEnv: false,
     env: {},
   });
-  listener.publish();
+  renameSync(listener.path, socketPath);
   return {
     socketPath,
     async [Symbol.asyncDispose]() {
