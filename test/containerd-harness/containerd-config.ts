@@ -13,6 +13,8 @@ export interface ContainerdConfig {
   readonly dir: string;
   readonly version: string;
   readonly runtimes: Readonly<Record<string, CriRuntime>>;
+  /** Configuration files that are merged into it. */
+  readonly imports: readonly string[];
   /** TOML that is appended. */
   readonly extra: string;
 }
@@ -21,12 +23,12 @@ export interface ContainerdConfig {
  * The configuration, in TOML, of a containerd that keeps everything below `dir`: no directory of the
  * system is read or written, and no plugin is loaded that needs a special kernel or file system.
  */
-export function containerdConfig({ dir, version, runtimes, extra }: ContainerdConfig): string {
+export function containerdConfig({ dir, version, runtimes, imports, extra }: ContainerdConfig): string {
   return `version = 3
 root = "${dir}/root"
 state = "${dir}/state"
 temp = "${dir}/temp"
-imports = []
+imports = ${JSON.stringify(imports)}
 disabled_plugins = [${unwantedPlugins.map((id) => `\n  "${id}",`).join('')}
 ]
 

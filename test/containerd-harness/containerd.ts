@@ -22,6 +22,8 @@ export interface ContainerdOptions {
   readonly env?: Readonly<Record<string, string>> | ((dir: string) => Promise<Record<string, string>>);
   /** CRI runtime handlers by name. @default none besides containerd's own runc */
   readonly runtimes?: Readonly<Record<string, CriRuntime>>;
+  /** Configuration files that are merged into containerd's. @default none */
+  readonly imports?: readonly string[];
   /** TOML appended to the configuration, such as proxy plugins. @default "" */
   readonly extraConfig?: string;
 }
@@ -36,6 +38,7 @@ export interface CtrResult {
 
 /** A real containerd of a test's own. Disposal ends it and all that it left, and removes its directory. */
 export interface Containerd extends AsyncDisposable {
+  readonly version: ContainerdVersion;
   readonly dir: string;
   /** The gRPC socket. */
   readonly address: string;
@@ -62,8 +65,8 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const dir = await mkdtemp(join(tmpdir(), 'csv-'));
   stack.defer(() => removeDir(dir));
   const configFile = join(dir, 'config.toml');
-  const { version, runtimes = {}, extraConfig: extra = '', env = {} } = options;
-  await writeFile(configFile, containerdConfig({ dir, version, runtimes, extra }));
+  const { version, runtimes = {}, imports = [], extraConfig: extra = '', env = {} } = options;
+  await writeFile(configFile, containerdConfig({ dir, version, runtimes, imports, extra }));
   const address = join(dir, 'c.sock');
   const command = {
     binary: join(binaries, 'containerd'),
@@ -81,6 +84,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   stack.defer(() => running.stop('SIGTERM'));
   const owned = stack.move();
   return {
+    version,
     dir,
     address,
     ttrpcAddress: `${address}.ttrpc`,

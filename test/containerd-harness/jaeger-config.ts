@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 /** Where a test's Jaeger listens; all on 127.0.0.1. */
 export interface JaegerPorts {
   readonly query: number;
@@ -5,37 +8,12 @@ export interface JaegerPorts {
   readonly otlpHttp: number;
 }
 
-/** The configuration, in YAML, of a Jaeger that keeps traces in memory and listens on loopback only. */
-export function jaegerConfig({ query, queryGrpc, otlpHttp }: JaegerPorts): string {
-  return `service:
-  extensions: [jaeger_storage, jaeger_query]
-  pipelines:
-    traces:
-      receivers: [otlp]
-      exporters: [jaeger_storage_exporter]
-  telemetry:
-    metrics:
-      level: none
-extensions:
-  jaeger_storage:
-    backends:
-      memory:
-        memory:
-          max_traces: 10000
-  jaeger_query:
-    storage:
-      traces: memory
-    http:
-      endpoint: 127.0.0.1:${query}
-    grpc:
-      endpoint: 127.0.0.1:${queryGrpc}
-receivers:
-  otlp:
-    protocols:
-      http:
-        endpoint: 127.0.0.1:${otlpHttp}
-exporters:
-  jaeger_storage_exporter:
-    trace_storage: memory
-`;
+const example = join(import.meta.dirname, '../../examples/jaeger/jaeger.yaml');
+
+/** The configuration of examples/jaeger, with ports of a test's own. */
+export async function jaegerConfig({ query, queryGrpc, otlpHttp }: JaegerPorts): Promise<string> {
+  return (await readFile(example, 'utf8'))
+    .replace(':16686', `:${query}`)
+    .replace(':16685', `:${queryGrpc}`)
+    .replace(':4318', `:${otlpHttp}`);
 }

@@ -73,7 +73,7 @@ async function startOnFreePorts(
 ): Promise<{ running: ServerProcess; query: number; otlpHttp: number }> {
   const [query = 0, queryGrpc = 0, otlpHttp = 0] = await freePorts(3);
   const configFile = join(dir, 'jaeger.yaml');
-  await writeFile(configFile, jaegerConfig({ query, queryGrpc, otlpHttp }));
+  await writeFile(configFile, await jaegerConfig({ query, queryGrpc, otlpHttp }));
   try {
     const running = await startServer({
       binary,

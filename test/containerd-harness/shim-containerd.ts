@@ -11,7 +11,7 @@ export const shimDirectory: string = join(import.meta.dirname, '../../plugin');
 /** Options of `startShimContainerd()`. */
 export interface ShimContainerdOptions extends Pick<
   ContainerdOptions,
-  'version' | 'runtimes' | 'extraConfig'
+  'version' | 'runtimes' | 'imports' | 'extraConfig'
 > {
   /** Added to containerd's environment. @default none */
   readonly env?: Readonly<Record<string, string>>;
