@@ -21,7 +21,7 @@ suite('findLeaks()', () => {
     const files = [join(temporary, 'a.sock')];
     const leaks = findLeaks({ before, after: await observe(), temporary, files, isStrict: false });
     assert.deepEqual(describeLeaks(leaks), [
-      `process ${marked.pid} (sleep)`,
+      `process ${marked.pid}: sleep 60`,
       `unix socket ${temporary}/a.sock`,
       `temporary file ${temporary}/a.sock`,
     ]);
@@ -29,14 +29,20 @@ suite('findLeaks()', () => {
     unmarked.kill();
     const { mock: said } = mock.method(console, 'error', () => {});
     assert.equal(await reportLeaks({ before, temporary, isStrict: false }), false);
-    assert.deepEqual(said.calls[0]?.arguments, [`The tests left behind:\n  process ${marked.pid} (sleep)`]);
+    assert.deepEqual(said.calls[0]?.arguments, [`The tests left behind:\n  process ${marked.pid}: sleep 60`]);
     assert.equal((await marked).signal, 'SIGKILL');
     await unmarked;
   });
 
   test('blames a strict run for new processes of our programs wherever they came from', () => {
     const nothing = { processes: [], sockets: ['/run/other'], mounts: [] };
-    const daemon = { pid: 7, startTime: '1', name: 'virtiofsd', environment: '' };
+    const daemon = {
+      pid: 7,
+      startTime: '1',
+      name: 'virtiofsd',
+      command: '/usr/lib/qemu/virtiofsd -f',
+      environment: '',
+    };
     const after = {
       processes: [daemon],
       sockets: ['/run/other', '/run/containerd/x'],
@@ -45,7 +51,7 @@ suite('findLeaks()', () => {
     const options = { before: nothing, after, temporary: '/tmp/csv-x', files: [] };
     assert.deepEqual(describeLeaks(findLeaks({ ...options, isStrict: false })), []);
     assert.deepEqual(describeLeaks(findLeaks({ ...options, isStrict: true })), [
-      'process 7 (virtiofsd)',
+      'process 7: /usr/lib/qemu/virtiofsd -f',
       'unix socket /run/containerd/x',
       'mount /csv-1/m',
     ]);

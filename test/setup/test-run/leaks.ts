@@ -49,7 +49,7 @@ export function isOfRun({ environment }: Process, temporary: string): boolean {
 /** Returns a line for each leak. */
 export function describeLeaks({ processes, sockets, mounts, files }: Leaks): string[] {
   return [
-    ...processes.map(({ pid, name }) => `process ${pid} (${name})`),
+    ...processes.map(({ pid, command }) => `process ${pid}: ${command}`),
     ...sockets.map((path) => `unix socket ${path}`),
     ...mounts.map((path) => `mount ${path}`),
     ...files.map((path) => `temporary file ${path}`),

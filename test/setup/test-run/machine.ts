@@ -6,6 +6,8 @@ export interface Process {
   /** With the pid, names a process for good: when it started, in ticks since boot. */
   readonly startTime: string;
   readonly name: string;
+  /** Program and arguments. */
+  readonly command: string;
   readonly environment: string;
 }
 
@@ -35,7 +37,8 @@ async function observeProcesses(): Promise<Process[]> {
       try {
         const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
         const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
-        return [{ pid, environment, ...parseStat(stat) }];
+        const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trimEnd();
+        return [{ pid, environment, command, ...parseStat(stat) }];
       } catch {
         return []; // ended meanwhile, or not ours to see
       }

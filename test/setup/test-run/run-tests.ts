@@ -31,7 +31,7 @@ export async function runTests(
       ...reporters.map((value, index) => `--test-reporter${index % 2 === 0 ? '' : '-destination'}=${value}`),
       ...args,
     ],
-    { signal, env: { TMPDIR: temporary, NODE_NO_WARNINGS: '1' } },
+    { signal, env: { TMPDIR: temporary, NODE_NO_WARNINGS: '1', NODE_DISABLE_COMPILE_CACHE: '1' } },
   );
   const isClean = await reportLeaks({ before, temporary, isStrict: isCI });
   const isComplete = await reportSkips(skipFile, { isStrict: isCI });
