@@ -1,7 +1,8 @@
 import type { Suite } from '../suite.ts';
+import { containerd } from './containerd.ts';
 import { coldShare } from './cold-share.ts';
 import { many } from './many.ts';
 import { stop } from './stop.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [coldShare, stop, many];
+export const suites: readonly Suite[] = [coldShare, stop, many, containerd];

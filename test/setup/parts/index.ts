@@ -6,6 +6,7 @@ import { initrd } from './initrd.ts';
 import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
 import { qemu } from './qemu.ts';
+import { runcShim } from './runc-shim.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
 import { virtiofsdRust } from './virtiofsd-rust.ts';
 import { virtiofsd, type AnyVirtiofsd } from './virtiofsd.ts';
@@ -23,6 +24,7 @@ export interface Parts {
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
+  readonly 'runc-shim': string;
 }
 
 /** Every part by its name. */
@@ -38,6 +40,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
+  'runc-shim': runcShim,
 };
 
 /** The parts that all tests together need, quick ones first. */
