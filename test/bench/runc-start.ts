@@ -40,16 +40,20 @@ export async function openRuncStart(containerd: Containerd): Promise<RuncStart> 
         socketDir: join(dir, 'runc'),
       });
       const input = toBinary(BootstrapParamsSchema, params);
-      const begin = performance.now();
-      const { stdout } = await execa(program, [...args, 'start'], {
-        cwd: bundle,
-        env,
-        input,
-        encoding: 'buffer',
-      });
-      const duration = performance.now() - begin;
-      await shutDown(id, stdout).finally(() => log.close());
-      return duration;
+      try {
+        const begin = performance.now();
+        const { stdout } = await execa(program, [...args, 'start'], {
+          cwd: bundle,
+          env,
+          input,
+          encoding: 'buffer',
+        });
+        const duration = performance.now() - begin;
+        await shutDown(id, stdout);
+        return duration;
+      } finally {
+        await log.close();
+      }
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -12,7 +12,7 @@ const commands: Readonly<Record<string, Command>> = { demo, test, check, bench, 
 const [name = '', ...args] = process.argv.slice(2);
 const command = commands[name];
 const interrupt = onInterrupt();
-if (command === undefined || args.includes('--help')) {
+if (command === undefined || (args.includes('--help') && !command.hasOwnHelp)) {
   console.log(usage(commands));
   process.exitCode = command === undefined ? 2 : 0;
 } else {

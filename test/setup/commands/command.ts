@@ -8,6 +8,8 @@ export interface CommandContext {
 
 /** A command of set-up. */
 export interface Command {
+  /** What it runs answers `--help` by itself. @default false */
+  readonly hasOwnHelp?: boolean;
   /** Arguments and purpose, a line for `--help`. */
   readonly synopsis: readonly [args: string, purpose: string];
   /** Resolves to the exit code. */
