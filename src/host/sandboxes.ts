@@ -36,6 +36,8 @@ interface Entry {
   readonly request: SandboxRequest;
   readonly creation: Promise<Sandbox>;
   readonly cancel: AbortController;
+  /** Aborts when its creation is cancelled, by whomever. */
+  readonly signal: AbortSignal;
   sandbox?: Sandbox;
 }
 
@@ -55,7 +57,8 @@ export function createSandboxes(parts: {
       throw new StatusError(Code.Unavailable, 'The host is ending: create the sandbox on the next one');
     const { namespace, sandboxId } = request;
     const key = stateDir.sandboxDirectory(namespace, sandboxId);
-    if (wasDeletedOnDisk(entries.get(key), key)) await remove(namespace, sandboxId);
+    const former = entries.get(key);
+    if (wasDeletedOnDisk(former, key) || wasAbandoned(former)) await remove(namespace, sandboxId);
     if (entries.has(key)) {
       throw new StatusError(Code.AlreadyExists, `Sandbox "${sandboxId}" exists: delete it first`);
     }
@@ -68,7 +71,7 @@ export function createSandboxes(parts: {
       both.throwIfAborted();
       return openSandbox({ ...request, shares }, { profile: profile ?? parts.profile, log, signal: both });
     });
-    const entry: Entry = { request, creation, cancel };
+    const entry: Entry = { request, creation, cancel, signal: both };
     entries.set(key, entry);
     try {
       entry.sandbox = await creation;
@@ -139,6 +142,10 @@ const wasDeletedOnDisk = (entry: Entry | undefined, directory: string): boolean 
   entry?.sandbox !== undefined &&
   entry.sandbox.shares.length > 0 &&
   (!existsSync(directory) || existsSync(join(directory, 'deleted')));
+
+/** Nobody waits for its creation any more; what was made of it is being closed. */
+const wasAbandoned = (entry: Entry | undefined): boolean =>
+  entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
 /** Refuses names that are no names before any plugin makes paths of them. */
 function checkShare(

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
 import { connectGrpc } from '../../containerd-harness/grpc.ts';
+import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
 import { createSandbox, removeSandbox } from '../../containerd-harness/sandboxes.ts';
 import {
   specOf,
@@ -56,14 +57,34 @@ for (const version of containerdVersions) {
         });
       }
     }
+
+    test('whose caller has gone does not keep the next one of the same id from its sandbox', async () => {
+      await using containerd = await startSlow({ version, stubborn: true });
+      using grpc = connectGrpc(containerd.address);
+      const settings = { id: 'sb', spec: specOf({ work: await containerd.source('work') }) };
+      await createSandbox(grpc, { id: 'other', spec: {} });
+      await assert.rejects(createSandbox(grpc, settings, { timeoutMs: 200 }));
+      await grpc.unary(Store.method.delete, { sandboxId: 'sb' });
+      await eventually('containerd has let go of it', async () => {
+        const bundles = await readdir(bundlesOf(containerd));
+        return !bundles.includes('sb');
+      });
+      await createSandbox(grpc, settings);
+      assert.equal((await containerd.records()).length, 1);
+      await removeSandbox(grpc, 'sb');
+      assert.deepEqual(await left(containerd), []);
+    });
   });
 }
 
 /** What is left of all sandboxes but the one that stays, containerd's bundles included. */
 async function left(containerd: ShimContainerd): Promise<string[]> {
-  const bundles = join(containerd.dir, 'state/io.containerd.sandbox.controller.v1.shim/default');
-  return [...(await containerd.leftovers()), ...(await readdir(bundles)).filter((id) => id !== 'other')];
+  const bundles = await readdir(bundlesOf(containerd));
+  return [...(await containerd.leftovers()), ...bundles.filter((id) => id !== 'other')];
 }
+
+const bundlesOf = ({ dir }: ShimContainerd): string =>
+  join(dir, 'state/io.containerd.sandbox.controller.v1.shim/default');
 
 async function startSlow({
   version,
