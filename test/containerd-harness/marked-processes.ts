@@ -1,7 +1,7 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process that has the mark, or an argument below the marked directory. */
+/** A process that has the mark, or an argument or its output below the marked directory. */
 export interface MarkedProcess {
   readonly pid: number;
   readonly argv: readonly string[];
@@ -50,7 +50,9 @@ async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | 
     if (/\) [ZX] /.test(status)) return undefined;
     const argv = commandLine.split('\0').slice(0, -1);
     const marked = `\0${environment}`.includes(`\0${variable}=${dir}\0`);
-    return marked || argv.some((argument) => argument.includes(`${dir}/`)) ? { pid, argv } : undefined;
+    // A daemon has no mark, because its environment is made for it; it writes to a file of ours.
+    const places = [...argv, await readlink(`/proc/${pid}/fd/1`)];
+    return marked || places.some((place) => place.includes(`${dir}/`)) ? { pid, argv } : undefined;
   } catch {
     // The process ended meanwhile.
     return undefined;
