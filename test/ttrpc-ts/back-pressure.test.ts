@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { connect as connectSocket } from 'node:net';
 import test from 'node:test';
-import { Code, type StatusError } from 'ttrpc-ts';
+import { Code, connect, createClient, type StatusError } from 'ttrpc-ts';
+import { EchoService } from '../../src/ttrpc-ts/examples/echo_pb.ts';
 import { collect, type EchoImpl, messages, startEcho } from './fixtures/echo.ts';
 import { connectRaw, frame, request } from './fixtures/raw-peer.ts';
 import { startRawServer } from './fixtures/raw-server.ts';
@@ -102,6 +104,26 @@ test('a client waits for a server that does not read, with calls and with stream
     }
   }
   await Promise.all([stream, late]);
+});
+
+test('calls that wait for a server that reads again are sent as it reads, not at once', async () => {
+  await using echo = await startEcho();
+  const socket = connectSocket(echo.path);
+  await using transport = await connect({ stream: socket, highWaterMark: 1 << 17 });
+  const client = createClient(EchoService, transport);
+  let most = 0;
+  let answered = 0;
+  const message = 'x'.repeat(1 << 16);
+  const calls = Array.from({ length: 200 }, async () => {
+    await client.echo({ message });
+    answered++;
+  });
+  await until(() => {
+    most = Math.max(most, socket.writableLength);
+    return answered === calls.length;
+  });
+  assert.ok(most > 0 && most < 1 << 19, `${most} bytes waited at once`);
+  await Promise.all(calls);
 });
 
 test('a stream that its handler does not read fails alone after a while', async () => {

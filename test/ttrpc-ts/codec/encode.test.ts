@@ -5,6 +5,7 @@ import test from 'node:test';
 import { encodeMessage } from '../../../src/ttrpc-ts/src/codec/encode.ts';
 import { makeRandom, type Random } from '../fuzz/random.ts';
 import { EverySchema } from '../proto/every_pb.ts';
+import { HasGroupSchema } from '../proto/group_pb.ts';
 
 type EveryInit = MessageInitShape<typeof EverySchema>;
 
@@ -84,6 +85,20 @@ test('encodeMessage() writes what toBinary() writes for a large proto2 message',
   const { proto } = file_google_protobuf_descriptor;
   const expected = Buffer.from(toBinary(FileDescriptorProtoSchema, proto));
   assert.deepEqual(Buffer.from(encodeMessage(FileDescriptorProtoSchema, proto)), expected);
+});
+
+test('encodeMessage() leaves groups to toBinary(), and defaults of proto2 unset', () => {
+  for (const init of [
+    {},
+    { part: {} },
+    { part: { text: 'a' } },
+    { withDefault: 'set' },
+    { withDefault: '' },
+  ]) {
+    const message = create(HasGroupSchema, init);
+    const expected = Buffer.from(toBinary(HasGroupSchema, message));
+    assert.deepEqual(Buffer.from(encodeMessage(HasGroupSchema, message)), expected);
+  }
 });
 
 test('encodeMessage() keeps unknown fields', () => {

@@ -143,6 +143,7 @@ const refused: [string, string, string][] = [
   ['a wire type that does not exist', '0e', 'invalid wire type'],
   ['a group that ends as another', '4b 54', 'mismatching end group marker'],
   ['a varint of eleven bytes', '20 80808080808080808080 01', 'variable length integer overflow'],
+  ['a varint above 64 bits', '20 ffffffffffffffffff 02', 'variable length integer overflow'],
   ['invalid UTF-8 in a name', '0a 01 ff', 'string field contains invalid UTF-8'],
   ['invalid UTF-8 in metadata', '2a 03 0a 01 ff', 'string field contains invalid UTF-8'],
   ['groups nested without end', '4b'.repeat(200), 'invalid wire type'],

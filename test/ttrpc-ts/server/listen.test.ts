@@ -35,6 +35,13 @@ test('Server.listen() refuses a path of 108 bytes and accepts one of 107', async
   assert.equal((await readdir(dir.path)).length, 1);
 });
 
+test('Server.listen() counts the bytes of a path and not its characters', async () => {
+  await using server = createServer();
+  const path = `/tmp/${'ü'.repeat(60)}`;
+  const message = `Cannot use socket path "${path}": it has 125 bytes, at most 107 fit`;
+  await assert.rejects(server.listen({ path }), { code: Code.InvalidArgument, message });
+});
+
 test('Server.listen() refuses a path that exists and leaves it alone', async () => {
   await using dir = await makeSocketDir();
   await using first = createServer();
@@ -117,6 +124,23 @@ test('Server.listen() closes a connection that the handshake refuses, and sends 
     peers.map(({ listener }) => listener),
     [dir.socket(), dir.socket()],
   );
+  void left;
+});
+
+test('Server.close() ends connections that the handshake still looks at', async () => {
+  await using left = watchResources();
+  await using dir = await makeSocketDir();
+  const { promise: arrived, resolve } = Promise.withResolvers<void>();
+  const handshake = (): Promise<void> => {
+    resolve();
+    return new Promise(() => {});
+  };
+  const server = createServer({ handshake });
+  await server.listen({ path: dir.socket() });
+  using peer = await connectRaw(dir.socket());
+  await arrived;
+  await server.close();
+  assert.equal(await peer.next(), undefined);
   void left;
 });
 

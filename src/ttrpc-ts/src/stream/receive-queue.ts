@@ -65,7 +65,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
     this.#payloads.push(payload);
     this.#bytes += payload.length;
     if (this.#full && !this.#stallTimer) {
-      this.#stallTimer = setTimeout(() => this.#owner.onStall(), this.#limits.streamStallTimeoutMs);
+      this.#startStallTimer();
       this.#owner.onFull();
     }
   }
@@ -99,7 +99,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
       this.#first = 0;
     }
     if (this.#stallTimer) {
-      if (this.#full) this.#stallTimer.refresh();
+      if (this.#full) this.#startStallTimer();
       else this.#relieve();
     }
     try {
@@ -128,6 +128,11 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
     return (
       count > this.#limits.streamBufferMessages || (count > 1 && this.#bytes > this.#limits.streamBufferBytes)
     );
+  }
+
+  #startStallTimer(): void {
+    clearTimeout(this.#stallTimer);
+    this.#stallTimer = setTimeout(() => this.#owner.onStall(), this.#limits.streamStallTimeoutMs);
   }
 
   #relieve(): void {
