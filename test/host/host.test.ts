@@ -7,6 +7,7 @@ import { Code } from 'ttrpc-ts';
 import { isGone, leftovers } from '../support/leftovers.ts';
 import { sandboxRequest as request } from '../support/sandbox-request.ts';
 import { openTestHost } from '../support/test-host.ts';
+import { writePlugin } from '../support/test-plugin.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 suite('Host', () => {
@@ -46,6 +47,28 @@ suite('Host', () => {
     await unfinished;
     assert.deepEqual(await leftovers(own.state), before);
     for (const { shares } of alive) assert.equal(isGone(shares[0]?.pid ?? 0), false);
+  });
+
+  test('detach() waits until a creation is undone, however long its plugin takes', async () => {
+    await using plugins = await temporaryDirectory();
+    const code = `
+      export const undone = [];
+      export const open = async (_, { share, signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', () => setTimeout(resolve, 100)));
+        undone.push(share.sandboxId);
+        signal.throwIfAborted();
+      };
+      export const close = async () => {};`;
+    const manifest = await writePlugin(plugins.path, { id: 'slow', code });
+    await using own = await openTestHost({ config: { plugin_dirs: [plugins.path] } });
+    const creating = own.host.sandboxes.create(request('a', { tag: 'x', sharedFs: 'fs-slow' }));
+    const canceled = assert.rejects(creating, { message: 'The host is ending' });
+    // The hook has begun when the event loop has turned.
+    await new Promise((resolve) => setImmediate(resolve));
+    await own.host.detach();
+    const module = (await import(manifest.replace('plugin.toml', 'plugin.mjs'))) as { undone: string[] };
+    assert.deepEqual(module.undone, ['a']);
+    await canceled;
   });
 
   test('openShare() opens one share for the library, which closes with it', async () => {

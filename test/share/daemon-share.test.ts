@@ -43,6 +43,7 @@ const open = (
 const readRecord = (directory: string): ShareRecord =>
   JSON.parse(readFileSync(join(directory, 'share.json'), 'utf8')) as ShareRecord;
 
+// Those that mount need root.
 suite('openDaemonShare()', () => {
   test('records the share before the spawn, and afterwards with process and trace', async () => {
     await using spans = await memorySpans();
@@ -133,8 +134,14 @@ suite('openDaemonShare()', () => {
 
   test('does not call it a tag in use when the directory cannot be made for another reason', async () => {
     await using own = await pluginContext();
-    writeFileSync(join(own.state, 'sandboxes', 'default'), 'in the way');
-    await assert.rejects(open(own.context, shareRequest()), { code: 'ENOTDIR' });
+    const sandbox = own.context.stateDir.sandboxDirectory('default', 'a');
+    mkdirSync(sandbox, { recursive: true });
+    await execa('mount', ['-t', 'tmpfs', '-o', 'ro', 'csv-test', sandbox]);
+    try {
+      await assert.rejects(open(own.context, shareRequest()), { code: 'EROFS' });
+    } finally {
+      await execa('umount', [sandbox]);
+    }
   });
 
   test('names the share in the error of a failed start, keeps its code, and leaves nothing', async () => {
