@@ -38,14 +38,14 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
       const shares = ['work', 'empty'].map((tag) => JSON.parse(info[`share.${tag}`] ?? '') as ShareStatus);
       const script = `
         set -e
-        mkdir /work /empty
-        mount -t virtiofs work /work
+        mkdir -p /mnt /empty
+        mount -t virtiofs work /mnt
         mount -t virtiofs empty /empty
-        cat /work/from-host
+        cat /mnt/from-host
         ls -A /empty | wc -l
-        echo 'written by the guest' > /work/from-guest
+        echo 'written by the guest' > /mnt/from-guest
         dd if=/dev/zero of=/empty/large bs=1M count=8 2>/dev/null
-        umount /work /empty`;
+        umount /mnt /empty`;
       const guest = await runGuest({
         script,
         memoryMiB: MEMORY_MIB,
