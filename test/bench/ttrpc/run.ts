@@ -12,6 +12,7 @@ import { checkTargets } from './targets.ts';
 /**
  * Measures ttrpc-ts, Go's ttrpc and @grpc/grpc-js, interleaved, and prints a table, the targets, and JSON to a file.
  *
+ * `--quick` takes a few seconds, `--case TEXT` measures the cases with that in their name, `--json FILE` keeps it all.
  * Both processes of a pair share one core unless `--placement free`: waking an idle processor costs more than a call.
  */
 const { values: options } = parseArgs({
@@ -20,11 +21,13 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
     placement: { type: 'string', default: 'core' },
     rounds: { type: 'string' },
+    case: { type: 'string', default: '' },
   },
 });
 const core = options.placement === 'free' ? undefined : availableParallelism() - 1;
 const rounds = Number(options.rounds ?? (options.quick ? 3 : 5));
-const results = await measureAll(makeCases(options.quick));
+const cases = makeCases(options.quick).filter(({ name }) => name.includes(options.case));
+const results = await measureAll(cases);
 const targets = checkTargets(results);
 const conditions = {
   node: process.version,
@@ -40,7 +43,7 @@ console.log(`\n${JSON.stringify(conditions)}`);
 if (options.json)
   await writeFile(options.json, `${JSON.stringify({ conditions, results, targets }, undefined, 2)}\n`);
 
-async function measureAll(cases: readonly Case[]): Promise<CaseResult[]> {
+async function measureAll(measurable: readonly Case[]): Promise<CaseResult[]> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'ttrpc-bench-'));
   stack.defer(() => rm(dir, { recursive: true }));
@@ -51,7 +54,7 @@ async function measureAll(cases: readonly Case[]): Promise<CaseResult[]> {
     for (const each of makeWarmUp()) if (can?.(each) !== false) await pair.measure(each);
   }
   const measured: CaseResult[] = [];
-  for (const each of cases) {
+  for (const each of measurable) {
     process.stderr.write(`${each.name}\n`);
     measured.push({ name: each.name, pairs: await measureCase(each, pairs) });
   }

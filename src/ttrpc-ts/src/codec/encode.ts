@@ -15,13 +15,26 @@ export function encodeMessage(schema: DescMessage, init: unknown): Uint8Array {
   const length = encoder.size(message, lengths);
   // Not a number: some field is not to be encoded here.
   if (Number.isNaN(length)) return toBinary(schema, message);
-  const buffer = length <= pooledLength ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+  const buffer = allocate(length);
   encoder.write(message, { buffer, at: 0, lengths, nextLength: 0 });
   return buffer;
 }
 
-/** Messages of this many bytes come from Node's buffer pool. */
-const pooledLength = 2048;
+/** Cuts small buffers from a larger one: to allocate each on its own costs more than to encode into it. */
+function allocate(length: number): Buffer {
+  if (length > pooledLength) return Buffer.allocUnsafeSlow(length);
+  if (poolUsed + length > pool.length) {
+    pool = Buffer.allocUnsafeSlow(poolLength);
+    poolUsed = 0;
+  }
+  poolUsed += length;
+  return pool.subarray(poolUsed - length, poolUsed);
+}
+
+const pooledLength = 16 << 10;
+const poolLength = 64 << 10;
+let pool = Buffer.allocUnsafeSlow(poolLength);
+let poolUsed = 0;
 
 /** Encodes messages of one type. */
 export interface MessageEncoder {
