@@ -3,6 +3,12 @@ import type { Logger } from 'pino';
 import { identify, type ProcessIdentity } from './process-identity.ts';
 
 /**
+ * When SIGTERM is sent a second time, in milliseconds: the C virtiofsd only notes a signal, and so misses one that comes
+ * after it has said that it waits and before it does.
+ */
+const REPEAT_MS = 100;
+
+/**
  * Ends a process: SIGTERM, grace, SIGKILL to its whole process group, then waits for `exited`.
  * A process that is already gone, or a pid that another process has by now, is left alone.
  */
@@ -15,14 +21,21 @@ export async function terminate(
     log.warn({ pid: target.pid }, 'Cannot signal the daemon: no such process');
     return;
   }
-  const timer = new AbortController();
-  const grace = delay(timeoutMs, 'late', { signal: timer.signal }).catch(() => 'cancelled');
-  const first = await Promise.race([exited.then(() => 'gone'), grace]);
-  timer.abort();
-  if (first === 'gone') return;
+  const firstMs = Math.min(REPEAT_MS, timeoutMs);
+  if (await endsWithin(firstMs, exited)) return;
+  signalProcess(target, 'SIGTERM');
+  if (await endsWithin(timeoutMs - firstMs, exited)) return;
   log.warn({ pid: target.pid, timeoutMs }, 'The daemon ignored SIGTERM; sending SIGKILL');
   signalProcess({ ...target, pid: target.pid }, 'SIGKILL', { group: true });
   await exited;
+}
+
+async function endsWithin(ms: number, exited: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const grace = delay(ms, false, { signal: timer.signal }).catch(() => false);
+  const isGone = await Promise.race([exited.then(() => true), grace]);
+  timer.abort();
+  return isGone;
 }
 
 function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals, { group = false } = {}): boolean {

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { probeVirtiofsd } from '../../src/daemon/dialect.ts';
+import { identify, isAlive } from '../../src/daemon/process-identity.ts';
 import type { DaemonError } from '../../src/errors.ts';
 import { eventually } from '../support/eventually.ts';
-import { isGone } from '../support/leftovers.ts';
 import { daemonPlace } from '../support/test-daemon.ts';
 import { realVirtiofsds } from '../support/virtiofsds.ts';
 import { askFeatures, connectVhostUser } from '../support/vhost-user.ts';
@@ -48,8 +48,9 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
       }
     });
 
-    test('ends by SIGTERM with all its processes, waiting and connected', async () => {
-      for (const isConnected of [false, true]) {
+    test('ends with all its processes, waiting and connected', async () => {
+      // Ten times, because the C one misses a signal that comes just before it waits, more often than not.
+      for (const isConnected of [false, true, ...Array.from({ length: 10 }, () => false)]) {
         await using place = await daemonPlace();
         const daemon = await place.startVirtiofsd({ daemonPath: path, dialect });
         await daemon.ready;
@@ -57,9 +58,13 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
         await client?.getFeatures();
         const { pid } = daemon.identity;
         const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+        const identities = children
+          .split(' ')
+          .filter(Boolean)
+          .flatMap((child) => identify(Number(child)) ?? []);
         assert.equal((await daemon.stop()).reason, 'stopped');
-        for (const child of children.split(' ').filter(Boolean).map(Number)) {
-          await eventually(`child ${child} is gone`, () => isGone(child));
+        for (const child of identities) {
+          await eventually(`child ${child.pid} is gone`, () => !isAlive(child));
         }
         assert.deepEqual(place.captured.withMessage('The daemon ignored SIGTERM; sending SIGKILL'), []);
       }
