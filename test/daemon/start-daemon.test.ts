@@ -25,7 +25,11 @@ suite('startDaemon()', () => {
     const { identity, ready } = await place.start(fixture('waits'));
     await ready;
     const proc = `/proc/${identity.pid}`;
-    const descriptors = descriptorsOf(identity.pid).filter(([, target]) => !inherited.has(target));
+    const own = (): [string, string][] =>
+      descriptorsOf(identity.pid).filter(([, target]) => !inherited.has(target));
+    // The program that the fixture becomes has its libraries open while it loads them.
+    await eventually('three descriptors are open', () => own().length === 3);
+    const descriptors = own();
     const output = place.outputPath;
     assert.deepEqual(descriptors.slice(1), [
       ['1', output],
