@@ -62,6 +62,9 @@ export async function openRuncStart(containerd: Containerd): Promise<RuncStart> 
 async function shutDown(id: string, answer: Uint8Array): Promise<void> {
   const { address } = fromBinary(BootstrapResultSchema, answer);
   await using transport = await connect({ path: address.replace('unix://', '') });
-  await createClient(Task, transport).shutdown({ id, now: true });
+  // It may end before it answers.
+  await createClient(Task, transport)
+    .shutdown({ id, now: true })
+    .catch(() => {});
   await transport.closed;
 }

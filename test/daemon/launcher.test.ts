@@ -15,25 +15,31 @@ suite('createLauncher()', () => {
   test('gives out the starter that it prepared, once, and ends the one that nobody took', async () => {
     await using directory = await temporaryDirectory();
     await using launcher = createLauncher(directory.path);
-    assert.deepEqual(readdirSync(directory.path), []);
+    const sockets = (count: number): Promise<void> =>
+      eventually(`${count} sockets`, () => readdirSync(directory.path).length === count);
+    await sockets(0);
     launcher.prepare();
     launcher.prepare();
-    assert.equal(readdirSync(directory.path).length, 1);
+    await sockets(1);
+    const [prepared] = childrenOf(process.pid);
     await using first = launcher.take();
     await using second = launcher.take();
-    assert.notEqual(first.identity.pid, second.identity.pid);
+    assert.equal(first.identity.pid, Number(prepared));
+    assert.notEqual(second.identity.pid, Number(prepared));
     launcher.prepare();
-    assert.equal(readdirSync(directory.path).length, 3);
+    await sockets(3);
     await launcher[Symbol.asyncDispose]();
-    assert.equal(readdirSync(directory.path).length, 2);
+    await sockets(2);
     launcher.prepare();
-    assert.equal(readdirSync(directory.path).length, 2);
+    await launcher[Symbol.asyncDispose]();
+    await sockets(2);
   });
 
   test('forgets a prepared starter that was killed', async () => {
     await using directory = await temporaryDirectory();
     await using launcher = createLauncher(directory.path);
     launcher.prepare();
+    await eventually('a starter is ready', () => readdirSync(directory.path).length === 1);
     const [pid] = childrenOf(process.pid);
     process.kill(Number(pid), 'SIGKILL');
     await eventually('its socket is gone', () => readdirSync(directory.path).length === 0);
