@@ -29,13 +29,15 @@ export async function runHost(options: RunHostOptions): Promise<void> {
     config: config ?? (existsSync(defaultConfig) ? defaultConfig : { version: 1 }),
   });
   stack.defer(() => host.detach());
-  const { address } = stack.use(await serve(host));
-  if (announce) announceAddress(address);
+  const serving = stack.use(await serve(host));
+  if (announce) announceAddress(serving.address);
 
   const idle =
     idleTimeoutMs === undefined
       ? undefined
-      : untilIdle(host, { timeoutMs: idleTimeoutMs, signal: ending.signal }).catch(() => undefined);
+      : untilIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal }).catch(
+          () => undefined,
+        );
   const reason = await Promise.race([ended, ...(idle ? [idle] : [])]);
   ending.abort();
   const sandboxes = host.sandboxes.list().length;

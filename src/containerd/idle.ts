@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../host/host.ts';
 import { lockFile } from '../host/lock.ts';
+import type { Serving } from './serve.ts';
 
 const POLL_MS = 500;
 
@@ -12,7 +13,7 @@ const POLL_MS = 500;
  * find this one while it ends; dispose of it last.
  */
 export async function untilIdle(
-  host: Host,
+  { host, serving }: { host: Host; serving: Serving },
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<AsyncDisposable> {
   const { state } = host.config;
@@ -26,8 +27,11 @@ export async function untilIdle(
     // oxlint-disable-next-line no-await-in-loop
     const lock = await lockFile(join(state, 'start.lock')).catch(() => undefined);
     if (!lock) continue;
+    // A start that finds us needs no lock; it has marked its time before it looks for us.
+    serving.hide();
     // oxlint-disable-next-line no-await-in-loop
     if (host.sandboxes.size === 0 && Date.now() - (await lastStart(state)) >= timeoutMs) return lock;
+    serving.announce();
     // oxlint-disable-next-line no-await-in-loop
     await lock[Symbol.asyncDispose]();
   }

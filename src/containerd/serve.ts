@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Code, connect, createServer, StatusError } from 'ttrpc-ts';
+import { identify } from '../daemon/process-identity.ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
@@ -10,8 +11,12 @@ import { traceCalls } from './trace-calls.ts';
 
 /** A host's ttrpc services, listening. Disposal ends them and leaves the host's sandboxes alone. */
 export interface Serving extends AsyncDisposable {
-  /** The unix socket's path; it also stands in the file `host.address` of the state directory. */
+  /** The unix socket's path; it also stands in `host.address` of the state directory, and who we are in `host.pid`. */
   readonly address: string;
+  /** Lets a shim's `start` find this host; serving begins so. */
+  announce(): void;
+  /** No `start` finds this host from now on, unless it has already. */
+  hide(): void;
 }
 
 /**
@@ -22,19 +27,29 @@ export interface Serving extends AsyncDisposable {
 export async function serve(host: Host): Promise<Serving> {
   const { state, ttrpc } = host.config;
   const address = ttrpc.address ?? join(state, 'host.sock');
-  const addressFile = join(state, 'host.address');
+  const [addressFile, pidFile] = [join(state, 'host.address'), join(state, 'host.pid')];
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   await removeStale(address);
   const server = createServer({ interceptors: [traceCalls(host.log)] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host));
   await server.listen({ path: address, mode: 0o600 });
-  writeFileSync(addressFile, `${address}\n`, { mode: 0o600 });
+  const announce = (): void => {
+    writeFileSync(pidFile, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
+    writeFileSync(addressFile, `${address}\n`, { mode: 0o600 });
+  };
+  const hide = (): void => {
+    rmSync(addressFile, { force: true });
+    rmSync(pidFile, { force: true });
+  };
+  announce();
   host.log.info({ address }, 'Serving ttrpc');
   return {
     address,
+    announce,
+    hide,
     async [Symbol.asyncDispose]() {
-      rmSync(addressFile, { force: true });
+      hide();
       await server.close();
     },
   };

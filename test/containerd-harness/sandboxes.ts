@@ -26,10 +26,22 @@ export async function createSandbox(
   settings: SandboxSettings,
   options: GrpcCallOptions = {},
 ): Promise<void> {
+  const create = await recordSandbox(grpc, settings, options);
+  await create();
+}
+
+/** The first half of {@link createSandbox}; resolves to the second. */
+export async function recordSandbox(
+  grpc: GrpcConnection,
+  settings: SandboxSettings,
+  options: GrpcCallOptions = {},
+): Promise<() => Promise<void>> {
   const sandbox = sandboxRecord(settings);
   await grpc.unary(Store.method.create, { sandbox }, options);
   const { sandboxId, sandboxer } = sandbox;
-  await grpc.unary(Controller.method.create, { sandboxId, sandboxer, sandbox }, options);
+  return async () => {
+    await grpc.unary(Controller.method.create, { sandboxId, sandboxer, sandbox }, options);
+  };
 }
 
 /** Stops and shuts down a sandbox and forgets its record, as `ctr sandboxes rm` does. */

