@@ -62,7 +62,7 @@ function inStartOrder(manifests: readonly Manifest[]): Manifest[] {
     }
     for (const required of manifest.requires) {
       const found = manifests.filter(
-        ({ name, type }) => name === required || (type === required && manifest.type !== type),
+        (other) => other.name === required || (other.type === required && other !== manifest),
       );
       if (found.length === 0) {
         const names = manifests.map(({ name }) => name);

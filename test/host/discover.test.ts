@@ -38,6 +38,13 @@ suite('discoverPlugins()', () => {
     assert.deepEqual(order, [`${type}.b`, `${type}.c`, `${type}.a`]);
   });
 
+  test('puts every other plugin of a type before the one that requires the type', async () => {
+    await using directory = await temporaryDirectory();
+    await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}"]` });
+    await writePlugin(directory.path, { id: 'b' });
+    assert.equal(names([directory.path]).at(-1), `${type}.a`);
+  });
+
   test('rejects a cycle, naming its way', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.b"]` });
