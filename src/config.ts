@@ -9,8 +9,8 @@ const absolutePath = z.string().startsWith('/', 'use an absolute path');
 /** `<state>/s/<16 hex>.sock` has to fit in 107 bytes. */
 const MAX_STATE_BYTES = 83;
 
-/** The size of the device's field (virtio 1.2, 5.11.4). */
-const MAX_TAG_BYTES = 36;
+/** How long a tag may be, in bytes: the size of the device's field (virtio 1.2, 5.11.4). */
+export const MAX_TAG_BYTES = 36;
 
 const hasAtMost = (limit: number) => (text: string) => Buffer.byteLength(text) <= limit;
 

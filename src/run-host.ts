@@ -36,7 +36,10 @@ export async function runHost(options: RunHostOptions): Promise<void> {
     idleTimeoutMs === undefined
       ? undefined
       : untilIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal }).catch(
-          () => undefined,
+          (error: unknown) => {
+            if (!ending.signal.aborted)
+              host.log.error({ err: error }, 'Cannot tell whether this host is idle');
+          },
         );
   const reason = await Promise.race([ended, ...(idle ? [idle] : [])]);
   ending.abort();

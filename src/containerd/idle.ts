@@ -30,7 +30,9 @@ export async function untilIdle(
     // A start that finds us needs no lock; it has marked its time before it looks for us.
     serving.hide();
     // oxlint-disable-next-line no-await-in-loop
-    if (host.sandboxes.size === 0 && Date.now() - (await lastStart(state)) >= timeoutMs) return lock;
+    const isIdle = host.sandboxes.size === 0 && Date.now() - (await lastStart(state)) >= timeoutMs;
+    // Where the host was told to end meanwhile, it has hidden for good.
+    if (isIdle || signal.aborted) return lock;
     serving.announce();
     // oxlint-disable-next-line no-await-in-loop
     await lock[Symbol.asyncDispose]();

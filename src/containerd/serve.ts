@@ -33,6 +33,8 @@ export async function serve(host: Host): Promise<Serving> {
   const server = createServer({ interceptors: [traceCalls(host.log)] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host));
+  await using undo = new AsyncDisposableStack();
+  undo.use(server);
   await server.listen({ path: address, mode: 0o600 });
   const announce = (): void => {
     writeFileSync(pidFile, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
@@ -43,6 +45,7 @@ export async function serve(host: Host): Promise<Serving> {
     rmSync(pidFile, { force: true });
   };
   announce();
+  undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {
     address,

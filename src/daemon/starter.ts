@@ -61,8 +61,9 @@ export function openStarter(directory: string): Starter {
     identity: identify(pid) ?? { pid, startTime: 0 },
     publish(socketPath) {
       requireShortPath(socketPath);
+      const { ino } = statSync(path);
       renameSync(path, socketPath);
-      return statSync(socketPath).ino;
+      return ino;
     },
     become({ command, args, outputPath }) {
       const words = [command, ...args].map(quote).join(' ');

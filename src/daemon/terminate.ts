@@ -26,7 +26,7 @@ export async function terminate(
   signalProcess(target, 'SIGTERM');
   if (await endsWithin(timeoutMs - firstMs, exited)) return;
   log.warn({ pid: target.pid, timeoutMs }, 'The daemon ignored SIGTERM; sending SIGKILL');
-  signalProcess({ ...target, pid: target.pid }, 'SIGKILL', { group: true });
+  signalProcess(target, 'SIGKILL', { group: true });
   await exited;
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { MAX_TAG_BYTES } from '../config.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
 export interface StateDirectory {
@@ -52,14 +53,15 @@ function identifier(what: string, value: string): string {
   );
 }
 
-/** The tag field of the device has 36 bytes; `.` and `..` would leave the sandbox's directory. */
+/** `.` and `..` would leave the sandbox's directory. */
 function requireTag(tag: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is refused
   const printable = !/[\u0000-\u001f\u007f]/.test(tag);
   const bytes = Buffer.byteLength(tag);
-  if (bytes > 0 && bytes <= 36 && printable && tag.isWellFormed() && tag !== '.' && tag !== '..') return tag;
+  if (bytes > 0 && bytes <= MAX_TAG_BYTES && printable && tag.isWellFormed() && tag !== '.' && tag !== '..')
+    return tag;
   throw new StatusError(
     Code.InvalidArgument,
-    `Invalid tag ${JSON.stringify(tag)}: use 1 to 36 bytes without control characters`,
+    `Invalid tag ${JSON.stringify(tag)}: use 1 to ${MAX_TAG_BYTES} bytes without control characters`,
   );
 }
