@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { identify, type ProcessIdentity } from './process-identity.ts';
+import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
 /**
  * When SIGTERM is sent a second time, in milliseconds: the C virtiofsd only notes a signal, and so misses one that comes
@@ -39,7 +39,7 @@ async function endsWithin(ms: number, exited: Promise<unknown>): Promise<boolean
 }
 
 function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals, { group = false } = {}): boolean {
-  if (target.pid <= 1 || identify(target.pid)?.startTime !== target.startTime) return false;
+  if (target.pid <= 1 || !isAlive(target)) return false;
   try {
     return process.kill(group ? -target.pid : target.pid, signal);
   } catch {

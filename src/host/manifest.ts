@@ -8,9 +8,6 @@ import { problemsOf } from '../schema-problems.ts';
 /** The one type of plugin there is: a provider of file-system shares. */
 export const PLUGIN_TYPE = 'io.containerd.fsshare.v1';
 
-/** The hooks that a manifest may map. */
-export const HOOK_NAMES = ['sandbox.create', 'sandbox.delete', 'mount', 'unmount'] as const;
-
 const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'use letters, digits, ".", "_" and "-"');
 
 const manifestSchema = z.strictObject({

@@ -2,8 +2,8 @@ import type { Share } from '../share/provider.ts';
 
 /**
  * The arguments that give a QEMU machine (7.2 or newer) its shares. They include its memory: vhost-user needs all of the
- * guest's RAM shared, and with `share=off` the guest hangs at its first access without a message. Leave out `-m`'s size
- * and any memory backend of your own; the machine type must be one with PCI, and must not be given one twice.
+ * guest's RAM shared, and with `share=off` the guest hangs at its first access without a message. Leave out `-m` and any
+ * memory backend of your own; the machine type must have PCI (`q35`, `pc`).
  *
  * @param shares in the order of their devices
  * @param options.memoryMiB size of the guest's RAM, in MiB
