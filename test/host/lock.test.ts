@@ -10,13 +10,12 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const lockUrl = new URL('../../src/host/lock.ts', import.meta.url).href;
 
-/** A process that locks a file and stays. */
+/** A process that locks a file, says the pid of a child that outlives it, and stays. */
 const LOCKER = `
 import { spawn } from 'node:child_process';
 import { lockFile } from ${JSON.stringify(lockUrl)};
 await lockFile(process.argv[1]);
-spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
-console.log('locked');
+console.log(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid);
 setInterval(() => {}, 1000);
 `;
 
@@ -43,8 +42,7 @@ suite('lockFile()', () => {
       cleanup: true,
       env: { NODE_NO_WARNINGS: '1' },
     });
-    await once(holder.stdout, 'data');
-    const children = (await execa('pgrep', ['-P', String(holder.pid), 'sleep'])).stdout;
+    const [child] = (await once(holder.stdout, 'data')) as [Buffer];
     try {
       await assert.rejects(lockFile(path), { code: Code.FailedPrecondition });
       holder.kill('SIGKILL');
@@ -55,7 +53,7 @@ suite('lockFile()', () => {
         return lock !== undefined;
       });
     } finally {
-      process.kill(Number(children), 'SIGKILL');
+      process.kill(Number(child), 'SIGKILL');
     }
   });
 
