@@ -11,10 +11,11 @@ const path = '/usr/lib/qemu/virtiofsd';
 export const virtiofsdC: Part<string> = {
   description: 'virtiofsd of QEMU 7.2, written in C; only Debian 12 has it',
   async obtain(context) {
-    if (isExecutable(path)) return path;
+    // Debian 13 has the Rust one under this name, too.
     if (debianRelease() !== 'bookworm') {
       throw new UnavailableError('No C virtiofsd: only Debian 12 has QEMU 7.2, the last with one');
     }
+    if (isExecutable(path)) return path;
     await withProgress('Installing the C virtiofsd from Debian', () =>
       installPackages(['qemu-system-common'], context),
     );
