@@ -1,9 +1,9 @@
 export { Code, StatusError } from 'ttrpc-ts';
 /** The schema library of the host, so that a plugin needs no packages of its own. */
 export { z } from 'zod';
-export { sendTraceContext } from './containerd/send-trace-context.ts';
-export { serve, type Serving } from './containerd/serve.ts';
-export { configSchema, parseConfig, readConfig, type Config, type ConfigInput } from './config.ts';
+export { sendTraceContext } from './services/send-trace-context.ts';
+export { serve, type Serving } from './services/serve.ts';
+export { configSchema, parseConfig, readConfig, type Config, type ConfigInput } from './config/schema.ts';
 export {
   startDaemon,
   type Daemon,
@@ -11,13 +11,17 @@ export {
   type DaemonOptions,
   type DaemonState,
 } from './daemon/daemon.ts';
-export { startVirtiofsd, type VirtiofsdSettings, type VirtiofsdSurroundings } from './daemon/virtiofsd.ts';
+export {
+  startVirtiofsd,
+  type VirtiofsdSettings,
+  type VirtiofsdSurroundings,
+} from '../plugin/virtiofs/virtiofsd.ts';
 export { ConfigError, DaemonError, ManifestError, type ExitStatus } from './errors.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { Profile } from './host/profile.ts';
 export type { Quit, Sandboxes } from './host/sandboxes.ts';
 export type { Sandbox, SandboxContents, SandboxExit, SandboxRequest, ShareSpec } from './host/sandbox.ts';
-export { openDaemonShare, type DaemonShareOptions, type SharePlaces } from './share/daemon-share.ts';
+export { openDaemonShare, type DaemonShareOptions, type SharePlaces } from './share/open-share.ts';
 export type {
   CreateRequest,
   DaemonSlots,
@@ -31,8 +35,8 @@ export type {
   ShareOwner,
   ShareRequest,
   ShareStatus,
-} from './share/provider.ts';
+} from './share/contract.ts';
 export type { StateDirectory } from './share/state-directory.ts';
-export { virtiofsConfigSchema, type VirtiofsConfig } from './share/virtiofs-config.ts';
-export { createVirtiofsProvider } from './share/virtiofs-provider.ts';
+export { virtiofsConfigSchema, type VirtiofsConfig } from '../plugin/virtiofs/config.ts';
+export { createVirtiofsProvider } from '../plugin/virtiofs/provider.ts';
 export { qemuArguments } from './vmm/qemu.ts';

@@ -8,7 +8,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { openHost, qemuArguments, sendTraceContext, serve, type ShareStatus } from 'containerd-shim-virtiofs';
 import { connect, createClient } from 'ttrpc-ts';
 import { Sandbox } from '../../src/proto/containerd/sandbox_pb.ts';
-import { runGuest } from '../../test/guest/run-guest.ts';
+import { runGuest } from '../../test/harness/guest/run-guest.ts';
 import { formatSpans } from './format-spans.ts';
 import { done, show, step } from './progress.ts';
 

@@ -2,13 +2,13 @@ import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
-import { activeSpanContext, withSpan, withSpanSync } from '../tracing.ts';
-import type { Launcher } from './launcher.ts';
+import { activeSpanContext, withSpan, withSpanSync } from '../tracing/span.ts';
+import type { Launcher } from './pool/launcher.ts';
 import { openOutput } from './output.ts';
-import type { ProcessIdentity } from './process-identity.ts';
+import type { ProcessIdentity } from '../proc/stat.ts';
 import { requireProgram } from './program.ts';
 import { createReadiness } from './readiness.ts';
-import { openStarter, type Starter } from './starter.ts';
+import { openStarter, type Starter } from './pool/starter.ts';
 import { terminate } from './terminate.ts';
 
 /** What {@link startDaemon} starts. */

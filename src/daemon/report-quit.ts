@@ -1,7 +1,7 @@
 import type { Attributes, SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError } from '../errors.ts';
-import { withSpan } from '../tracing.ts';
+import { withSpan } from '../tracing/span.ts';
 import type { DaemonExit } from './daemon.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { isAlive, type ProcessIdentity } from './process-identity.ts';
+import { isAlive, type ProcessIdentity } from '../proc/stat.ts';
 
 /**
  * When SIGTERM is sent a second time, in milliseconds: the C virtiofsd only notes a signal, and so misses one that comes

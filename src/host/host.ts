@@ -1,17 +1,17 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { parseConfig, readConfig, type Config, type ConfigInput } from '../config.ts';
-import { createLauncher } from '../daemon/launcher.ts';
-import { createLogger } from '../log.ts';
-import type { Share } from '../share/provider.ts';
+import { parseConfig, readConfig, type Config, type ConfigInput } from '../config/schema.ts';
+import { createLauncher } from '../daemon/pool/launcher.ts';
+import { createLogger } from '../tracing/log.ts';
+import type { Share } from '../share/contract.ts';
 import { openStateDirectory } from '../share/state-directory.ts';
-import { startTracing } from '../tracing-export.ts';
-import { lockFile } from './lock.ts';
+import { startTracing } from '../tracing/export.ts';
+import { lockFile } from '../proc/flock.ts';
 import { createProfileCache, loadProfile, type Profile } from './profile.ts';
 import type { ShareSpec } from './sandbox.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
-import { createSlots } from './slots.ts';
+import { createSlots } from '../daemon/pool/slots.ts';
 
 /** How a host is opened. */
 export interface HostOptions {

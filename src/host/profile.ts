@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { readConfig, type Config } from '../config.ts';
-import { loadPlugins, type Plugins, type PluginSurroundings } from './plugins.ts';
+import { readConfig, type Config } from '../config/schema.ts';
+import { loadPlugins, type Plugins, type PluginSurroundings } from './plugins/plugins.ts';
 import type { ShareSpec } from './sandbox.ts';
 
 /** What of a configuration concerns a sandbox: plugins with their tables, the default provider, shares without a spec. */

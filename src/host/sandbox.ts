@@ -2,9 +2,9 @@ import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
-import type { MountRequest, Share, ShareOwner, ShareRequest } from '../share/provider.ts';
+import type { MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { messageOf } from '../errors.ts';
-import { once } from '../once.ts';
+import { once } from '../async/single-flight.ts';
 import type { Profile } from './profile.ts';
 
 /** One share of a sandbox, as its creator names it. */

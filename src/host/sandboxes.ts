@@ -3,9 +3,9 @@ import { isAbsolute, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
-import type { Share } from '../share/provider.ts';
+import type { Share } from '../share/contract.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
-import { withAttributes } from '../tracing.ts';
+import { withAttributes } from '../tracing/span.ts';
 import type { Profile } from './profile.ts';
 import { openSandbox, type Sandbox, type SandboxRequest, type ShareSpec } from './sandbox.ts';
 

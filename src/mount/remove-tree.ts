@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Code, StatusError } from 'ttrpc-ts';
-import { mountsBeneath } from './mount-table.ts';
+import { mountsBeneath } from '../proc/mountinfo.ts';
 
 /**
  * Removes a directory that the host owns, with what is in it; one that is gone is no error.

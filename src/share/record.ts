@@ -1,6 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import type { SpanContext } from '@opentelemetry/api';
-import type { ShareOwner } from './provider.ts';
+import type { ShareOwner } from './contract.ts';
 
 /**
  * A share as it stands on disk: enough to end it without its host, to diagnose it, and to link its last span to its

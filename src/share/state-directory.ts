@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
-import { MAX_TAG_BYTES } from '../config.ts';
+import { MAX_TAG_BYTES } from '../config/schema.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
 export interface StateDirectory {

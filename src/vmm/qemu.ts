@@ -1,4 +1,4 @@
-import type { Share } from '../share/provider.ts';
+import type { Share } from '../share/contract.ts';
 
 /**
  * The arguments that give a QEMU machine (7.2 or newer) its shares. They include its memory: vhost-user needs all of the

@@ -1,7 +1,7 @@
 import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { openListener } from '../../src/daemon/listener.ts';
+import { openListener } from '../../src/daemon/socket.ts';
 
 /** A daemon without a host. Disposal waits until it has ended. */
 export interface BareDaemon extends AsyncDisposable {

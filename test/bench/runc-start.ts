@@ -6,7 +6,7 @@ import { connect, createClient } from 'ttrpc-ts';
 import { BootstrapParamsSchema, BootstrapResultSchema } from '../../src/proto/containerd/bootstrap_pb.ts';
 import { Task } from '../../src/proto/containerd/task_pb.ts';
 import { obtain } from '../setup/obtain.ts';
-import type { Containerd } from '../containerd-harness/containerd.ts';
+import type { Containerd } from '../harness/containerd/containerd.ts';
 
 /** Measures `containerd-shim-runc-v2 … start`. Disposal has nothing left to end. */
 export interface RuncStart extends AsyncDisposable {

@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { virtiofsdCArgs } from '../../src/daemon/virtiofsd-c.ts';
-import { virtiofsdRustArgs } from '../../src/daemon/virtiofsd-rust.ts';
+import { virtiofsdCArgs } from '../../plugin/virtiofs/arguments-c.ts';
+import { virtiofsdRustArgs } from '../../plugin/virtiofs/arguments-rust.ts';
 import { openHost, type Host } from '../../src/index.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/tracing/log.ts';
 import { virtiofsdConfigTable, type Virtiofsd } from './virtiofsds.ts';
 
 /** What statfs(2) says of a file system in memory. */

@@ -3,8 +3,8 @@ import { appendFileSync, fstatSync, readdirSync, statSync, writeFileSync } from 
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { KEPT_LINES, openOutput } from '../../src/daemon/output.ts';
-import { eventually } from '../support/eventually.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 suite('openOutput()', () => {
   test('calls back for each line that is appended, without being asked', async () => {

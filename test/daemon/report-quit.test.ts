@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { SpanStatusCode } from '@opentelemetry/api';
 import { suite, test } from 'node:test';
-import { eventually } from '../support/eventually.ts';
-import { fixture } from '../support/fixtures.ts';
-import { memorySpans } from '../support/memory-spans.ts';
-import { daemonPlace } from '../support/test-daemon.ts';
+import { eventually } from '../harness/eventually.ts';
+import { fixture } from '../harness/fixtures.ts';
+import { memorySpans } from '../harness/memory-spans.ts';
+import { daemonPlace } from '../harness/test-daemon.ts';
 
 suite('startVirtiofsd() reports the end of its daemon', () => {
   test('as an error with status and last lines when it failed, in a trace of its own linked to the start', async () => {

@@ -5,11 +5,11 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import { eventually } from '../support/eventually.ts';
-import { executable, fixture, nodeFixture } from '../support/fixtures.ts';
-import { isGone } from '../support/leftovers.ts';
-import { daemonPlace } from '../support/test-daemon.ts';
-import { connectVhostUser } from '../support/vhost-user.ts';
+import { eventually } from '../harness/eventually.ts';
+import { executable, fixture, nodeFixture } from '../harness/fixtures.ts';
+import { isGone } from '../harness/leftovers.ts';
+import { daemonPlace } from '../harness/test-daemon.ts';
+import { connectVhostUser } from '../harness/vhost-user.ts';
 
 suite('startDaemon()', () => {
   test('gives the daemon the socket as standard input, blocking, and nothing else of ours', async () => {

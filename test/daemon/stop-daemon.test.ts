@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { suite, test } from 'node:test';
-import { eventually } from '../support/eventually.ts';
-import { fixture } from '../support/fixtures.ts';
-import { isGone } from '../support/leftovers.ts';
-import { daemonPlace } from '../support/test-daemon.ts';
+import { eventually } from '../harness/eventually.ts';
+import { fixture } from '../harness/fixtures.ts';
+import { isGone } from '../harness/leftovers.ts';
+import { daemonPlace } from '../harness/test-daemon.ts';
 
 const childOf = (lines: readonly string[]): number => Number(/^child (\d+)/m.exec(lines.join('\n'))?.[1]);
 

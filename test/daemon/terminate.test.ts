@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { suite, test } from 'node:test';
-import { identify, isAlive, type ProcessIdentity } from '../../src/daemon/process-identity.ts';
+import { identify, isAlive, type ProcessIdentity } from '../../src/proc/stat.ts';
 import { terminate } from '../../src/daemon/terminate.ts';
-import { captureLog } from '../support/captured-log.ts';
+import { captureLog } from '../harness/captured-log.ts';
 
 suite('terminate()', () => {
   test('warns, and is no error, where no process has that pid', async () => {

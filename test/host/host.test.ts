@@ -4,11 +4,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import { isGone, leftovers } from '../support/leftovers.ts';
-import { sandboxRequest as request } from '../support/sandbox-request.ts';
-import { openTestHost } from '../support/test-host.ts';
-import { writePlugin } from '../support/test-plugin.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { isGone, leftovers } from '../harness/leftovers.ts';
+import { sandboxRequest as request } from '../harness/sandbox-request.ts';
+import { openTestHost } from '../harness/test-host.ts';
+import { writePlugin } from '../harness/test-plugin.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 suite('Host', () => {
   test('closes every sandbox when it is disposed of, and one that cannot be closed keeps no other', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Quit } from '../../src/host/sandboxes.ts';
-import { eventually } from '../support/eventually.ts';
-import { nodeFixture } from '../support/fixtures.ts';
-import { sandboxRequest as request } from '../support/sandbox-request.ts';
-import { openTestHost } from '../support/test-host.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { connectVhostUser } from '../support/vhost-user.ts';
+import { eventually } from '../harness/eventually.ts';
+import { nodeFixture } from '../harness/fixtures.ts';
+import { sandboxRequest as request } from '../harness/sandbox-request.ts';
+import { openTestHost } from '../harness/test-host.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
+import { connectVhostUser } from '../harness/vhost-user.ts';
 
 suite('HostOptions.onQuit', () => {
   test('runs once when a daemon fails, and the sandbox ends with its status', async () => {

@@ -5,12 +5,12 @@ import { suite, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import type { SandboxRequest } from '../../src/host/sandbox.ts';
-import { eventually } from '../support/eventually.ts';
-import { executable } from '../support/fixtures.ts';
-import { isGone, leftovers } from '../support/leftovers.ts';
-import { sandboxRequest as request } from '../support/sandbox-request.ts';
-import { openTestHost } from '../support/test-host.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { executable } from '../harness/fixtures.ts';
+import { isGone, leftovers } from '../harness/leftovers.ts';
+import { sandboxRequest as request } from '../harness/sandbox-request.ts';
+import { openTestHost } from '../harness/test-host.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 suite('Sandboxes.create()', () => {
   test('opens every share of the sandbox, each with a daemon, a socket and a directory of its own', async () => {

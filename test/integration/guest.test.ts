@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { execa } from 'execa';
-import { runGuest } from '../guest/run-guest.ts';
-import { startGuest } from '../guest/start-guest.ts';
+import { runGuest } from '../harness/guest/run-guest.ts';
+import { startGuest } from '../harness/guest/start-guest.ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
 
 // The harness on a virtiofsd that is started by hand; the product's own way has tests of its own. Needs root.

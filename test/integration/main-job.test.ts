@@ -4,14 +4,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { Quit } from '../../src/host/sandboxes.ts';
-import type { ShareStatus } from '../../src/share/provider.ts';
+import type { ShareStatus } from '../../src/share/contract.ts';
 import { qemuArguments } from '../../src/vmm/qemu.ts';
-import { runGuest } from '../guest/run-guest.ts';
-import { startGuest } from '../guest/start-guest.ts';
-import { writeBundle } from '../support/bundle.ts';
-import { isGone, leftovers } from '../support/leftovers.ts';
-import { serveTestHost } from '../support/test-host.ts';
-import { realVirtiofsds } from '../support/virtiofsds.ts';
+import { runGuest } from '../harness/guest/run-guest.ts';
+import { startGuest } from '../harness/guest/start-guest.ts';
+import { writeBundle } from '../harness/bundle.ts';
+import { isGone, leftovers } from '../harness/leftovers.ts';
+import { serveTestHost } from '../harness/test-host.ts';
+import { realVirtiofsds } from '../harness/virtiofsds.ts';
 
 // The whole way, which needs root: ttrpc, host, plugin, a real virtiofsd, and a real guest in QEMU.
 

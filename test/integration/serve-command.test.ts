@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { openHost } from '../../src/host/host.ts';
-import { writeBundle } from '../support/bundle.ts';
-import { captureLog } from '../support/captured-log.ts';
-import { eventually } from '../support/eventually.ts';
-import { fixture } from '../support/fixtures.ts';
-import { isGone } from '../support/leftovers.ts';
-import { startServe } from '../support/serve-process.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { writeBundle } from '../harness/bundle.ts';
+import { captureLog } from '../harness/captured-log.ts';
+import { eventually } from '../harness/eventually.ts';
+import { fixture } from '../harness/fixtures.ts';
+import { isGone } from '../harness/leftovers.ts';
+import { startServe } from '../harness/serve-process.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 /** Opens the share `work` of sandbox `sb` on the host of a process; returns its daemon and socket. */
 async function openShare(

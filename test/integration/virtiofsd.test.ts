@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { probeVirtiofsd } from '../../src/daemon/dialect.ts';
-import { identify, isAlive } from '../../src/daemon/process-identity.ts';
+import { probeVirtiofsd } from '../../plugin/virtiofs/probe.ts';
+import { identify, isAlive } from '../../src/proc/stat.ts';
 import type { DaemonError } from '../../src/errors.ts';
-import { eventually } from '../support/eventually.ts';
-import { daemonPlace } from '../support/test-daemon.ts';
-import { realVirtiofsds } from '../support/virtiofsds.ts';
-import { askFeatures, connectVhostUser } from '../support/vhost-user.ts';
+import { eventually } from '../harness/eventually.ts';
+import { daemonPlace } from '../harness/test-daemon.ts';
+import { realVirtiofsds } from '../harness/virtiofsds.ts';
+import { askFeatures, connectVhostUser } from '../harness/vhost-user.ts';
 
 // These start real virtiofsds in namespaces of their own, and so need root.
 

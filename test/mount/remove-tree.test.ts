@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
-import { mountsBeneath } from '../../src/mount/mount-table.ts';
+import { mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { removeTree } from '../../src/mount/remove-tree.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 // These mount, and so need root.
 

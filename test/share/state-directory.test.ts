@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { describeStateDirectory, openStateDirectory } from '../../src/share/state-directory.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 const state = describeStateDirectory('/state');
 

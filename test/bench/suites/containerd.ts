@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { connectGrpc, type GrpcConnection } from '../../containerd-harness/grpc.ts';
-import { Controller } from '../../containerd-harness/proto/sandbox-controller_pb.ts';
-import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
-import { createSandbox, recordSandbox } from '../../containerd-harness/sandboxes.ts';
+import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
+import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
+import { createSandbox, recordSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
   specOf,
   startShimContainerd,
   type ShimContainerd,
-} from '../../containerd-harness/shim-containerd.ts';
-import { eventually } from '../../support/eventually.ts';
+} from '../../harness/containerd/shim-containerd.ts';
+import { eventually } from '../../harness/eventually.ts';
 import { measureInTurn, toRows } from '../rows.ts';
 import { openRuncStart } from '../runc-start.ts';
 import type { Suite } from '../suite.ts';

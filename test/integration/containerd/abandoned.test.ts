@@ -4,22 +4,22 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
-import { createSandbox, removeSandbox } from '../../containerd-harness/sandboxes.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
+import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
   specOf,
   startShimContainerd,
   type ShimContainerd,
-} from '../../containerd-harness/shim-containerd.ts';
-import { eventually } from '../../support/eventually.ts';
+} from '../../harness/containerd/shim-containerd.ts';
+import { eventually } from '../../harness/eventually.ts';
 import { obtain } from '../../setup/obtain.ts';
 
 // Callers that no longer wait while CreateSandbox is at work. containerd executes `delete` in some of these cases and
 // in some not, so each is repeated. Needs root.
 
-const fixtures = join(import.meta.dirname, '../../containerd-harness/fixtures/plugins');
+const fixtures = join(import.meta.dirname, '../../harness/containerd/fixtures/plugins');
 const rounds = 5;
 
 const ways = ['past its deadline', 'cancelled by its caller'] as const;

@@ -4,14 +4,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { hostNetworkPod } from '../../containerd-harness/pods.ts';
-import { PodSandboxState, RuntimeService } from '../../containerd-harness/proto/cri_pb.ts';
-import { startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
-import { runGuest } from '../../guest/run-guest.ts';
-import { eventually } from '../../support/eventually.ts';
-import { isGone } from '../../support/leftovers.ts';
-import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { hostNetworkPod } from '../../harness/containerd/pods.ts';
+import { PodSandboxState, RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
+import { startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { runGuest } from '../../harness/guest/run-guest.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { isGone } from '../../harness/leftovers.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 // Pods by CRI, whose shares come from [[shares]] of the configuration. containerd 2.3 pulls a pause image for each, so
 // 2.4 only. Needs root.

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { fixture } from '../../support/fixtures.ts';
-import { isGone } from '../../support/leftovers.ts';
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
+import { fixture } from '../../harness/fixtures.ts';
+import { isGone } from '../../harness/leftovers.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
 
 // A real containerd executes the shim of this checkout. Needs root.
 

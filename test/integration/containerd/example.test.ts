@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { hostNetworkPod } from '../../containerd-harness/pods.ts';
-import { RuntimeService } from '../../containerd-harness/proto/cri_pb.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { hostNetworkPod } from '../../harness/containerd/pods.ts';
+import { RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
 import { obtainOrSkip } from '../../setup/obtain.ts';
-import { exampleFile, runSession, startExampleContainerd } from '../../containerd-harness/examples.ts';
+import { exampleFile, runSession, startExampleContainerd } from '../../harness/containerd/examples.ts';
 
 const { skip } = await obtainOrSkip('virtiofsd-rust');
 

@@ -3,11 +3,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { Controller } from '../../containerd-harness/proto/sandbox-controller_pb.ts';
-import { startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
-import { runGuest } from '../../guest/run-guest.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { runGuest } from '../../harness/guest/run-guest.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';
 
 // Two shares of a sandbox that ctr made, in a guest that is booted on what its verbose status says. Needs root.

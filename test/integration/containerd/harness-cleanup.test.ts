@@ -8,11 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { execa } from 'execa';
 
-import { startContainerd } from '../../containerd-harness/containerd.ts';
-import { markedProcesses } from '../../containerd-harness/marked-processes.ts';
-import { mountsBelow, removeDir } from '../../containerd-harness/remove-dir.ts';
+import { startContainerd } from '../../harness/containerd/containerd.ts';
+import { markedProcesses } from '../../harness/containerd/marked-processes.ts';
+import { mountsBelow, removeDir } from '../../harness/containerd/remove-dir.ts';
 
-const fixtures = join(import.meta.dirname, '../../containerd-harness/fixtures');
+const fixtures = join(import.meta.dirname, '../../harness/containerd/fixtures');
 
 test('startContainerd() finds shims in its path and ends what they left when disposed', async () => {
   const containerd = await startContainerd({ version: '2.4.2', path: [fixtures] });

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { startContainerd } from '../../containerd-harness/containerd.ts';
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { markedProcesses } from '../../containerd-harness/marked-processes.ts';
-import { RuntimeService } from '../../containerd-harness/proto/cri_pb.ts';
-import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
+import { startContainerd } from '../../harness/containerd/containerd.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { markedProcesses } from '../../harness/containerd/marked-processes.ts';
+import { RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
+import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
 
 for (const version of containerdVersions) {
   describe(`startContainerd() with containerd ${version}`, () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
-import { fixture } from '../../support/fixtures.ts';
-import { eventually } from '../../support/eventually.ts';
-import { isGone } from '../../support/leftovers.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { fixture } from '../../harness/fixtures.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { isGone } from '../../harness/leftovers.ts';
 
 // The host of all sandboxes dies by SIGKILL: containerd executes `delete` for each, at once. Needs root.
 

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { hostNetworkPod } from '../../containerd-harness/pods.ts';
-import { PodSandboxState, RuntimeService } from '../../containerd-harness/proto/cri_pb.ts';
-import { Controller } from '../../containerd-harness/proto/sandbox-controller_pb.ts';
-import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
-import { createSandbox } from '../../containerd-harness/sandboxes.ts';
-import { specOf, startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
-import { eventually } from '../../support/eventually.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { hostNetworkPod } from '../../harness/containerd/pods.ts';
+import { PodSandboxState, RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
+import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
+import { createSandbox } from '../../harness/containerd/sandboxes.ts';
+import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { eventually } from '../../harness/eventually.ts';
 
 // containerd dies by SIGKILL while sandboxes live, and comes back. Needs root.
 

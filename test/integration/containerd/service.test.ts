@@ -3,12 +3,12 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, test } from 'node:test';
 
 import { MetricsSchema } from '../../../src/proto/containerd/cgroup-metrics_pb.ts';
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { Controller } from '../../containerd-harness/proto/sandbox-controller_pb.ts';
-import { createSandbox, removeSandbox } from '../../containerd-harness/sandboxes.ts';
-import { specOf, startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
-import { isGone } from '../../support/leftovers.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
+import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { isGone } from '../../harness/leftovers.ts';
 
 // The Sandbox service as containerd's clients see it, through containerd's gRPC Controller. Needs root.
 

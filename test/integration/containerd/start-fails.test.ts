@@ -3,11 +3,11 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { startContainerd } from '../../containerd-harness/containerd.ts';
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { shimDirectory, startShimContainerd } from '../../containerd-harness/shim-containerd.ts';
-import { executable } from '../../support/fixtures.ts';
-import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { startContainerd } from '../../harness/containerd/containerd.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { shimDirectory, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { executable } from '../../harness/fixtures.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 // A `start` that cannot start a host: who calls ctr reads why, and can go on once it is mended. Needs root.
 

@@ -7,10 +7,10 @@ import type { Readable } from 'node:stream';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { readConfig } from '../../../src/config.ts';
+import { readConfig } from '../../../src/config/schema.ts';
 import { obtain } from '../../setup/obtain.ts';
-import { eventually } from '../../support/eventually.ts';
-import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 // The demo boots a guest, and needs root. It has one state directory, so its tests run one after the other.
 

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { obtain } from '../../setup/obtain.ts';
-import { leftovers } from '../../support/leftovers.ts';
-import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { leftovers } from '../../harness/leftovers.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const program = fileURLToPath(new URL('../../../examples/library/open-share.ts', import.meta.url));
 

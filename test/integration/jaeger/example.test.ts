@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { exampleFile, runSession, startExampleContainerd } from '../../containerd-harness/examples.ts';
-import { startJaeger } from '../../containerd-harness/jaeger.ts';
-import { outline, tree } from '../../containerd-harness/span-tree.ts';
+import { exampleFile, runSession, startExampleContainerd } from '../../harness/containerd/examples.ts';
+import { startJaeger } from '../../harness/containerd/jaeger.ts';
+import { outline, tree } from '../../harness/containerd/span-tree.ts';
 import { obtainOrSkip } from '../../setup/obtain.ts';
 
 const { skip } = await obtainOrSkip('virtiofsd-rust');

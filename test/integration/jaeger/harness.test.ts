@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 
-import { startContainerd } from '../../containerd-harness/containerd.ts';
-import { connectGrpc } from '../../containerd-harness/grpc.ts';
-import { startJaeger } from '../../containerd-harness/jaeger.ts';
-import { Store } from '../../containerd-harness/proto/sandbox-store_pb.ts';
-import { outline, tree } from '../../containerd-harness/span-tree.ts';
+import { startContainerd } from '../../harness/containerd/containerd.ts';
+import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { startJaeger } from '../../harness/containerd/jaeger.ts';
+import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
+import { outline, tree } from '../../harness/containerd/span-tree.ts';
 
 test('startJaeger() stores spans that come by OTLP over HTTP and finds them', async () => {
   await using jaeger = await startJaeger();

@@ -4,19 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { containerdVersions } from '../../containerd-harness/containerd-binaries.ts';
-import { connectGrpc, type GrpcConnection } from '../../containerd-harness/grpc.ts';
-import { startJaeger, type Jaeger } from '../../containerd-harness/jaeger.ts';
-import { Controller } from '../../containerd-harness/proto/sandbox-controller_pb.ts';
-import { createSandbox, removeSandbox } from '../../containerd-harness/sandboxes.ts';
+import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
+import { startJaeger, type Jaeger } from '../../harness/containerd/jaeger.ts';
+import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
   specOf,
   startShimContainerd,
   type ShimContainerd,
-} from '../../containerd-harness/shim-containerd.ts';
-import { outline, tree } from '../../containerd-harness/span-tree.ts';
-import type { Span } from '../../containerd-harness/spans.ts';
-import { runGuest } from '../../guest/run-guest.ts';
+} from '../../harness/containerd/shim-containerd.ts';
+import { outline, tree } from '../../harness/containerd/span-tree.ts';
+import type { Span } from '../../harness/containerd/spans.ts';
+import { runGuest } from '../../harness/guest/run-guest.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';
 
 // A caller's trace through containerd into the shim, in a real Jaeger. Needs root.

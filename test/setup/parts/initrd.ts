@@ -12,9 +12,9 @@ import { runTool } from '../tool.ts';
 import { kernel } from './kernel.ts';
 
 const wantedModules = ['virtio_pci', 'virtiofs', 'overlay'];
-const initScript = new URL('../../guest/init.sh', import.meta.url);
+const initScript = new URL('../../harness/guest/init.sh', import.meta.url);
 
-/** The path of the guest's initial root file system: busybox, the modules it needs and test/guest/init.sh. */
+/** The path of the guest's initial root file system: busybox, the modules it needs and test/harness/guest/init.sh. */
 export const initrd: Part<string> = {
   description: "guest's initial root file system: Debian's static busybox and kernel modules",
   async obtain(context) {

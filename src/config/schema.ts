@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'smol-toml';
+import { z } from 'zod';
+import { ConfigError, messageOf } from '../errors.ts';
+import { problemsOf } from './problems.ts';
+
+const absolutePath = z.string().startsWith('/', 'use an absolute path');
+
+/** `<state>/s/<16 hex>.sock` has to fit in 107 bytes. */
+const MAX_STATE_BYTES = 83;
+
+/** How long a tag may be, in bytes: the size of the device's field (virtio 1.2, 5.11.4). */
+export const MAX_TAG_BYTES = 36;
+
+const hasAtMost = (limit: number) => (text: string) => Buffer.byteLength(text) <= limit;
+
+/** The configuration file, without the plugins' own tables, which each plugin's schema validates. */
+export const configSchema = z.strictObject({
+  version: z.literal(1).describe('Version of this format.'),
+  state: absolutePath
+    .refine(
+      hasAtMost(MAX_STATE_BYTES),
+      `use a path of at most ${MAX_STATE_BYTES} bytes: those of the sockets in it are limited`,
+    )
+    .default('/run/containerd-shim-virtiofs')
+    .describe('Directory of sockets and records. It is the identity of a host: two hosts need two.'),
+  plugin_dirs: z
+    .array(absolutePath)
+    .default([])
+    .describe('Directories whose folders hold a plugin.toml each, besides the built-in ones.'),
+  shared_fs: z
+    .string()
+    .min(1)
+    .default('virtio-fs')
+    .describe("The provider of shares that name none (Kata's key)."),
+  ttrpc: z
+    .strictObject({
+      address: absolutePath
+        .optional()
+        .describe('Unix socket of the ttrpc services. Default: host.sock in the state directory.'),
+    })
+    .prefault({}),
+  trace: z
+    .strictObject({
+      endpoint: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('OTLP/HTTP collector, without "/v1/traces"; absent: no traces are sent.'),
+      service_name: z.string().min(1).default('containerd-shim-virtiofs'),
+      sample_ratio: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1)
+        .describe("Share of traces that we start; a caller's decision is kept."),
+      timeout_ms: z.int().positive().default(2000).describe('Limit for one export, in milliseconds.'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    })
+    .prefault({}),
+  shares: z
+    .array(
+      z.strictObject({
+        tag: z
+          .string()
+          .min(1)
+          .refine(hasAtMost(MAX_TAG_BYTES), `use at most ${MAX_TAG_BYTES} bytes`)
+          .describe("The guest's mount tag."),
+        source: absolutePath
+          .optional()
+          .describe('Directory to share; absent: an empty one that the host owns.'),
+        shared_fs: z.string().min(1).optional(),
+        read_only: z.boolean().default(false),
+      }),
+    )
+    .superRefine((shares, context) => {
+      for (const [index, { tag }] of shares.entries()) {
+        if (shares.findIndex((share) => share.tag === tag) === index) continue;
+        const message = `"${tag}" is taken by another share: use a tag of its own`;
+        context.addIssue({ code: 'custom', path: [index, 'tag'], message });
+      }
+    })
+    .default([])
+    .describe('Shares of every sandbox whose creator gives no OCI spec (CRI).'),
+  plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+});
+
+/** A completed configuration. */
+export type Config = Readonly<z.output<typeof configSchema>>;
+
+/** A configuration as a person writes it; only `version` is required. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+/**
+ * Reads a configuration file.
+ *
+ * @throws ConfigError naming the file and the key, for an unreadable file, a TOML mistake, an unknown key, a wrong type
+ */
+export function readConfig(file: string): Config {
+  let input: unknown;
+  try {
+    input = parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const problem = isMissing ? 'there is no such file: create it' : messageOf(cause);
+    throw new ConfigError(file, '', problem, { cause });
+  }
+  return parseConfig(input, file);
+}
+
+/** Completes and checks a configuration; `file` names it in errors. */
+export function parseConfig(input: unknown, file = '(options)'): Config {
+  const result = configSchema.safeParse(input);
+  if (result.success) return result.data;
+  const [problem] = problemsOf(configSchema, result.error.issues);
+  throw new ConfigError(file, problem?.key ?? '', problem?.message ?? 'is not a configuration');
+}

@@ -1,0 +1,82 @@
+import { execa } from 'execa';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { renameSync, rmSync, statSync } from 'node:fs';
+import { Code } from 'ttrpc-ts';
+import { DaemonError } from '../../errors.ts';
+import { daemonEnvironment } from '../environment.ts';
+import { openListener, requireShortPath } from '../socket.ts';
+import { identify, type ProcessIdentity } from '../../proc/stat.ts';
+
+/**
+ * A shell that holds a listening socket and waits to become a daemon, keeping its pid. Forking this process takes
+ * milliseconds (it is large), so it is done before anybody waits for it. A starter whose host has gone ends by itself.
+ */
+export interface Starter extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly identity: ProcessIdentity;
+  /** Gives the socket its name; clients can connect from now on. Returns the socket's inode. */
+  publish(socketPath: string): number;
+  /** Becomes the daemon: its standard input is the socket, its output goes to the end of the file. */
+  become(program: { command: string; args: readonly string[]; outputPath: string }): void;
+}
+
+/**
+ * Starts a starter whose socket stands in `directory`.
+ *
+ * @throws StatusError InvalidArgument when the directory is missing or its path too long
+ * @throws DaemonError when there can be no more processes
+ */
+export function openStarter(directory: string): Starter {
+  // One synchronous stretch until the listener is closed.
+  using listener = openListener(directory);
+  const { path } = listener;
+  const subprocess = execa('/bin/sh', ['-s'], {
+    // The shell reads its commands here. At descriptors 0 to 2 libuv makes the socket blocking, which both virtiofsds
+    // need: at 3 one dies and one spins. execa takes any descriptor; its types name only the first ten.
+    stdin: 'pipe',
+    stdout: listener.fd as 3,
+    stderr: 'ignore',
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    cwd: '/',
+    extendEnv: false,
+    env: daemonEnvironment(),
+  });
+  const child = subprocess.nodeChildProcess;
+  if (child?.pid === undefined) {
+    rmSync(path, { force: true });
+    throw new DaemonError('Cannot start a process: the machine has no room for one, or no /bin/sh', {
+      code: Code.ResourceExhausted,
+    });
+  }
+  const { pid } = child;
+  // A starter that was killed says so by its exit.
+  subprocess.stdin.on('error', () => {});
+  subprocess.stdin.write(`trap ${quote(`rm -f ${quote(path)}`)} EXIT\n`);
+  return {
+    child,
+    identity: identify(pid) ?? { pid, startTime: 0 },
+    publish(socketPath) {
+      requireShortPath(socketPath);
+      const { ino } = statSync(path);
+      renameSync(path, socketPath);
+      return ino;
+    },
+    become({ command, args, outputPath }) {
+      const words = [command, ...args].map(quote).join(' ');
+      subprocess.stdin.end(`exec 0<&1 1>>${quote(outputPath)} 2>&1 ${words}\n`);
+    },
+    async [Symbol.asyncDispose]() {
+      rmSync(path, { force: true });
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+/** One word of a shell's command, whatever is in it. */
+const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,0 +1,81 @@
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { parse } from 'smol-toml';
+import { z } from 'zod';
+import { ManifestError, messageOf } from '../../errors.ts';
+import { problemsOf } from '../../config/problems.ts';
+
+/** The one type of plugin there is: a provider of file-system shares. */
+export const PLUGIN_TYPE = 'io.containerd.fsshare.v1';
+
+const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'use letters, digits, ".", "_" and "-"');
+
+const manifestSchema = z.strictObject({
+  manifest_version: z.literal(1),
+  type: z.literal(PLUGIN_TYPE),
+  id: word.regex(/^[^.]*$/, 'use no "."'),
+  version: z.string().min(1),
+  entry: z.string().min(1),
+  requires: z.array(word).default([]),
+  provides: z.array(word).min(1),
+  hooks: z.strictObject({
+    'sandbox.create': z.string().min(1),
+    'sandbox.delete': z.string().min(1),
+    mount: z.string().min(1).optional(),
+    unmount: z.string().min(1).optional(),
+  }),
+  config: z.strictObject({ schema: z.string().min(1) }).optional(),
+});
+
+/** A plugin as its manifest describes it. */
+export interface Manifest extends Readonly<z.output<typeof manifestSchema>> {
+  /** Absolute path of the manifest. */
+  readonly file: string;
+  /** Absolute path of its module. */
+  readonly entryPath: string;
+  /** `type.id`: its name in the configuration and in `requires`. */
+  readonly name: string;
+}
+
+/**
+ * Reads a plugin's manifest.
+ *
+ * @throws ManifestError naming file and key
+ */
+export function readManifest(file: string): Manifest {
+  let text: unknown;
+  try {
+    text = parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw new ManifestError(file, '', messageOf(cause), { cause });
+  }
+  const result = manifestSchema.safeParse(text);
+  if (!result.success) {
+    const [problem] = problemsOf(manifestSchema, result.error.issues);
+    throw new ManifestError(file, problem?.key ?? '', problem?.message ?? 'is not a manifest');
+  }
+  const manifest = result.data;
+  return {
+    ...manifest,
+    file,
+    entryPath: entryInside(file, manifest.entry),
+    name: `${manifest.type}.${manifest.id}`,
+  };
+}
+
+/** A manifest must not load code from elsewhere, by `..`, an absolute path or a link. */
+function entryInside(file: string, entry: string): string {
+  const folder = realpathSync(dirname(file));
+  let path: string;
+  try {
+    path = realpathSync(join(folder, entry));
+  } catch (cause) {
+    throw new ManifestError(file, 'entry', `"${entry}" does not exist in ${folder}`, { cause });
+  }
+  if (path.startsWith(folder + sep)) return path;
+  throw new ManifestError(
+    file,
+    'entry',
+    `"${entry}" is outside ${folder}: a plugin's module stands beside its manifest`,
+  );
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Our name: the npm package, the instrumentation scope and the default service name of traces. */
+export const PACKAGE = 'containerd-shim-virtiofs';
+
+/** The plugins that come with the host. */
+export const BUILT_IN_PLUGINS: string = fileURLToPath(new URL('../plugin', import.meta.url));
+
+/** What a plugin's module may import of ours, by specifier. */
+export const LIBRARY: Readonly<Record<string, string>> = {
+  [PACKAGE]: new URL('index.ts', import.meta.url).href,
+  [`${PACKAGE}/plugin`]: new URL('plugin.ts', import.meta.url).href,
+  [`${PACKAGE}/virtiofs`]: new URL('../plugin/virtiofs/index.ts', import.meta.url).href,
+};
+
+/** Reads our version. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

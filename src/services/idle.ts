@@ -1,0 +1,44 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Host } from '../host/host.ts';
+import { lockFile } from '../proc/flock.ts';
+import type { Serving } from './serve.ts';
+
+const POLL_MS = 500;
+
+/**
+ * Resolves when a host that a shim's `start` had started is of no more use: for `timeoutMs` it had no sandbox and no
+ * `start` announced one. What it resolves with holds the lock under which starts look for a host, so that none can
+ * find this one while it ends; dispose of it last.
+ */
+export async function untilIdle(
+  { host, serving }: { host: Host; serving: Serving },
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+): Promise<AsyncDisposable> {
+  const { state } = host.config;
+  let lastUse = Date.now();
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a poll
+    await delay(POLL_MS, undefined, { signal, ref: false });
+    if (host.sandboxes.size > 0) lastUse = Date.now();
+    // oxlint-disable-next-line no-await-in-loop
+    if (Date.now() - Math.max(lastUse, await lastStart(state)) < timeoutMs) continue;
+    // oxlint-disable-next-line no-await-in-loop
+    const lock = await lockFile(join(state, 'start.lock')).catch(() => undefined);
+    if (!lock) continue;
+    // A start that finds us needs no lock; it has marked its time before it looks for us.
+    serving.hide();
+    // oxlint-disable-next-line no-await-in-loop
+    const isIdle = host.sandboxes.size === 0 && Date.now() - (await lastStart(state)) >= timeoutMs;
+    // Where the host was told to end meanwhile, it has hidden for good.
+    if (isIdle || signal.aborted) return lock;
+    serving.announce();
+    // oxlint-disable-next-line no-await-in-loop
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+/** When a shim's `start` last gave out our address, in ms since the epoch. */
+const lastStart = async (state: string): Promise<number> =>
+  (await stat(join(state, 'last-start')).catch(() => undefined))?.mtimeMs ?? 0;

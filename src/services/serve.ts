@@ -1,0 +1,71 @@
+import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Code, connect, createServer, StatusError } from 'ttrpc-ts';
+import { identify } from '../proc/stat.ts';
+import type { Host } from '../host/host.ts';
+import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
+import { Task } from '../proto/containerd/task_pb.ts';
+import { createSandboxService } from './shim/sandbox-service.ts';
+import { createTaskService } from './shim/task-service.ts';
+import { traceCalls } from './trace-calls.ts';
+
+/** A host's ttrpc services, listening. Disposal ends them and leaves the host's sandboxes alone. */
+export interface Serving extends AsyncDisposable {
+  /** The unix socket's path; it also stands in `host.address` of the state directory, and who we are in `host.pid`. */
+  readonly address: string;
+  /** Lets a shim's `start` find this host; serving begins so. */
+  announce(): void;
+  /** No `start` finds this host from now on, unless it has already. */
+  hide(): void;
+}
+
+/**
+ * Serves a host to containerd on the configured unix socket, which only its owner can open.
+ *
+ * @throws StatusError AlreadyExists while another server answers there
+ */
+export async function serve(host: Host): Promise<Serving> {
+  const { state, ttrpc } = host.config;
+  const address = ttrpc.address ?? join(state, 'host.sock');
+  const [addressFile, pidFile] = [join(state, 'host.address'), join(state, 'host.pid')];
+  mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
+  await removeStale(address);
+  const server = createServer({ interceptors: [traceCalls(host.log)] })
+    .service(Sandbox, createSandboxService(host))
+    .service(Task, createTaskService(host));
+  await using undo = new AsyncDisposableStack();
+  undo.use(server);
+  await server.listen({ path: address, mode: 0o600 });
+  const announce = (): void => {
+    writeFileSync(pidFile, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
+    writeFileSync(addressFile, `${address}\n`, { mode: 0o600 });
+  };
+  const hide = (): void => {
+    rmSync(addressFile, { force: true });
+    rmSync(pidFile, { force: true });
+  };
+  announce();
+  undo.move();
+  host.log.info({ address }, 'Serving ttrpc');
+  return {
+    address,
+    announce,
+    hide,
+    async [Symbol.asyncDispose]() {
+      hide();
+      await server.close();
+    },
+  };
+}
+
+/** A host that was killed leaves its socket file behind. Nothing but a socket is removed. */
+async function removeStale(address: string): Promise<void> {
+  if (!lstatSync(address, { throwIfNoEntry: false })?.isSocket()) return;
+  const other = await connect({ path: address }).catch(() => undefined);
+  if (!other) return rmSync(address, { force: true });
+  await other[Symbol.asyncDispose]();
+  throw new StatusError(
+    Code.AlreadyExists,
+    `Another server answers on "${address}": end it, or set another ttrpc.address`,
+  );
+}

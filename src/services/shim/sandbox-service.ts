@@ -1,0 +1,102 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { HandlerContext, ServiceImpl } from 'ttrpc-ts';
+import { abortable } from '../../async/abortable.ts';
+import type { Host } from '../../host/host.ts';
+import type { Sandbox, SandboxContents } from '../../host/sandbox.ts';
+import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
+import { qemuArguments } from '../../vmm/qemu.ts';
+import { readShares } from './bundle.ts';
+import { readMetrics } from '../metrics.ts';
+import { readConfigPath } from './runtime-options.ts';
+import { namespaceOf } from '../namespace.ts';
+
+/** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
+const EXAMPLE_MEMORY_MIB = 512;
+
+/** containerd's Sandbox service of a shim, over the host's sandboxes. */
+export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
+  const find = (sandboxId: string, context: HandlerContext): Sandbox =>
+    host.sandboxes.get(namespaceOf(context.requestMetadata), sandboxId);
+
+  return {
+    async createSandbox({ sandboxId, bundlePath }, context) {
+      const namespace = namespaceOf(context.requestMetadata);
+      const contents = (): Promise<SandboxContents> => readContents(host, { sandboxId, bundlePath });
+      await host.sandboxes.create(
+        { namespace, sandboxId, owner: 'shim', contents },
+        { signal: context.signal },
+      );
+      return {};
+    },
+
+    async startSandbox({ sandboxId }, context) {
+      const sandbox = find(sandboxId, context);
+      await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), context.signal);
+      return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
+    },
+
+    platform: () => ({ platform: { os: 'linux', architecture: goArchitecture() } }),
+
+    async stopSandbox({ sandboxId }, context) {
+      await find(sandboxId, context)[Symbol.asyncDispose]();
+      return {};
+    },
+
+    async waitSandbox({ sandboxId }, context) {
+      const { exitStatus, exitedAt } = await abortable(find(sandboxId, context).ended, context.signal);
+      return { exitStatus, exitedAt: timestampFromDate(exitedAt) };
+    },
+
+    sandboxStatus({ sandboxId, verbose }, context) {
+      const sandbox = find(sandboxId, context);
+      return {
+        sandboxId,
+        pid: pidOf(sandbox),
+        state: sandbox.exit ? 'SANDBOX_NOTREADY' : 'SANDBOX_READY',
+        info: verbose ? verboseInfo(sandbox) : {},
+        createdAt: timestampFromDate(sandbox.createdAt),
+        ...(sandbox.exit ? { exitedAt: timestampFromDate(sandbox.exit.exitedAt) } : {}),
+      };
+    },
+
+    pingSandbox({ sandboxId }, context) {
+      find(sandboxId, context);
+      return {};
+    },
+
+    sandboxMetrics: ({ sandboxId }, context) => ({ metrics: readMetrics(find(sandboxId, context)) }),
+
+    async shutdownSandbox({ sandboxId }, context) {
+      await host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId);
+      return {};
+    },
+  };
+}
+
+/** The shares of the bundle's spec, or those of the configuration that the sandbox was given, or of the host's. */
+async function readContents(
+  host: Host,
+  { sandboxId, bundlePath }: { sandboxId: string; bundlePath: string },
+): Promise<SandboxContents> {
+  if (!bundlePath) return { shares: host.profile.shares };
+  const configFile = await readConfigPath(bundlePath, sandboxId);
+  const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
+  return { profile, shares: (await readShares(bundlePath)) ?? profile.shares };
+}
+
+/** The first share's daemon stands for the sandbox; one without shares has none but the host. */
+const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
+
+/** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
+function verboseInfo(sandbox: Sandbox): Record<string, string> {
+  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
+  const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
+  return {
+    ...(Object.fromEntries(shares) as Record<string, string>),
+    'vmm.qemu': JSON.stringify(qemu),
+    host: JSON.stringify({ pid: process.pid, version: process.version }),
+    ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
+  };
+}
+
+const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;

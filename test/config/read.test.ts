@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { Code } from 'ttrpc-ts';
+import { parseConfig, readConfig } from '../../src/config/schema.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
+
+suite('parseConfig()', () => {
+  test('completes what is left out', () => {
+    assert.deepEqual(parseConfig({ version: 1 }), {
+      version: 1,
+      state: '/run/containerd-shim-virtiofs',
+      plugin_dirs: [],
+      shared_fs: 'virtio-fs',
+      ttrpc: {},
+      trace: { service_name: 'containerd-shim-virtiofs', sample_ratio: 1, timeout_ms: 2000 },
+      log: { level: 'info' },
+      shares: [],
+      plugins: {},
+    });
+  });
+
+  test('keeps what is given', () => {
+    const config = {
+      version: 1 as const,
+      state: '/srv/state',
+      plugin_dirs: ['/srv/plugins'],
+      shared_fs: 'frozen',
+      ttrpc: { address: '/run/x.sock' },
+      trace: { endpoint: 'http://127.0.0.1:4318', service_name: 'x', sample_ratio: 0.5, timeout_ms: 100 },
+      log: { level: 'warn' as const },
+      shares: [
+        { tag: 'a', source: '/srv/a', shared_fs: 'virtio-fs', read_only: true },
+        { tag: 'b', read_only: false },
+      ],
+      plugins: { 'a.b.c': { any: ['thing', 1, { deep: true }] } },
+    };
+    assert.deepEqual(parseConfig(config), config);
+  });
+
+  const mistakes: [what: string, input: unknown, key: string, problem: string | RegExp][] = [
+    ['no version', {}, 'version', 'Invalid input: expected 1'],
+    ['another version', { version: 2 }, 'version', 'Invalid input: expected 1'],
+    ['no table at all', 'text', '', /expected object, received string/],
+    ['an unknown key', { version: 1, stat: '/x' }, 'stat', 'unknown key; did you mean "state"?'],
+    [
+      'an unknown key far from any',
+      { version: 1, zzzzzzzz: 1 },
+      'zzzzzzzz',
+      /^unknown key; known: version, state,/,
+    ],
+    [
+      'an unknown key of a table',
+      { version: 1, log: { levl: 'info' } },
+      'log.levl',
+      'unknown key; did you mean "level"?',
+    ],
+    [
+      'an unknown key of an entry',
+      { version: 1, shares: [{ tag: 'a', readonly: true }] },
+      'shares.0.readonly',
+      'unknown key; did you mean "read_only"?',
+    ],
+    [
+      'a number for a path',
+      { version: 1, state: 5 },
+      'state',
+      'Invalid input: expected string, received number',
+    ],
+    ['a relative path', { version: 1, state: 'run' }, 'state', 'use an absolute path'],
+    [
+      'a relative directory in a list',
+      { version: 1, plugin_dirs: ['/a', 'b'] },
+      'plugin_dirs.1',
+      'use an absolute path',
+    ],
+    [
+      'a state directory too deep for sockets',
+      { version: 1, state: `/${'x'.repeat(83)}` },
+      'state',
+      'use a path of at most 83 bytes: those of the sockets in it are limited',
+    ],
+    [
+      'a text for a list',
+      { version: 1, plugin_dirs: '/a' },
+      'plugin_dirs',
+      /expected array, received string/,
+    ],
+    [
+      'an unknown level',
+      { version: 1, log: { level: 'loud' } },
+      'log.level',
+      /expected one of "trace"\|"debug"/,
+    ],
+    ['what is no URL', { version: 1, trace: { endpoint: 'collector:4318' } }, 'trace.endpoint', /./],
+    [
+      'a ratio above 1',
+      { version: 1, trace: { sample_ratio: 2 } },
+      'trace.sample_ratio',
+      /expected number to be <=1/,
+    ],
+    [
+      'a time that is no whole number',
+      { version: 1, trace: { timeout_ms: 1.5 } },
+      'trace.timeout_ms',
+      /expected int/,
+    ],
+    ['a share without a tag', { version: 1, shares: [{}] }, 'shares.0.tag', /expected string/],
+    [
+      'a tag of 37 bytes',
+      { version: 1, shares: [{ tag: `é${'x'.repeat(35)}` }] },
+      'shares.0.tag',
+      'use at most 36 bytes',
+    ],
+    [
+      'a tag twice',
+      { version: 1, shares: [{ tag: 'a' }, { tag: 'b' }, { tag: 'a' }] },
+      'shares.2.tag',
+      '"a" is taken by another share: use a tag of its own',
+    ],
+    [
+      'a table of a plugin that is none',
+      { version: 1, plugins: { 'a.b': 5 } },
+      'plugins."a.b"',
+      /expected record/,
+    ],
+  ];
+  for (const [what, input, key, problem] of mistakes) {
+    test(`rejects ${what}, naming file and key`, () => {
+      assert.throws(
+        () => parseConfig(input, 'test.toml'),
+        (error: Error & { code: unknown; file: unknown; key: unknown }) => {
+          const { name, code, message } = error;
+          const expected = ['ConfigError', Code.InvalidArgument, 'test.toml', key];
+          assert.deepEqual([name, code, error.file, error.key], expected);
+          const prefix = `Invalid configuration "test.toml"${key ? `: ${key}` : ''}: `;
+          assert.equal(message.startsWith(prefix), true, message);
+          const said = message.slice(prefix.length);
+          if (typeof problem === 'string') assert.equal(said, problem);
+          else assert.match(said, problem);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+suite('readConfig()', () => {
+  test('reads TOML, plugin tables under their full names', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'config.toml');
+    await writeFile(
+      file,
+      `version = 1
+[[shares]]
+tag = "a"
+[plugins."io.containerd.fsshare.v1.virtiofs"]
+virtio_fs_cache = "always"
+`,
+    );
+    const { shares, plugins } = readConfig(file);
+    assert.deepEqual(shares, [{ tag: 'a', read_only: false }]);
+    assert.deepEqual(plugins, { 'io.containerd.fsshare.v1.virtiofs': { virtio_fs_cache: 'always' } });
+  });
+
+  test('rejects what is not TOML, with line and column', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'config.toml');
+    await writeFile(file, 'version = 1\nstate = /run\n');
+    assert.throws(() => readConfig(file), { name: 'ConfigError', file, message: /Invalid TOML.*\n[^]*2:/ });
+  });
+
+  test('rejects a key twice', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'config.toml');
+    await writeFile(file, 'version = 1\nversion = 1\n');
+    assert.throws(() => readConfig(file), { name: 'ConfigError', message: /redefine/ });
+  });
+
+  test('rejects a missing file and a directory', async () => {
+    await using directory = await temporaryDirectory();
+    assert.throws(() => readConfig('/nonexistent/config.toml'), {
+      name: 'ConfigError',
+      code: Code.InvalidArgument,
+      message: 'Invalid configuration "/nonexistent/config.toml": there is no such file: create it',
+    });
+    assert.throws(() => readConfig(directory.path), { name: 'ConfigError', message: /EISDIR/ });
+  });
+
+  test('reads the examples', () => {
+    for (const name of ['demo', 'provider']) {
+      readConfig(new URL(`../../examples/${name}/config.toml`, import.meta.url).pathname);
+    }
+  });
+});

@@ -1,0 +1,58 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { connect, createClient, type Client } from 'ttrpc-ts';
+import { Sandbox } from '../../src/proto/containerd/sandbox_pb.ts';
+import { eventually } from './eventually.ts';
+import { VIRTIOFS } from './test-host.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+/** `shim-virtiofs serve` in a process of its own. Disposal kills it. */
+export interface ServeProcess extends AsyncDisposable {
+  readonly pid: number;
+  readonly client: Client<typeof Sandbox>;
+  /** Sends a signal and resolves to the exit code, or to the name of the signal that ended it. */
+  end(signal: NodeJS.Signals): Promise<number | string | undefined>;
+}
+
+/** Starts a host in `directory`, whose daemon is the program `daemon`, and waits until it answers. */
+export async function startServe(directory: string, { daemon }: { daemon: string }): Promise<ServeProcess> {
+  const config = join(directory, 'config.toml');
+  await writeFile(
+    config,
+    `version = 1
+state = "${directory}/state"
+[plugins."${VIRTIOFS}"]
+virtio_fs_daemon = "${daemon}"
+virtio_fs_dialect = "rust"
+`,
+  );
+  await using stack = new AsyncDisposableStack();
+  const host = execa(process.execPath, [main, 'serve', '--config', config], { all: true, reject: false });
+  stack.defer(async () => {
+    host.kill('SIGKILL');
+    await host;
+  });
+  const path = join(directory, 'state', 'host.sock');
+  let transport: Awaited<ReturnType<typeof connect>> | undefined;
+  await eventually('the host answers', async () => {
+    if (host.nodeChildProcess?.exitCode !== null) throw new Error(`The host ended: ${(await host).all}`);
+    transport = await connect({ path }).catch(() => undefined);
+    return transport !== undefined;
+  });
+  if (!transport) throw new Error('Not reached');
+  const client = createClient(Sandbox, stack.use(transport));
+  const own = stack.move();
+  return {
+    pid: host.pid ?? 0,
+    client,
+    async end(signal) {
+      host.kill(signal);
+      const { exitCode, signal: endedBy } = await host;
+      return exitCode ?? endedBy;
+    },
+    [Symbol.asyncDispose]: () => own.disposeAsync(),
+  };
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { virtiofsConfigSchema } from '../../../plugin/virtiofs/config.ts';
+
+const messagesOf = (input: unknown): string[] =>
+  (virtiofsConfigSchema.safeParse(input).error?.issues ?? []).map(
+    ({ path, message }) => `${path.join('.')}: ${message}`,
+  );
+
+suite('virtiofsConfigSchema', () => {
+  test('completes an empty table', () => {
+    assert.deepEqual(virtiofsConfigSchema.parse({}), {
+      virtio_fs_dialect: 'auto',
+      virtio_fs_cache: 'auto',
+      virtio_fs_queue_size: 1024,
+      virtio_fs_extra_args: [],
+      virtio_fs_syslog: false,
+      virtio_fs_debug: false,
+      virtio_fs_start_timeout_ms: 5000,
+      virtio_fs_stop_timeout_ms: 1000,
+    });
+  });
+
+  test('takes what Kata passes by default', () => {
+    assert.deepEqual(
+      messagesOf({
+        virtio_fs_extra_args: ['--thread-pool-size=1', '--announce-submounts', '-o', 'xattr,no_flock'],
+      }),
+      [],
+    );
+  });
+
+  test('refuses arguments that would take socket or directory out of our hands, in each spelling', () => {
+    const taken = [
+      ['--fd=5'],
+      ['--fd', '5'],
+      ['--socket-path=/tmp/s'],
+      ['--shared-dir', '/'],
+      ['--shared-dir=/'],
+      ['--version'],
+      ['-o', 'source=/'],
+      ['-o', 'xattr,source=/'],
+      ['-osource=/'],
+      ['-o=source=/'],
+      ['-o', 'vhost_user_socket=/tmp/s'],
+      ['-h'],
+      ['-V'],
+    ];
+    for (const virtio_fs_extra_args of taken) {
+      assert.equal(messagesOf({ virtio_fs_extra_args }).length >= 1, true, virtio_fs_extra_args.join(' '));
+    }
+    assert.deepEqual(messagesOf({ virtio_fs_extra_args: ['--xattr', '--fd=5'] }), [
+      'virtio_fs_extra_args.1: this argument is set by the shim; leave it out',
+    ]);
+  });
+
+  test('refuses a queue size that is no power of two, a relative daemon and times of 0', () => {
+    assert.deepEqual(messagesOf({ virtio_fs_queue_size: 1000 }), [
+      'virtio_fs_queue_size: use a power of two',
+    ]);
+    assert.deepEqual(messagesOf({ virtio_fs_daemon: 'virtiofsd' }), [
+      'virtio_fs_daemon: use an absolute path',
+    ]);
+    assert.equal(messagesOf({ virtio_fs_stop_timeout_ms: 0 }).length, 1);
+    assert.equal(messagesOf({ virtio_fs_start_timeout_ms: 1.5 }).length, 1);
+    assert.equal(messagesOf({ virtio_fs_cache: 'none' }).length, 1);
+  });
+
+  test('leaves an empty daemon path to the check that Kata has for it', () => {
+    assert.deepEqual(messagesOf({ virtio_fs_daemon: '' }), []);
+  });
+});

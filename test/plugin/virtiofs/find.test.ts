@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { Code } from 'ttrpc-ts';
+import { findDaemon } from '../../../plugin/virtiofs/find.ts';
+import { executable } from '../../harness/fixtures.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+
+const isInstalled = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/virtiofsd'].some(
+  existsSync,
+);
+
+suite('findDaemon()', () => {
+  test('finds an executable, in a place of distributions or on PATH', async () => {
+    await using directory = await temporaryDirectory();
+    const own = await executable(join(directory.path, 'virtiofsd'), '');
+    const found = findDaemon([], `/nonexistent::${directory.path}`);
+    assert.equal(found, own);
+    assert.equal(findDaemon([own], ''), own);
+    if (isInstalled) assert.equal(existsSync(findDaemon()), true);
+  });
+
+  test('throws NotFound with where it looked, the packages and the setting', () => {
+    assert.throws(() => findDaemon(['/nonexistent/virtiofsd'], ''), {
+      name: 'StatusError',
+      code: Code.NotFound,
+      message:
+        'No virtiofsd in /nonexistent/virtiofsd or PATH: install it (Debian 13: package virtiofsd; ' +
+        'Debian 12: qemu-system-common), or set "virtio_fs_daemon"',
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { execa } from 'execa';
+import { Code } from 'ttrpc-ts';
+import { lockFile } from '../../src/proc/flock.ts';
+import { eventually } from '../harness/eventually.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
+
+const lockUrl = new URL('../../src/proc/flock.ts', import.meta.url).href;
+
+/** A process that locks a file, says the pid of a child that outlives it, and stays. */
+const LOCKER = `
+import { spawn } from 'node:child_process';
+import { lockFile } from ${JSON.stringify(lockUrl)};
+await lockFile(process.argv[1]);
+console.log(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid);
+setInterval(() => {}, 1000);
+`;
+
+suite('lockFile()', () => {
+  test('rejects a second holder with FailedPrecondition until the first lets go', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'lock');
+    const first = await lockFile(path);
+    await assert.rejects(lockFile(path), {
+      name: 'StatusError',
+      code: Code.FailedPrecondition,
+      message: `Another host uses "${path}": end it, or give this one a state directory of its own`,
+    });
+    await first[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+    await (await lockFile(path))[Symbol.asyncDispose]();
+  });
+
+  test('is let go by SIGKILL of its holder, even while children of the holder live', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'lock');
+    const holder = execa(process.execPath, ['--input-type=module', '-e', LOCKER, path], {
+      reject: false,
+      cleanup: true,
+      env: { NODE_NO_WARNINGS: '1' },
+    });
+    const [child] = (await once(holder.stdout, 'data')) as [Buffer];
+    try {
+      await assert.rejects(lockFile(path), { code: Code.FailedPrecondition });
+      holder.kill('SIGKILL');
+      await holder;
+      await eventually('the lock is free', async () => {
+        const lock = await lockFile(path).catch(() => undefined);
+        await lock?.[Symbol.asyncDispose]();
+        return lock !== undefined;
+      });
+    } finally {
+      process.kill(Number(child), 'SIGKILL');
+    }
+  });
+
+  test('says what to install where there is no flock(1)', async () => {
+    await using directory = await temporaryDirectory();
+    const code = `import { lockFile } from ${JSON.stringify(lockUrl)};
+      await lockFile(process.argv[1]).catch(({ code, message }) => console.log(code, message));`;
+    const { stdout } = await execa(
+      process.execPath,
+      ['--input-type=module', '-e', code, join(directory.path, 'lock')],
+      {
+        env: { PATH: '/nonexistent', NODE_NO_WARNINGS: '1' },
+      },
+    );
+    assert.equal(stdout.includes('there is no flock(1): install util-linux'), true, stdout);
+    assert.equal(stdout.startsWith(`${Code.Unavailable} Cannot lock "`), true, stdout);
+  });
+
+  test('says what is wrong where the file cannot be made', async () => {
+    await assert.rejects(lockFile('/nonexistent/lock'), {
+      code: Code.Unavailable,
+      message: 'Cannot lock "/nonexistent/lock": flock ended with 66: check that its directory is writable',
+    });
+  });
+});

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { toBinary, create } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { Code } from 'ttrpc-ts';
+import { ShutdownSandboxRequestSchema } from '../../../src/proto/containerd/sandbox_pb.ts';
+import { writeBundle } from '../../harness/bundle.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { executable } from '../../harness/fixtures.ts';
+import { isGone, leftovers } from '../../harness/leftovers.ts';
+import { serveTestHost, type ServedHost, type TestHostOptions } from '../../harness/test-host.ts';
+
+/** A host both of whose slots are held by daemons that are never ready: a further creation waits. */
+async function busyHost(options: TestHostOptions = {}): Promise<ServedHost & { bundlePath: string }> {
+  const own = await serveTestHost({ daemon: 'never-ready', ...options });
+  const bundlePath = await writeBundle(own.path, [{ type: 'virtiofs', destination: 'work' }]);
+  for (const sandboxId of ['one', 'two']) await own.client.createSandbox({ sandboxId, bundlePath });
+  return { ...own, bundlePath };
+}
+
+suite('Sandbox service', () => {
+  test('leaves nothing of a creation whose deadline passes', async () => {
+    await using own = await busyHost();
+    const before = await leftovers(own.state);
+    const { client, bundlePath } = own;
+    await assert.rejects(client.createSandbox({ sandboxId: 'late', bundlePath }, { timeoutMs: 30 }), {
+      code: Code.DeadlineExceeded,
+    });
+    await eventually('the host forgets it', () => own.host.sandboxes.size === 2);
+    assert.deepEqual(await leftovers(own.state), before);
+    await assert.rejects(client.pingSandbox({ sandboxId: 'late' }), { code: Code.NotFound });
+  });
+
+  test('leaves nothing of a creation whose connection is lost', async () => {
+    await using own = await busyHost();
+    const before = await leftovers(own.state);
+    const other = await own.connect();
+    const lost = assert.rejects(
+      other.client.createSandbox({ sandboxId: 'lost', bundlePath: own.bundlePath }),
+      { code: Code.Unavailable },
+    );
+    await eventually('the host creates it', () => own.host.sandboxes.size === 3);
+    await other[Symbol.asyncDispose]();
+    await lost;
+    await eventually('the host forgets it', () => own.host.sandboxes.size === 2);
+    assert.deepEqual(await leftovers(own.state), before);
+  });
+
+  test('leaves nothing of a creation that is cut off in the middle of a start', async () => {
+    await using own = await serveTestHost();
+    const programs = await writeBundle(own.path, []);
+    // Says when it is asked for its version, and takes its time.
+    const daemon = await executable(
+      join(programs, 'virtiofsd'),
+      `#!/bin/sh\n: >"$0.asked"\nwhile [ ! -e "$0.go" ]; do sleep 0.01; done\necho virtiofsd 1.14.0\n`,
+    );
+    await using slow = await serveTestHost({ daemon, virtiofs: { virtio_fs_dialect: 'auto' } });
+    const bundlePath = await writeBundle(slow.path, [{ type: 'virtiofs', destination: 'work' }]);
+    const other = await slow.connect();
+    const lost = assert.rejects(other.client.createSandbox({ sandboxId: 'lost', bundlePath }));
+    await eventually('the program was asked', async () =>
+      (await readdir(programs)).includes('virtiofsd.asked'),
+    );
+    await other[Symbol.asyncDispose]();
+    await lost;
+    await eventually('the host forgets it', () => slow.host.sandboxes.size === 0);
+    assert.deepEqual(await leftovers(slow.state), []);
+    await executable(`${daemon}.go`, '');
+  });
+
+  test('keeps a sandbox whose start is given up by its caller', async () => {
+    await using own = await busyHost();
+    const { client } = own;
+    await assert.rejects(client.startSandbox({ sandboxId: 'one' }, { timeoutMs: 30 }), {
+      code: Code.DeadlineExceeded,
+    });
+    await client.pingSandbox({ sandboxId: 'one' });
+    const [share] = own.host.sandboxes.get('default', 'one').shares;
+    assert.equal(isGone(share?.pid ?? 0), false);
+  });
+
+  test('heeds a shutdown whose deadline has passed already, as Go sends them when it cleans up', async () => {
+    await using own = await busyHost();
+    const [share] = own.host.sandboxes.get('default', 'one').shares;
+    const { sandboxId } = own.host.sandboxes.get('default', 'one');
+    await sendExpired(own.address, { sandboxId });
+    await eventually('the sandbox is gone', () => own.host.sandboxes.size === 1);
+    assert.equal(isGone(share?.pid ?? 0), true);
+  });
+
+  test('ends a wait when its caller goes, and no other', async () => {
+    await using own = await busyHost();
+    const other = await own.connect();
+    const gone = assert.rejects(other.client.waitSandbox({ sandboxId: 'one' }));
+    const stays = own.client.waitSandbox({ sandboxId: 'one' });
+    await own.client.pingSandbox({ sandboxId: 'one' });
+    await other[Symbol.asyncDispose]();
+    await gone;
+    await own.client.stopSandbox({ sandboxId: 'one' });
+    assert.equal((await stays).exitStatus, 0);
+  });
+});
+
+/** Calls ShutdownSandbox with a negative timeout, which our own client never sends; the frame is ttrpc's PROTOCOL.md. */
+async function sendExpired(address: string, { sandboxId }: { sandboxId: string }): Promise<void> {
+  const payload = toBinary(ShutdownSandboxRequestSchema, create(ShutdownSandboxRequestSchema, { sandboxId }));
+  const request = new BinaryWriter()
+    .tag(1, WireType.LengthDelimited)
+    .string('containerd.runtime.sandbox.v1.Sandbox')
+    .tag(2, WireType.LengthDelimited)
+    .string('ShutdownSandbox')
+    .tag(3, WireType.LengthDelimited)
+    .bytes(payload)
+    .tag(4, WireType.Varint)
+    .int64(-1_000_000)
+    .finish();
+  const header = Buffer.alloc(10);
+  header.writeUInt32BE(request.length, 0);
+  header.writeUInt32BE(1, 4);
+  header.writeUInt8(1, 8);
+  const socket = connect({ path: address });
+  socket.end(Buffer.concat([header, request]));
+  await once(socket.resume(), 'close');
+}

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { execa } from 'execa';
+import { Code, StatusError } from 'ttrpc-ts';
+import { startDaemon, type Daemon } from '../../src/daemon/daemon.ts';
+import { bootId } from '../../src/proc/stat.ts';
+import { openDaemonShare, type SharePlaces } from '../../src/share/open-share.ts';
+import type { PluginContext, Share, ShareRequest } from '../../src/share/contract.ts';
+import type { ShareRecord } from '../../src/share/record.ts';
+import { withSpan } from '../../src/tracing/span.ts';
+import { fixture } from '../harness/fixtures.ts';
+import { isGone, leftovers } from '../harness/leftovers.ts';
+import { memorySpans } from '../harness/memory-spans.ts';
+import { pluginContext, shareRequest } from '../harness/plugin-context.ts';
+
+const open = (
+  context: PluginContext,
+  request: ShareRequest,
+  {
+    program = 'waits',
+    onStart = () => {},
+  }: { program?: string; onStart?: (places: SharePlaces) => void } = {},
+): Promise<Share> =>
+  openDaemonShare(context, request, {
+    queueSize: 128,
+    start: (places): Promise<Daemon> => {
+      onStart(places);
+      const limits = { startTimeoutMs: 10_000, stopTimeoutMs: 10_000, log: context.log };
+      const waitingLine = /Waiting for/;
+      return startDaemon({
+        name: 'virtiofsd',
+        command: fixture(program),
+        args: [],
+        waitingLine,
+        ...places,
+        ...limits,
+      });
+    },
+  });
+
+const readRecord = (directory: string): ShareRecord =>
+  JSON.parse(readFileSync(join(directory, 'share.json'), 'utf8')) as ShareRecord;
+
+// Those that mount need root.
+suite('openDaemonShare()', () => {
+  test('records the share before the spawn, and afterwards with process and trace', async () => {
+    await using spans = await memorySpans();
+    await using own = await pluginContext();
+    const directory = own.context.stateDir.shareDirectory('default', 'a', 'work');
+    let before: ShareRecord | undefined;
+    await using share = await withSpan('the start', {}, () =>
+      open(own.context, shareRequest({ source: own.directory.path }), {
+        onStart: () => {
+          before = readRecord(directory);
+        },
+      }),
+    );
+    const known = {
+      owner: 'library',
+      sharedFs: 'virtio-fs',
+      tag: 'work',
+      source: own.directory.path,
+      ownsSource: false,
+      socketPath: share.socketPath,
+      bootId: bootId(),
+    };
+    assert.deepEqual(before, known);
+    const { traceId, spanId, traceFlags } = spans.one('the start').spanContext();
+    const { startTime, ...after } = readRecord(directory);
+    assert.deepEqual(after, { ...known, pid: share.pid, startSpan: { traceId, spanId, traceFlags } });
+    assert.equal(typeof startTime, 'number');
+    assert.equal(statSync(join(directory, 'share.json')).mode & 0o777, 0o600);
+  });
+
+  test('writes a line for each member of the record, for sed(1)', async () => {
+    await using own = await pluginContext();
+    await using share = await open(own.context, shareRequest());
+    const text = readFileSync(
+      join(own.context.stateDir.shareDirectory('default', 'a', 'work'), 'share.json'),
+      'utf8',
+    );
+    assert.match(text, new RegExp(`^ "pid": ${share.pid},$`, 'm'));
+    assert.match(text, new RegExp(`^ "socketPath": "${share.socketPath}",$`, 'm'));
+    assert.match(text, /^ "ownsSource": true,$/m);
+  });
+
+  test('makes an empty directory where there is no source, and removes it and all else at the end', async () => {
+    await using own = await pluginContext();
+    const share = await open(own.context, shareRequest());
+    assert.equal(statSync(share.sharedDir).isDirectory(), true);
+    assert.equal(share.sharedDir.startsWith(`${own.state}/shared/`), true);
+    writeFileSync(join(share.sharedDir, 'of the guest'), '');
+    await share.ready;
+    assert.deepEqual(share.status(), {
+      tag: 'work',
+      state: 'waiting',
+      pid: share.pid,
+      socketPath: share.socketPath,
+      sharedDir: share.sharedDir,
+      queueSize: 128,
+      lastLines: ['Waiting for vhost-user socket connection...'],
+    });
+    await share[Symbol.asyncDispose]();
+    assert.equal((await share.closed).reason, 'stopped');
+    assert.equal(isGone(share.pid), true);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test("keeps a caller's source at the end", async () => {
+    await using own = await pluginContext();
+    const source = join(own.directory.path, 'source');
+    mkdirSync(source);
+    writeFileSync(join(source, 'kept'), '');
+    await (await open(own.context, shareRequest({ source })))[Symbol.asyncDispose]();
+    assert.equal(existsSync(join(source, 'kept')), true);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('rejects a tag in use with AlreadyExists and leaves the first share alone', async () => {
+    await using own = await pluginContext();
+    await using share = await open(own.context, shareRequest());
+    await assert.rejects(open(own.context, shareRequest()), {
+      name: 'StatusError',
+      code: Code.AlreadyExists,
+      message: 'Sandbox "a" already has a share "work": delete it first',
+    });
+    assert.equal(isGone(share.pid), false);
+    assert.equal(existsSync(share.socketPath), true);
+    await using other = await open(own.context, shareRequest({ tag: 'other' }));
+    assert.notEqual(other.socketPath, share.socketPath);
+  });
+
+  test('does not call it a tag in use when the directory cannot be made for another reason', async () => {
+    await using own = await pluginContext();
+    const sandbox = own.context.stateDir.sandboxDirectory('default', 'a');
+    mkdirSync(sandbox, { recursive: true });
+    await execa('mount', ['-t', 'tmpfs', '-o', 'ro', 'csv-test', sandbox]);
+    try {
+      await assert.rejects(open(own.context, shareRequest()), { code: 'EROFS' });
+    } finally {
+      await execa('umount', [sandbox]);
+    }
+  });
+
+  test('names the share in the error of a failed start, keeps its code, and leaves nothing', async () => {
+    await using own = await pluginContext();
+    const failing = openDaemonShare(own.context, shareRequest(), {
+      queueSize: 1,
+      start: () => Promise.reject(new StatusError(Code.NotFound, 'no such daemon')),
+    });
+    await assert.rejects(failing, {
+      name: 'StatusError',
+      code: Code.NotFound,
+      message: 'Cannot start share "work": no such daemon',
+    });
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('leaves nothing when what starts the daemon throws instead of rejecting', async () => {
+    await using own = await pluginContext();
+    const failing = openDaemonShare(own.context, shareRequest(), {
+      queueSize: 1,
+      start: () => {
+        throw new StatusError(Code.NotFound, 'no virtiofsd');
+      },
+    });
+    await assert.rejects(failing, {
+      code: Code.NotFound,
+      message: 'Cannot start share "work": no virtiofsd',
+    });
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test("rejects ready with the daemon's words when it ends at once", async () => {
+    await using own = await pluginContext();
+    await using share = await open(own.context, shareRequest(), { program: 'exits-early' });
+    await assert.rejects(share.ready, {
+      name: 'DaemonError',
+      code: Code.FailedPrecondition,
+      message:
+        'Cannot start share "work": virtiofsd exited with code 7: cannot open the directory: it is a teapot',
+      exit: { exitCode: 7, signal: undefined },
+      lastLines: ['reading the settings', 'cannot open the directory: it is a teapot'],
+    });
+  });
+
+  test('answers mount and unmount with Unimplemented', async () => {
+    await using own = await pluginContext();
+    await using share = await open(own.context, shareRequest());
+    await assert.rejects(share.mount({ source: '/', mountpoint: '/x' }), {
+      code: Code.Unimplemented,
+      message: 'Mount is not implemented for "virtio-fs" shares',
+    });
+    await assert.rejects(share.unmount('/x'), {
+      code: Code.Unimplemented,
+      message: 'Unmount is not implemented for "virtio-fs" shares',
+    });
+  });
+
+  test('closes once however often and at once it is disposed of', async () => {
+    await using own = await pluginContext();
+    const share = await open(own.context, shareRequest(), { program: 'leaves-child' });
+    await Promise.all([share[Symbol.asyncDispose](), share[Symbol.asyncDispose]()]);
+    await share[Symbol.asyncDispose]();
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('keeps directory and record while something is mounted there, and closes when it no longer is', async () => {
+    await using own = await pluginContext();
+    const share = await open(own.context, shareRequest());
+    const mountpoint = join(share.sharedDir, 'mounted');
+    mkdirSync(mountpoint);
+    await execa('mount', ['-t', 'tmpfs', 'csv-test', mountpoint]);
+    try {
+      writeFileSync(join(mountpoint, 'precious'), '');
+      await assert.rejects(share[Symbol.asyncDispose]() as Promise<void>, {
+        code: Code.FailedPrecondition,
+        message: `Cannot remove "${share.sharedDir}": "${mountpoint}" is still mounted; unmount it first`,
+      });
+      assert.equal(isGone(share.pid), true);
+      assert.equal(existsSync(join(mountpoint, 'precious')), true);
+      assert.equal(
+        readRecord(own.context.stateDir.shareDirectory('default', 'a', 'work')).source,
+        share.sharedDir,
+      );
+    } finally {
+      await execa('umount', [mountpoint]);
+    }
+    await share[Symbol.asyncDispose]();
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+});

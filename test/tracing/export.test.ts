@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { suite, test } from 'node:test';
+import { startTracing } from '../../src/tracing/export.ts';
+import { withSpan } from '../../src/tracing/span.ts';
+import { captureLog } from '../harness/captured-log.ts';
+import { memorySpans } from '../harness/memory-spans.ts';
+
+interface Received {
+  readonly url: string | undefined;
+  readonly method: string | undefined;
+  readonly type: string | undefined;
+  readonly body: Buffer;
+}
+
+/** An OTLP collector that keeps what it gets; `answer` false lets it never answer. */
+async function collector({ answer = true } = {}): Promise<
+  { endpoint: string; received: Received[] } & AsyncDisposable
+> {
+  const received: Received[] = [];
+  const keep = async (request: IncomingMessage): Promise<void> => {
+    const body = Buffer.concat(await request.toArray());
+    const { url, method, headers } = request;
+    received.push({ url, method, type: headers['content-type'], body });
+  };
+  const server = createServer((request, response) => {
+    void keep(request).then(() => {
+      if (answer) response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+const settings = { service_name: 'of-the-file', sample_ratio: 1, timeout_ms: 500 };
+
+suite('startTracing()', () => {
+  test('sends spans by OTLP over HTTP in protobuf, under the configured service name whatever the environment', async () => {
+    await using own = await collector();
+    process.env['OTEL_SERVICE_NAME'] = 'containerd-of-the-environment';
+    process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.name=containerd-of-the-attributes';
+    try {
+      const log = captureLog().log;
+      const tracing = await startTracing(
+        { ...settings, endpoint: `${own.endpoint}/` },
+        { log, spanProcessors: [] },
+      );
+      await withSpan('a span of the test', { 'sandbox.id': 'the-sandbox' }, () => Promise.resolve());
+      await tracing[Symbol.asyncDispose]();
+    } finally {
+      delete process.env['OTEL_SERVICE_NAME'];
+      delete process.env['OTEL_RESOURCE_ATTRIBUTES'];
+    }
+    const [export1] = own.received;
+    assert.equal(own.received.length, 1);
+    assert.equal(export1?.method, 'POST');
+    assert.equal(export1?.url, '/v1/traces');
+    assert.equal(export1?.type, 'application/x-protobuf');
+    for (const text of ['a span of the test', 'the-sandbox', 'of-the-file']) {
+      assert.equal(export1?.body.includes(text), true, text);
+    }
+    assert.equal(export1?.body.includes('containerd-of'), false);
+  });
+
+  test('sends to the collector of the configuration, whatever the environment says', async () => {
+    await using own = await collector();
+    const environment = {
+      OTEL_TRACES_EXPORTER: 'none',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_TRACES_SAMPLER: 'always_off',
+    };
+    Object.assign(process.env, environment);
+    try {
+      const { log } = captureLog();
+      const tracing = await startTracing(
+        { ...settings, endpoint: own.endpoint },
+        { log, spanProcessors: [] },
+      );
+      await withSpan('sent', {}, () => Promise.resolve());
+      await tracing[Symbol.asyncDispose]();
+    } finally {
+      for (const name of Object.keys(environment)) delete process.env[name];
+    }
+    assert.equal(own.received[0]?.url, '/v1/traces');
+    assert.equal(own.received[0]?.body.includes('sent'), true);
+  });
+
+  for (const [what, options] of [
+    ['that refuses connections', undefined],
+    ['that never answers', { answer: false }],
+  ] as const) {
+    test(
+      `ends within its limit and without rejecting with a collector ${what}`,
+      { timeout: 20_000 },
+      async () => {
+        await using own = options ? await collector(options) : undefined;
+        const { log, lines } = captureLog();
+        const endpoint = own?.endpoint ?? 'http://127.0.0.1:1';
+        const tracing = await startTracing(
+          { ...settings, endpoint, timeout_ms: 3000 },
+          { log, spanProcessors: [] },
+        );
+        await withSpan('lost', {}, () => Promise.resolve());
+        const limit = AbortSignal.timeout(15_000);
+        await tracing[Symbol.asyncDispose]();
+        assert.equal(limit.aborted, false);
+        assert.equal(trace.getActiveSpan(), undefined);
+        if (!own)
+          assert.equal(
+            lines.every(({ source }) => source === 'opentelemetry'),
+            true,
+          );
+      },
+    );
+  }
+
+  test('loads nothing and traces nothing where nobody wants spans', async () => {
+    await using _ = await startTracing(settings, { log: captureLog().log, spanProcessors: [] });
+    await withSpan('unseen', {}, (span) => {
+      assert.equal(span.isRecording(), false);
+      return Promise.resolve();
+    });
+  });
+
+  test('starts again after it has ended, and leaves a tracing that runs alone', async () => {
+    for (const _ of [1, 2]) {
+      await using spans = await memorySpans();
+      await withSpan('seen', {}, () => Promise.resolve());
+      assert.equal(spans.named('seen').length, 1);
+      const { log, lines } = captureLog();
+      const exporter = new InMemorySpanExporter();
+      const second = await startTracing(settings, {
+        log,
+        spanProcessors: [new SimpleSpanProcessor({ exporter })],
+      });
+      assert.match(lines[0]?.msg ?? '', /^This process is traced already/);
+      await second[Symbol.asyncDispose]();
+      await withSpan('still seen', {}, () => Promise.resolve());
+      assert.equal(spans.named('still seen').length, 1);
+    }
+  });
+
+  test('keeps the decision of a caller, and its own ratio for traces that start here', async () => {
+    const exporter = new InMemorySpanExporter();
+    await using _ = await startTracing(
+      { ...settings, sample_ratio: 0 },
+      { log: captureLog().log, spanProcessors: [new SimpleSpanProcessor({ exporter })] },
+    );
+    await withSpan('ours', {}, () => Promise.resolve());
+    const caller = { traceId: '0123456789abcdef0123456789abcdef', spanId: '0123456789abcdef', traceFlags: 1 };
+    const parent = trace.setSpanContext(ROOT_CONTEXT, caller);
+    await withSpan("the caller's", {}, () => Promise.resolve(), { parent });
+    assert.deepEqual(
+      exporter.getFinishedSpans().map(({ name }) => name),
+      ["the caller's"],
+    );
+  });
+});
