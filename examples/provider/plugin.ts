@@ -1,41 +1,39 @@
-import {
-  Code,
-  createVirtiofsProvider,
-  StatusError,
-  virtiofsConfigSchema,
-  z,
-  type Hooks,
-  type VirtiofsConfig,
-} from 'containerd-shim-virtiofs';
+import { Code, StatusError, z, type CreateProvider, type Share } from 'containerd-shim-virtiofs/plugin';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** This provider shares a copy of the source, made at the sandbox's creation and removed with it. */
+const VIRTIOFS = 'io.containerd.fsshare.v1.virtiofs';
+
 export const configSchema = z.strictObject({
   copy_dir: z.string().startsWith('/').describe('Where the copies stand.'),
-  virtiofs: virtiofsConfigSchema.prefault({}).describe('How the copies are served.'),
 });
 
-type Config = { copy_dir: string; virtiofs: VirtiofsConfig };
-
-/** Copies the source and opens a share of the copy. */
-export const createSandbox: Hooks<Config>['sandbox.create'] = async (context, { share: request, signal }) => {
-  if (request.source === undefined) {
-    throw new StatusError(Code.InvalidArgument, `Share "${request.tag}" has no source to copy: name one`);
-  }
-  await using undo = new AsyncDisposableStack();
-  await mkdir(context.config.copy_dir, { recursive: true });
-  const copy = await mkdtemp(join(context.config.copy_dir, `${request.sandboxId}-`));
-  undo.defer(() => rm(copy, { recursive: true, force: true }));
-  await cp(request.source, copy, { recursive: true });
-
-  const provider = createVirtiofsProvider({ ...context, config: context.config.virtiofs });
-  const share = await provider.openShare({ ...request, source: copy }, { signal });
-  undo.use(share);
-  const owned = undo.move();
-  return { ...share, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+/** This provider shares a copy of the source, made at the sandbox's creation and removed with it. */
+export const createProvider: CreateProvider<z.output<typeof configSchema>> = ({ config, required }) => {
+  const virtiofs = required.get(VIRTIOFS);
+  if (!virtiofs) throw new StatusError(Code.Internal, `The manifest does not require ${VIRTIOFS}`);
+  const copies = new Map<Share, string>();
+  const remove = (copy: string): Promise<void> => rm(copy, { recursive: true, force: true });
+  return {
+    async openShare(request, { signal }) {
+      if (request.source === undefined) {
+        const message = `Share "${request.tag}" has no source to copy: name one`;
+        throw new StatusError(Code.InvalidArgument, message);
+      }
+      await using undo = new AsyncDisposableStack();
+      await mkdir(config.copy_dir, { recursive: true });
+      const copy = await mkdtemp(join(config.copy_dir, `${request.sandboxId}-`));
+      undo.defer(() => remove(copy));
+      await cp(request.source, copy, { recursive: true });
+      const share = await virtiofs.openShare({ ...request, source: copy }, { signal });
+      undo.move();
+      copies.set(share, copy);
+      return share;
+    },
+    async closeShare(share) {
+      await share[Symbol.asyncDispose]();
+      await remove(copies.get(share) ?? '');
+      copies.delete(share);
+    },
+  };
 };
-
-/** Ends the share and removes the copy. */
-export const deleteSandbox: Hooks<Config>['sandbox.delete'] = (_context, { share }) =>
-  Promise.resolve(share[Symbol.asyncDispose]());

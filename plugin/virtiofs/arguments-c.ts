@@ -1,4 +1,4 @@
-import type { VirtiofsdSettings } from './virtiofsd.ts';
+import type { VirtiofsdSettings } from './settings.ts';
 
 /** Argument lines of the C virtiofsd that QEMU shipped until 7.2; `cache=none` is its word for `never`. */
 export function virtiofsdCArgs(settings: VirtiofsdSettings, fd: number): string[] {

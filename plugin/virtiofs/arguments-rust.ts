@@ -1,4 +1,4 @@
-import type { VirtiofsdSettings } from './virtiofsd.ts';
+import type { VirtiofsdSettings } from './settings.ts';
 
 /** Argument lines of the Rust virtiofsd. */
 export function virtiofsdRustArgs(settings: VirtiofsdSettings, fd: number): string[] {

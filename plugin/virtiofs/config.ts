@@ -1,5 +1,7 @@
-import { z } from 'zod';
-import { CACHE_MODES } from './virtiofsd.ts';
+import { z } from 'containerd-shim-virtiofs/plugin';
+
+/** Kata's cache modes: how long the guest may keep file data and names. */
+export const CACHE_MODES = ['auto', 'always', 'metadata', 'never'] as const;
 
 /** Arguments that would take the socket or the directory out of our hands. */
 const OURS = [
@@ -9,8 +11,8 @@ const OURS = [
   /(^(-o=?)?|,)(source|vhost_user_socket)=/,
 ];
 
-/** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`; its keys are Kata's where Kata has the setting. */
-export const virtiofsConfigSchema = z.strictObject({
+/** The table as it is written; its keys are Kata's where Kata has the setting. */
+const tableSchema = z.strictObject({
   virtio_fs_daemon: z
     .string()
     .refine((path) => path === '' || path.startsWith('/'), 'use an absolute path')
@@ -63,5 +65,18 @@ export const virtiofsConfigSchema = z.strictObject({
     .describe('How long virtiofsd may take to end after SIGTERM before SIGKILL follows, in milliseconds.'),
 });
 
-/** A validated {@link virtiofsConfigSchema}. */
-export type VirtiofsConfig = Readonly<z.output<typeof virtiofsConfigSchema>>;
+/** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
+export const configSchema = tableSchema.transform((table) => ({
+  daemonPath: table.virtio_fs_daemon,
+  dialect: table.virtio_fs_dialect,
+  cache: table.virtio_fs_cache,
+  queueSize: table.virtio_fs_queue_size,
+  extraArgs: table.virtio_fs_extra_args,
+  syslog: table.virtio_fs_syslog,
+  debug: table.virtio_fs_debug,
+  startTimeoutMs: table.virtio_fs_start_timeout_ms,
+  stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
+}));
+
+/** A validated {@link configSchema}. */
+export type VirtiofsConfig = Readonly<z.output<typeof configSchema>>;

@@ -1,5 +1,4 @@
-import { accessSync, constants } from 'node:fs';
-import { Code, StatusError } from 'ttrpc-ts';
+import { Code, isProgram, StatusError } from 'containerd-shim-virtiofs/plugin';
 
 /** Where distributions put virtiofsd: the Rust one first, then QEMU's of Debian 12. */
 const PLACES = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/virtiofsd'];
@@ -20,20 +19,11 @@ export function findDaemon(
       .filter(Boolean)
       .map((directory) => `${directory}/virtiofsd`),
   ];
-  const found = places.find(isExecutable);
+  const found = places.find(isProgram);
   if (found !== undefined) return found;
   throw new StatusError(
     Code.NotFound,
     `No virtiofsd in ${standard.join(', ')} or PATH: install it (Debian 13: package virtiofsd; Debian 12: qemu-system-common), ` +
       'or set "virtio_fs_daemon"',
   );
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,9 +1,6 @@
+import { abortable, Code, daemonEnvironment, DaemonError } from 'containerd-shim-virtiofs/plugin';
 import { execa } from 'execa';
 import { statSync } from 'node:fs';
-import { Code } from 'ttrpc-ts';
-import { abortable } from '../../src/async/abortable.ts';
-import { DaemonError } from '../../src/errors.ts';
-import { daemonEnvironment } from '../../src/daemon/environment.ts';
 
 /** Which virtiofsd: QEMU's former one in C, or the Rust one. Their argument lines differ. */
 export type Dialect = 'c' | 'rust';

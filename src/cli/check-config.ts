@@ -1,6 +1,6 @@
 import { readConfig } from '../config/schema.ts';
-import { loadPlugins } from '../host/plugins/plugins.ts';
-import { createSlots } from '../daemon/pool/slots.ts';
+import { loadPlugins } from '../host/plugins/call.ts';
+import { createDaemons } from '../daemon/pool/pool.ts';
 import { createLogger } from '../tracing/log.ts';
 import { describeStateDirectory } from '../share/state-directory.ts';
 
@@ -13,12 +13,8 @@ export async function checkConfig(file: string): Promise<string> {
   const config = readConfig(file);
   const log = createLogger('silent');
   const stateDir = describeStateDirectory(config.state);
-  const { provided } = await loadPlugins(config, {
-    configFile: file,
-    log,
-    stateDir,
-    daemons: createSlots(),
-  });
-  const shares = [...provided].map(([value, plugin]) => `${value} (${plugin})`);
+  await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
+  await using plugins = await loadPlugins(config, { configFile: file, log, stateDir, daemons });
+  const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
   return `${file} is valid; shares it can open: ${shares.join(', ')}\n`;
 }

@@ -1,47 +1,20 @@
-import { rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
-import { activeSpanContext, withSpan, withSpanSync } from '../tracing/span.ts';
-import type { Launcher } from './pool/launcher.ts';
-import { openOutput } from './output.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
-import { requireProgram } from './program.ts';
-import { createReadiness } from './readiness.ts';
-import { openStarter, type Starter } from './pool/starter.ts';
+import { openOutput, type Output } from './output.ts';
+import type { DaemonProcess } from './process.ts';
+import { watchReadiness, type ReadinessWatch } from './readiness.ts';
+import { reportQuit } from './report-quit.ts';
+import { spanOf } from './span-of.ts';
+import type { DaemonEnd, DaemonSpec, EndMeaning, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
 
-/** What {@link startDaemon} starts. */
-export interface DaemonOptions {
-  /** `virtiofsd`, `nydusd`, …: the source of its log lines and the first word of its spans. */
-  readonly name: string;
-  /** Absolute path of the executable. */
-  readonly command: string;
-  /** Its arguments; the listening socket is its standard input. */
-  readonly args: readonly string[];
-  /** The vhost-user socket to open for it; removed when the daemon has ended. */
-  readonly socketPath: string;
-  /** The file that takes its output. */
-  readonly outputPath: string;
-  /** Matches the line that says it waits for its VMM; absent where its output will not say. */
-  readonly waitingLine?: RegExp | undefined;
-  /** Matches the line that says a VMM has connected. */
-  readonly connectedLine?: RegExp | undefined;
-  /** How long it may take until it waits for its VMM, in milliseconds. */
-  readonly startTimeoutMs: number;
-  /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
-  readonly stopTimeoutMs: number;
-  readonly log: Logger;
-  /** Has a process ready for it. @default one is started now */
-  readonly launcher?: Launcher | undefined;
-}
-
 /** How and when a daemon ended. */
-export interface DaemonExit extends ExitStatus {
-  /** `stopped`: this process asked for it. `disconnected`: status 0, its VMM left. `failed`: anything else. */
-  readonly reason: 'stopped' | 'disconnected' | 'failed';
-  readonly lastLines: readonly string[];
-  /** How long it ran, in milliseconds. */
+export interface DaemonExit extends DaemonEnd {
+  /** `stopped`: this process asked for it. `disconnected`: its VMM left. `failed`: anything else. */
+  readonly reason: 'stopped' | EndMeaning['reason'];
+  /** How long it ran under this process's eyes, in milliseconds. */
   readonly uptimeMs: number;
 }
 
@@ -51,9 +24,13 @@ export type DaemonState = 'starting' | 'waiting' | 'connected' | 'stopping' | 'e
 /** One running daemon. Disposal stops it and waits until it is gone. */
 export interface Daemon extends AsyncDisposable {
   readonly identity: ProcessIdentity;
+  /** What it executes. */
+  readonly program: Program;
   readonly socketPath: string;
   readonly state: DaemonState;
   readonly lastLines: readonly string[];
+  /** The span that started it, for what ends later. */
+  readonly startedBy: SpanContext | undefined;
   /** Resolves when the daemon waits for its VMM; rejects with a {@link DaemonError} where it never will. */
   readonly ready: Promise<void>;
   /** Resolves exactly once, when the process is gone and its socket removed. */
@@ -62,122 +39,112 @@ export interface Daemon extends AsyncDisposable {
   stop(): Promise<DaemonExit>;
 }
 
-/**
- * Opens the daemon's socket and starts the daemon on it; clients can connect as soon as this returns.
- *
- * @throws DaemonError when the process cannot be started, StatusError when the socket cannot be opened
- */
-export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { name, log, socketPath } = options;
-  requireProgram(options.command);
-  await using undo = new AsyncDisposableStack();
-  const output = undo.use(openOutput(options.outputPath, (line) => onLine(line)));
-  const startedAt = performance.now();
-  const starter = undo.use(options.launcher?.take() ?? openStarter(dirname(socketPath)));
-  const { child, identity } = starter;
-  const { pid } = identity;
-  const inode = launch(starter, options);
-  const startedBy = activeSpanContext();
-  let state: DaemonState = 'starting';
+/** What a daemon is made of. */
+export interface DaemonParts {
+  readonly spec: DaemonSpec;
+  readonly program: Program;
+  readonly process: DaemonProcess;
+  readonly log: Logger;
+  readonly startedBy: SpanContext | undefined;
+  /** Removes the vhost-user socket. */
+  readonly removeSocket: () => void;
+}
 
-  const readiness = createReadiness(options, () => {
-    if (state === 'starting') state = 'waiting';
-  });
-  const onLine = (line: string): void => {
-    log.info({ source: name, pid }, line);
-    if (options.waitingLine?.test(line)) readiness.reached();
-    if (options.connectedLine?.test(line)) {
-      readiness.reached();
-      if (state === 'waiting') state = 'connected';
-    }
-  };
+/** The life of a daemon as a state machine over a process and its end; follows its output from now on. */
+export function superviseDaemon(parts: DaemonParts): Daemon {
+  return new SupervisedDaemon(parts);
+}
 
-  const exited = new Promise<DaemonExit>((resolve) => {
-    child.once('exit', (exitCode, signal) => {
-      // What a wrapper or a daemon left in its group would keep the share open.
-      killGroup(pid);
-      output.drain({ final: true });
-      const status = { exitCode: exitCode ?? undefined, signal: signal ?? undefined };
-      const exit = {
-        ...status,
-        reason: exitReason(state, exitCode),
-        lastLines: [...output.lastLines],
-        uptimeMs: performance.now() - startedAt,
-      };
-      state = 'exited';
-      output[Symbol.dispose]();
-      removeSocket(socketPath, inode);
-      readiness.failed(exitError(name, exit));
-      resolve(exit);
+class SupervisedDaemon implements Daemon {
+  readonly identity: ProcessIdentity;
+  readonly program: Program;
+  readonly socketPath: string;
+  readonly startedBy: SpanContext | undefined;
+  readonly exited: Promise<DaemonExit>;
+  readonly #parts: DaemonParts;
+  readonly #output: Output;
+  readonly #readiness: ReadinessWatch;
+  readonly #startedAt = performance.now();
+  #state: DaemonState = 'starting';
+
+  constructor(parts: DaemonParts) {
+    const { spec, process, program } = parts;
+    this.#parts = parts;
+    this.identity = process.identity;
+    this.program = program;
+    this.socketPath = spec.socketPath;
+    this.startedBy = parts.startedBy;
+    this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line));
+    this.#readiness = watchReadiness(spec, () => {
+      if (this.#state === 'starting') this.#state = 'waiting';
     });
-  });
-  undo.move();
+    this.exited = process.ended.then((status) => this.#onEnd(status));
+  }
 
-  const stop = async (): Promise<DaemonExit> => {
-    if (state !== 'exited' && state !== 'stopping') {
-      state = 'stopping';
-      const attributes = { 'process.pid': pid };
-      await withSpan(
-        `${name}.stop`,
-        attributes,
-        () =>
-          withSpan(`${name}.kill`, attributes, () =>
-            terminate(identity, { timeoutMs: options.stopTimeoutMs, exited, log }),
-          ),
-        { startedBy },
-      );
+  get state(): DaemonState {
+    return this.#state;
+  }
+
+  get lastLines(): readonly string[] {
+    return this.#output.lastLines;
+  }
+
+  get ready(): Promise<void> {
+    return this.#readiness.promise;
+  }
+
+  async stop(): Promise<DaemonExit> {
+    if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
+    this.#state = 'stopping';
+    const { spec, log } = this.#parts;
+    const attributes = { 'process.pid': this.identity.pid };
+    const kill = (): Promise<void> =>
+      terminate(this.identity, { timeoutMs: spec.stopTimeoutMs, exited: this.exited, log });
+    await spanOf(spec, 'stop', attributes, () => spanOf(spec, 'kill', attributes, kill), {
+      startedBy: this.startedBy,
+    });
+    return this.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #onLine(line: string): void {
+    const { spec, log } = this.#parts;
+    log.info({ source: spec.name, pid: this.identity.pid }, line);
+    this.#readiness.onLine(line);
+    if (!spec.connectedLine?.test(line)) return;
+    this.#readiness.reached();
+    if (this.#state === 'waiting') this.#state = 'connected';
+  }
+
+  #onEnd(status: ExitStatus): DaemonExit {
+    const { spec, log, removeSocket } = this.#parts;
+    this.#output.drain({ final: true });
+    const end = { ...status, lastLines: [...this.#output.lastLines] };
+    const meaning = (spec.explainEnd ?? explainEnd)(end);
+    const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
+    const exit: DaemonExit = { ...end, reason, uptimeMs: performance.now() - this.#startedAt };
+    this.#state = 'exited';
+    this.#output[Symbol.dispose]();
+    try {
+      removeSocket();
+    } catch (error) {
+      log.error({ path: spec.socketPath, err: error }, 'Cannot remove the socket of a daemon that has ended');
     }
-    return exited;
-  };
-
-  return {
-    identity,
-    socketPath,
-    ready: readiness.promise,
-    exited,
-    get state() {
-      return state;
-    },
-    get lastLines() {
-      return output.lastLines;
-    },
-    stop,
-    async [Symbol.asyncDispose]() {
-      await stop();
-    },
-  };
+    this.#readiness.failed(exitError(spec.name, exit, meaning.words));
+    void reportQuit(exit, { spec, log, startedBy: this.startedBy, pid: this.identity.pid });
+    return exit;
+  }
 }
 
-/** A starter becomes the daemon; where that fails half-way, its process is gone and its socket too. */
-function launch(starter: Starter, { name, command, args, socketPath, outputPath }: DaemonOptions): number {
-  const inode = withSpanSync(`${name}.socket.listen`, { [`${name}.socket_path`]: socketPath }, () =>
-    starter.publish(socketPath),
-  );
-  const attributes = { 'process.executable.path': command, 'process.pid': starter.identity.pid };
-  withSpanSync(`${name}.spawn`, attributes, () => starter.become({ command, args, outputPath }));
-  return inode;
-}
+const explainEnd = ({ exitCode, lastLines }: DaemonEnd): EndMeaning => ({
+  reason: exitCode === 0 ? 'disconnected' : 'failed',
+  words: lastLines.at(-1),
+});
 
-/** Called while the leader runs or in the very turn in which its exit is seen: nobody else has its number by then. */
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {} // nobody is left
-}
-
-/** Removes the socket unless another daemon's has taken its place. */
-function removeSocket(path: string, inode: number): void {
-  if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true });
-}
-
-function exitReason(state: DaemonState, exitCode: number | null): DaemonExit['reason'] {
-  if (state === 'stopping') return 'stopped';
-  return exitCode === 0 ? 'disconnected' : 'failed';
-}
-
-/** The error for a daemon that ended: its status and the last thing it said. */
-function exitError(name: string, exit: DaemonExit): DaemonError {
-  const words = exit.lastLines.at(-1);
+function exitError(name: string, exit: DaemonExit, words: string | undefined): DaemonError {
   return new DaemonError(`${name} ${describeExit(exit)}${words ? `: ${words}` : ''}`, {
     exit: { exitCode: exit.exitCode, signal: exit.signal },
     lastLines: exit.lastLines,

@@ -1,27 +1,31 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Code } from 'ttrpc-ts';
 import { DaemonError } from '../errors.ts';
+import type { DaemonSpec, Readiness } from './spec.ts';
 
-/** How long a daemon that will not say when it waits must have lived to count as waiting, in milliseconds. */
-const SETTLE_MS = 50;
+/** How long after an answer that was no the next question comes, in milliseconds. */
+const PROBE_MS = 20;
 
-/** Settles once: reached, failed, or timed out. */
-export interface Readiness {
+/** Whether a daemon waits for its VMM; settles once: reached, failed, or timed out. */
+export interface ReadinessWatch {
   readonly promise: Promise<void>;
+  /** Looks for the line that says so. */
+  onLine(line: string): void;
   reached(): void;
   failed(error: Error): void;
 }
 
-/** A daemon's readiness; its timer ends with the promise and never keeps the process alive. */
-export function createReadiness(
-  options: { name: string; waitingLine?: RegExp | undefined; startTimeoutMs: number },
-  onReached: () => void,
-): Readiness {
+/** Watches for a daemon's readiness. What waits here never keeps the process alive. */
+export function watchReadiness(spec: DaemonSpec, onReached: () => void): ReadinessWatch {
+  const { ready } = spec;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const settled = new AbortController();
   // Whoever opened the share may never ask; an exit is reported through `exited` as well.
   promise.catch(() => {});
 
   const settle = (act: () => void): void => {
-    clearTimeout(timer);
+    if (settled.signal.aborted) return;
+    settled.abort();
     act();
   };
   const reached = (): void =>
@@ -30,16 +34,41 @@ export function createReadiness(
       resolve();
     });
   const failed = (error: Error): void => settle(() => reject(error));
-  const timer = options.waitingLine
-    ? setTimeout(() => failed(timeoutError(options)), options.startTimeoutMs)
-    : setTimeout(reached, SETTLE_MS);
-  timer.unref();
-  return { promise, reached, failed };
+
+  if ('settleMs' in ready) after(ready.settleMs, settled.signal, reached);
+  else after(spec.startTimeoutMs, settled.signal, () => failed(timeoutError(spec, ready)));
+  if ('probe' in ready) void ask(ready.probe, settled.signal).then(reached, failed);
+  return {
+    promise,
+    onLine: (line) => {
+      if ('line' in ready && ready.line.test(line)) reached();
+    },
+    reached,
+    failed,
+  };
 }
 
-function timeoutError({ name, startTimeoutMs }: { name: string; startTimeoutMs: number }): DaemonError {
-  return new DaemonError(
-    `${name} did not say within ${startTimeoutMs} ms that it waits for its VMM: see its output, or raise virtio_fs_start_timeout_ms`,
-    { code: Code.DeadlineExceeded },
-  );
+function after(ms: number, signal: AbortSignal, act: () => void): void {
+  const timer = setTimeout(act, ms).unref();
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+}
+
+/** Asks until the answer is yes. A question that hangs is given up with the start. */
+async function ask(
+  probe: (options: { signal: AbortSignal }) => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<void> {
+  // oxlint-disable-next-line no-await-in-loop -- a poll
+  while (!(await probe({ signal }))) await delay(PROBE_MS, undefined, { signal, ref: false });
+}
+
+function timeoutError(
+  { name, startTimeoutMs, startTimeoutRemedy }: DaemonSpec,
+  ready: Readiness,
+): DaemonError {
+  const what = 'line' in ready ? 'did not say' : 'did not answer';
+  const remedy = ['see its output', startTimeoutRemedy].filter(Boolean).join(', or ');
+  return new DaemonError(`${name} ${what} within ${startTimeoutMs} ms that it waits for its VMM: ${remedy}`, {
+    code: Code.DeadlineExceeded,
+  });
 }

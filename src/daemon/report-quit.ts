@@ -1,8 +1,8 @@
-import type { Attributes, SpanContext } from '@opentelemetry/api';
+import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError } from '../errors.ts';
-import { withSpan } from '../tracing/span.ts';
 import type { DaemonExit } from './daemon.ts';
+import { spanOf } from './span-of.ts';
 
 /**
  * Logs a daemon's end, and traces it as `<name>.quit`: a trace of its own, because it may come days after the start,
@@ -10,12 +10,13 @@ import type { DaemonExit } from './daemon.ts';
  */
 export async function reportQuit(
   exit: DaemonExit,
-  daemon: { name: string; log: Logger; startedBy: SpanContext; attributes: Attributes },
+  daemon: { spec: { name: string }; pid: number; log: Logger; startedBy: SpanContext | undefined },
 ): Promise<void> {
-  const { name, log, startedBy } = daemon;
+  const { spec, pid, log, startedBy } = daemon;
   const { exitCode, signal, reason, uptimeMs, lastLines } = exit;
+  const { name } = spec;
   const attributes = {
-    ...daemon.attributes,
+    'process.pid': pid,
     ...(exitCode === undefined ? {} : { 'process.exit.code': exitCode }),
     ...(signal === undefined ? {} : { [`${name}.exit.signal`]: signal }),
     [`${name}.uptime_ms`]: uptimeMs,
@@ -23,17 +24,14 @@ export async function reportQuit(
     [`${name}.quit.expected`]: reason !== 'failed',
   };
   const text = `${name} ${describeExit(exit)}`;
-  await withSpan(
-    `${name}.quit`,
-    attributes,
-    () => {
-      if (reason !== 'failed') {
-        log.info({ ...daemon.attributes, exitCode, signal, reason }, text);
-        return Promise.resolve();
-      }
-      log.error({ ...daemon.attributes, exitCode, signal, reason, lastLines }, text);
-      return Promise.reject(new DaemonError(text, { exit: { exitCode, signal }, lastLines }));
-    },
-    { root: true, startedBy },
-  ).catch(() => {});
+  const report = (): Promise<void> => {
+    const fields = { 'process.pid': pid, exitCode, signal, reason };
+    if (reason !== 'failed') {
+      log.info(fields, text);
+      return Promise.resolve();
+    }
+    log.error({ ...fields, lastLines }, text);
+    return Promise.reject(new DaemonError(text, { exit: { exitCode, signal }, lastLines }));
+  };
+  await spanOf(spec, 'quit', attributes, report, { root: true, startedBy }).catch(() => {});
 }

@@ -56,6 +56,12 @@ export function requireShortPath(path: string): void {
   );
 }
 
+/** Removes a daemon's socket, unless another daemon's has taken its place since its inode was learned. */
+export function removeSocket(path: string, inode: number | undefined): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isSocket() && (inode === undefined || found.ino === inode)) rmSync(path, { force: true });
+}
+
 function listen(path: string): Server {
   const server = createServer();
   // Node reports a failed bind later, as an event; descriptorOf() has already thrown by then.

@@ -1,17 +1,15 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { parseConfig, readConfig, type Config, type ConfigInput } from '../config/schema.ts';
-import { createLauncher } from '../daemon/pool/launcher.ts';
-import { createLogger } from '../tracing/log.ts';
-import type { Share } from '../share/contract.ts';
-import { openStateDirectory } from '../share/state-directory.ts';
-import { startTracing } from '../tracing/export.ts';
+import { createDaemons } from '../daemon/pool/pool.ts';
 import { lockFile } from '../proc/flock.ts';
-import { createProfileCache, loadProfile, type Profile } from './profile.ts';
-import type { ShareSpec } from './sandbox.ts';
+import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
+import { startTracing } from '../tracing/export.ts';
+import { createLogger } from '../tracing/log.ts';
+import { carryOutDeletions } from './deletions.ts';
+import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
+import { createProfiles, loadProfile, type Profile } from './profile.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
-import { createSlots } from '../daemon/pool/slots.ts';
 
 /** How a host is opened. */
 export interface HostOptions {
@@ -29,6 +27,7 @@ export interface HostOptions {
 export interface Host extends AsyncDisposable {
   readonly config: Config;
   readonly log: Logger;
+  readonly stateDir: StateDirectory;
   /** The host's own plugins, providers and shares. */
   readonly profile: Profile;
   /**
@@ -39,11 +38,11 @@ export interface Host extends AsyncDisposable {
    */
   profileOf(file: string): Promise<Profile>;
   readonly sandboxes: Sandboxes;
-  /** Creates a sandbox of one share, for library users: closing the share deletes the sandbox. */
-  openShare(
-    request: ShareSpec & { sandboxId: string; namespace?: string },
-    options?: { signal?: AbortSignal },
-  ): Promise<Share>;
+  /**
+   * Opens a share for library users. It joins the sandbox of that id; where there is none, it makes one, which is
+   * deleted with the last of its shares.
+   */
+  readonly openShare: OpenLibraryShare;
   /**
    * Ends the host but none of its shares: cancels what is being created, sends the last spans and gives up the lock.
    * The daemons are still this process's children; `process.exit()` ends it without them.
@@ -64,26 +63,24 @@ export async function openHost(options: HostOptions): Promise<Host> {
 
   await using stack = new AsyncDisposableStack();
   const stateDir = openStateDirectory(config.state);
-  stack.use(await lockFile(join(config.state, 'host.lock')));
+  stack.use(await lockFile(stateDir.host.lock));
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
-  const launcher = stack.use(createLauncher(stateDir.socketDirectory));
-  const surroundings = { log, stateDir, daemons: createSlots(launcher) };
-  const profile = await loadProfile(config, { ...surroundings, configFile });
+  const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
+  const pluginHost = { log, stateDir, daemons };
+  const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
+  const profiles = stack.use(createProfiles(pluginHost));
   const sandboxes = createSandboxes({ profile, stateDir, log, onQuit: options.onQuit });
+  stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   const own = stack.move();
 
   return {
     config,
     log,
+    stateDir,
     profile,
-    profileOf: createProfileCache(surroundings),
+    profileOf: (file) => profiles.load(file),
     sandboxes,
-    async openShare({ sandboxId, namespace = 'default', ...spec }, { signal } = {}) {
-      const request = { namespace, sandboxId, owner: 'library', contents: { shares: [spec] } } as const;
-      const { shares } = await sandboxes.create(request, { signal });
-      const [share] = shares as [Share];
-      return { ...share, [Symbol.asyncDispose]: () => sandboxes.delete(namespace, sandboxId) };
-    },
+    openShare: createLibraryShares(sandboxes),
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();

@@ -1,30 +1,21 @@
 import { constants } from 'node:os';
+import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
-import type { MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { messageOf } from '../errors.ts';
-import { once } from '../async/single-flight.ts';
+import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
+import type { StateDirectory } from '../share/state-directory.ts';
 import type { Profile } from './profile.ts';
+import { openSandboxShare, type SandboxShare } from './sandbox-share.ts';
+import type { ShareSpec } from './share-spec.ts';
 
-/** One share of a sandbox, as its creator names it. */
-export type ShareSpec = Pick<ShareRequest, 'tag'> &
-  Partial<Pick<ShareRequest, 'source' | 'readOnly' | 'sharedFs'>>;
-
-/** What is in a sandbox. */
-export interface SandboxContents {
-  readonly shares: readonly ShareSpec[];
-  /** @default the host's own configuration */
-  readonly profile?: Profile | undefined;
-}
-
-/** What makes a sandbox. */
-export interface SandboxRequest {
+/** Who a sandbox is, and who wants it. */
+export interface SandboxIdentity {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly owner: ShareOwner;
-  /** A function is called when the sandbox's id is taken, so that a deletion that overtakes it finds the sandbox. */
-  readonly contents: SandboxContents | (() => Promise<SandboxContents>);
 }
 
 /** Why a sandbox ended. */
@@ -41,96 +32,204 @@ export interface Sandbox extends AsyncDisposable {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly createdAt: Date;
+  /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
+  /**
+   * Adds a share.
+   *
+   * @throws StatusError AlreadyExists for a tag in use, FailedPrecondition where the sandbox has ended; what the
+   *   plugin's hook throws
+   */
+  openShare(spec: ShareSpec, options?: CallOptions): Promise<Share>;
+  /** Closes a share and takes it out. @throws StatusError NotFound for an unknown tag */
+  closeShare(tag: string): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
-  mount(tag: string, request: MountRequest): Promise<void>;
+  mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
-  unmount(tag: string, mountpoint: string): Promise<void>;
+  unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<void>;
   /** Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. */
   readonly ended: Promise<SandboxExit>;
   /** How it ended, once it has. */
   readonly exit: SandboxExit | undefined;
 }
 
+/** What a sandbox gets from its host. */
+export interface SandboxParts {
+  readonly profile: Profile;
+  readonly stateDir: StateDirectory;
+  /** Called when a daemon has ended, whoever ended it. */
+  readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
+}
+
+/** Creates a sandbox without shares. */
+export const createSandbox = (identity: SandboxIdentity, parts: SandboxParts): Sandbox =>
+  new GrowingSandbox(identity, parts);
+
 /**
- * Opens the shares of a sandbox through the plugins' `sandbox.create` hooks, all at once. When one fails or `signal`
- * aborts, those that were opened are closed again and the first failure is thrown.
+ * Creates a sandbox and opens these shares, all at once. When one fails or `signal` aborts, those that were opened are
+ * closed again and the first failure is thrown.
  */
 export async function openSandbox(
-  request: SandboxRequest & SandboxContents,
-  { profile, log, signal }: { profile: Profile; log: Logger; signal?: AbortSignal | undefined },
+  identity: SandboxIdentity,
+  shares: readonly ShareSpec[],
+  { log, signal, ...parts }: SandboxParts & CallOptions & { log: Logger },
 ): Promise<Sandbox> {
-  const { namespace, sandboxId, owner } = request;
-  const { plugins, sharedFs } = profile;
-  const opened: Share[] = [];
-  let exit: SandboxExit | undefined;
-  const { promise: ended, resolve } = Promise.withResolvers<SandboxExit>();
-  const end = (outcome: Omit<SandboxExit, 'exitedAt'>): void => {
-    exit ??= { ...outcome, exitedAt: new Date() };
-    resolve(exit);
-  };
-
-  const close = async (): Promise<void> => {
-    const results = await Promise.allSettled(
-      opened.map((share) => plugins.call('sandbox.delete', share.sharedFs, { share })),
-    );
-    end({ exitStatus: 0 });
-    const failures = results
-      .filter((result) => result.status === 'rejected')
-      .map(({ reason }) => reason as unknown);
-    if (failures.length > 0)
-      throw failures.length === 1
-        ? failures[0]
-        : new AggregateError(failures, failures.map(messageOf).join('; '));
-  };
-
-  const results = await Promise.allSettled(
-    request.shares.map(async (spec) => {
-      const kind = spec.sharedFs ?? sharedFs;
-      const share = await plugins.call('sandbox.create', kind, {
-        share: { namespace, sandboxId, owner, readOnly: false, ...spec, sharedFs: kind },
-        signal,
-      });
-      opened.push(share);
-      return share;
-    }),
-  );
+  requireUniqueTags(shares);
+  const sandbox = createSandbox(identity, parts);
+  const results = await Promise.allSettled(shares.map((spec) => sandbox.openShare(spec, { signal })));
   const failure = results.find((result) => result.status === 'rejected');
-  if (failure || signal?.aborted) {
-    await close().catch((error: unknown) =>
-      log.error({ sandbox: sandboxId, err: error }, 'Cannot undo a failed create'),
-    );
-    throw failure ? failure.reason : signal?.reason;
+  if (!failure && !signal?.aborted) return sandbox;
+  await Promise.resolve(sandbox[Symbol.asyncDispose]()).catch((error: unknown) =>
+    log.error({ sandbox: identity.sandboxId, err: error }, 'Cannot undo a failed create'),
+  );
+  throw failure ? failure.reason : signal?.reason;
+}
+
+class GrowingSandbox implements Sandbox {
+  readonly namespace: string;
+  readonly sandboxId: string;
+  readonly createdAt = new Date();
+  readonly ended: Promise<SandboxExit>;
+  readonly #owner: ShareOwner;
+  readonly #parts: SandboxParts;
+  readonly #shares = new Map<string, SandboxShare>();
+  readonly #resolveEnded: (exit: SandboxExit) => void;
+  readonly #close: () => Promise<void>;
+  #isClosing = false;
+  #exit: SandboxExit | undefined;
+
+  constructor({ namespace, sandboxId, owner }: SandboxIdentity, parts: SandboxParts) {
+    this.namespace = namespace;
+    this.sandboxId = sandboxId;
+    this.#owner = owner;
+    this.#parts = parts;
+    const { promise, resolve } = Promise.withResolvers<SandboxExit>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
+    this.#close = singleFlight(() => this.#closeAll());
   }
 
-  const shares = results.map((result) => (result as PromiseFulfilledResult<Share>).value);
-  const left = new Set(shares);
-  for (const share of shares) {
-    void share.closed.then((daemon) => {
-      left.delete(share);
-      if (daemon.reason === 'failed')
-        end({ exitStatus: statusOf(daemon), failed: { tag: share.tag, exit: daemon } });
-      else if (left.size === 0) end({ exitStatus: 0 });
-    });
+  get shares(): readonly Share[] {
+    return [...this.#shares.values()].flatMap(({ share }) => share ?? []);
   }
-  const callMount = async (hook: 'mount' | 'unmount', tag: string, mount: MountRequest): Promise<void> => {
-    const share = shares.find((candidate) => candidate.tag === tag);
-    if (!share) throw new StatusError(Code.NotFound, `Sandbox "${sandboxId}" has no share "${tag}"`);
-    await plugins.call(hook, share.sharedFs, { ...mount, share });
-  };
-  return {
-    namespace,
-    sandboxId,
-    createdAt: new Date(),
-    shares,
-    mount: (tag, mount) => callMount('mount', tag, mount),
-    unmount: (tag, mountpoint) => callMount('unmount', tag, { source: '', mountpoint }),
-    ended,
-    get exit() {
-      return exit;
-    },
-    [Symbol.asyncDispose]: once(close),
-  };
+
+  get exit(): SandboxExit | undefined {
+    return this.#exit;
+  }
+
+  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<Share> {
+    const { profile } = this.#parts;
+    const request = this.#requestOf(spec);
+    const { tag } = request;
+    if (this.#isClosing || this.#exit)
+      throw new StatusError(
+        Code.FailedPrecondition,
+        `Sandbox "${this.sandboxId}" has ended: create it again`,
+      );
+    if (this.#shares.has(tag)) {
+      const message = `Sandbox "${this.sandboxId}" already has a share "${tag}": close it first`;
+      throw new StatusError(Code.AlreadyExists, message);
+    }
+    const entry = openSandboxShare({
+      request,
+      plugins: profile.plugins,
+      signal,
+      onRemoved: () => {
+        if (this.#shares.get(tag) === entry) this.#shares.delete(tag);
+        this.#endIfLeft();
+      },
+      onClosed: (share, exit) => this.#onClosed(share, exit),
+    });
+    this.#shares.set(tag, entry);
+    return entry.opening;
+  }
+
+  async closeShare(tag: string): Promise<void> {
+    await this.#find(tag).close();
+  }
+
+  async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<void> {
+    const { sharedFs, plugins: share } = this.#findOpen(tag);
+    await this.#parts.profile.plugins.call('mount', sharedFs, share, request, options);
+  }
+
+  async unmount(tag: string, mountpoint: string, options: CallOptions = {}): Promise<void> {
+    const { sharedFs, plugins: share } = this.#findOpen(tag);
+    await this.#parts.profile.plugins.call('unmount', sharedFs, share, mountpoint, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+
+  async #closeAll(): Promise<void> {
+    this.#isClosing = true;
+    const results = await Promise.allSettled([...this.#shares.values()].map((share) => share.close()));
+    this.#end({ exitStatus: 0 });
+    const failures = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    );
+    if (failures.length === 0) return;
+    throw failures.length === 1
+      ? failures[0]
+      : new AggregateError(failures, failures.map(messageOf).join('; '));
+  }
+
+  #requestOf({
+    tag,
+    source,
+    readOnly = false,
+    sharedFs = this.#parts.profile.sharedFs,
+  }: ShareSpec): ShareRequest {
+    const { namespace, sandboxId } = this;
+    // Refuses names that are no names before any plugin makes paths of them.
+    this.#parts.stateDir.share(namespace, sandboxId, tag);
+    if (source && !isAbsolute(source)) {
+      const message = `Share "${tag}" has a relative source "${source}": use an absolute path`;
+      throw new StatusError(Code.InvalidArgument, message);
+    }
+    const profile = this.#parts.profile.name;
+    return { namespace, sandboxId, owner: this.#owner, tag, source, readOnly, sharedFs, profile };
+  }
+
+  #find(tag: string): SandboxShare {
+    const found = this.#shares.get(tag);
+    if (found) return found;
+    throw new StatusError(Code.NotFound, `Sandbox "${this.sandboxId}" has no share "${tag}"`);
+  }
+
+  #findOpen(tag: string): { sharedFs: string; plugins: Share } {
+    const { sharedFs, plugins } = this.#find(tag);
+    if (plugins) return { sharedFs, plugins };
+    throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
+  }
+
+  #onClosed(share: Share, exit: DaemonExit): void {
+    if (exit.reason === 'failed') this.#end({ exitStatus: statusOf(exit), failed: { tag: share.tag, exit } });
+    this.#endIfLeft();
+    this.#parts.onShareClosed(this, share, exit);
+  }
+
+  /** Ends when the VMM has left all shares that are there. */
+  #endIfLeft(): void {
+    const exits = [...this.#shares.values()].map(({ exit }) => exit?.reason);
+    if (exits.length > 0 && exits.every((reason) => reason === 'disconnected')) this.#end({ exitStatus: 0 });
+  }
+
+  #end(outcome: Omit<SandboxExit, 'exitedAt'>): void {
+    this.#exit ??= { ...outcome, exitedAt: new Date() };
+    this.#resolveEnded(this.#exit);
+  }
+}
+
+function requireUniqueTags(shares: readonly ShareSpec[]): void {
+  const tags = shares.map(({ tag }) => tag);
+  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
+  if (twice === undefined) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `Tag "${twice}" is used twice: give each share a tag of its own`,
+  );
 }
 
 /** A shell's convention: 128 and the signal's number; 255 where nothing is known. */

@@ -1,13 +1,27 @@
 import { existsSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
-import type { Share } from '../share/contract.ts';
+import type { CallOptions, Share } from '../share/contract.ts';
+import { reapSandbox } from '../share/reap.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
 import type { Profile } from './profile.ts';
-import { openSandbox, type Sandbox, type SandboxRequest, type ShareSpec } from './sandbox.ts';
+import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
+import type { ShareSpec } from './share-spec.ts';
+
+/** What is in a sandbox at its creation. */
+export interface SandboxContents {
+  readonly shares: readonly ShareSpec[];
+  /** @default the host's own configuration */
+  readonly profile?: Profile | undefined;
+}
+
+/** What makes a sandbox. */
+export interface SandboxRequest extends SandboxIdentity {
+  /** A function is called when the sandbox's id is taken, so that a deletion that overtakes it finds the sandbox. */
+  readonly contents: SandboxContents | (() => Promise<SandboxContents>);
+}
 
 /** A daemon that ended without being asked to. */
 export interface Quit {
@@ -19,17 +33,29 @@ export interface Quit {
 /** The sandboxes of a host, one at most of each namespace and id. Disposal closes them all. */
 export interface Sandboxes extends AsyncDisposable {
   /** @throws StatusError AlreadyExists; what a plugin's hook throws */
-  create(request: SandboxRequest, options?: { signal?: AbortSignal | undefined }): Promise<Sandbox>;
+  create(request: SandboxRequest, options?: CallOptions): Promise<Sandbox>;
   /** @throws StatusError NotFound */
   get(namespace: string, sandboxId: string): Sandbox;
+  /** The sandbox, once its creation is done; undefined where there is none. */
+  find(namespace: string, sandboxId: string): Promise<Sandbox> | undefined;
   /** Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. */
   delete(namespace: string, sandboxId: string): Promise<void>;
+  /** {@link delete}, and ends what a dead host left of it. */
+  purge(namespace: string, sandboxId: string): Promise<void>;
   /** How many there are, those that are being created included. */
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
   /** Refuses further ones and cancels those in creation; those whose creation is done stay alive. */
   detach(): Promise<void>;
+}
+
+/** What a host's table of sandboxes needs. */
+export interface SandboxesParts {
+  readonly profile: Profile;
+  readonly stateDir: StateDirectory;
+  readonly log: Logger;
+  readonly onQuit: ((quit: Quit) => void) | undefined;
 }
 
 interface Entry {
@@ -42,134 +68,126 @@ interface Entry {
 }
 
 /** Creates the table of a host's sandboxes. */
-export function createSandboxes(parts: {
-  profile: Profile;
-  stateDir: StateDirectory;
-  log: Logger;
-  onQuit: ((quit: Quit) => void) | undefined;
-}): Sandboxes {
-  const { stateDir, log, onQuit } = parts;
-  const entries = new Map<string, Entry>();
-  let isClosed = false;
+export const createSandboxes = (parts: SandboxesParts): Sandboxes => new SandboxTable(parts);
 
-  const create: Sandboxes['create'] = async (request, { signal } = {}) => {
-    if (isClosed)
-      throw new StatusError(Code.Unavailable, 'The host is ending: create the sandbox on the next one');
+class SandboxTable implements Sandboxes {
+  readonly #parts: SandboxesParts;
+  readonly #entries = new Map<string, Entry>();
+  #isClosed = false;
+
+  constructor(parts: SandboxesParts) {
+    this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  async create(request: SandboxRequest, { signal }: CallOptions = {}): Promise<Sandbox> {
     const { namespace, sandboxId } = request;
+    const { stateDir } = this.#parts;
     const key = stateDir.sandboxDirectory(namespace, sandboxId);
-    const former = entries.get(key);
-    if (wasDeletedOnDisk(former, key) || wasAbandoned(former)) await remove(namespace, sandboxId);
-    if (entries.has(key)) {
+    if (existsSync(stateDir.deletion(namespace, sandboxId))) await this.purge(namespace, sandboxId);
+    if (wasAbandoned(this.#entries.get(key))) await this.delete(namespace, sandboxId);
+    if (this.#isClosed)
+      throw new StatusError(Code.Unavailable, 'The host is ending: create the sandbox on the next one');
+    if (this.#entries.has(key))
       throw new StatusError(Code.AlreadyExists, `Sandbox "${sandboxId}" exists: delete it first`);
-    }
     const cancel = new AbortController();
     const both = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
-    const creation = withAttributes(attributesOf(request), async () => {
-      const { contents } = request;
-      const { shares, profile } = typeof contents === 'function' ? await contents() : contents;
-      for (const share of shares) checkShare(stateDir, request, share);
-      both.throwIfAborted();
-      return openSandbox({ ...request, shares }, { profile: profile ?? parts.profile, log, signal: both });
-    });
+    const creation = withAttributes(attributesOf(request), () => this.#open(request, both));
     const entry: Entry = { request, creation, cancel, signal: both };
-    entries.set(key, entry);
+    this.#entries.set(key, entry);
     try {
       entry.sandbox = await creation;
+      return entry.sandbox;
     } catch (error) {
-      entries.delete(key);
+      this.#entries.delete(key);
       throw error;
     }
-    watch(entry.sandbox, (quit) => {
-      try {
-        onQuit?.(quit);
-      } catch (error) {
-        log.error({ sandbox: sandboxId, err: error }, 'The quit callback failed');
-      }
-      if (!wasDeletedOnDisk(entry, key)) return;
-      log.info({ sandbox: sandboxId }, 'The sandbox was deleted behind our back; forgetting it');
-      void remove(namespace, sandboxId).catch(() => {});
-    });
-    return entry.sandbox;
-  };
+  }
 
-  const remove: Sandboxes['delete'] = async (namespace, sandboxId) => {
-    const key = stateDir.sandboxDirectory(namespace, sandboxId);
-    const entry = entries.get(key);
+  get(namespace: string, sandboxId: string): Sandbox {
+    const sandbox = this.#entry(namespace, sandboxId)?.sandbox;
+    if (sandbox) return sandbox;
+    throw new StatusError(Code.NotFound, `No sandbox "${sandboxId}" in namespace "${namespace}"`);
+  }
+
+  find(namespace: string, sandboxId: string): Promise<Sandbox> | undefined {
+    return this.#entry(namespace, sandboxId)?.creation;
+  }
+
+  async delete(namespace: string, sandboxId: string): Promise<void> {
+    const entry = this.#entry(namespace, sandboxId);
     if (!entry) return;
     entry.cancel.abort(
       new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
     );
     const sandbox = await entry.creation.catch(() => undefined);
     await withAttributes(attributesOf(entry.request), async () => sandbox?.[Symbol.asyncDispose]());
-    if (entries.get(key) === entry) entries.delete(key);
-  };
+    const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
+  }
 
-  return {
-    create,
-    delete: remove,
-    get(namespace, sandboxId) {
-      const sandbox = entries.get(stateDir.sandboxDirectory(namespace, sandboxId))?.sandbox;
-      if (sandbox) return sandbox;
-      throw new StatusError(Code.NotFound, `No sandbox "${sandboxId}" in namespace "${namespace}"`);
-    },
-    get size() {
-      return entries.size;
-    },
-    list: () => [...entries.values()].flatMap(({ sandbox }) => sandbox ?? []),
-    async detach() {
-      isClosed = true;
-      const unfinished = [...entries.values()].filter(({ sandbox }) => !sandbox);
-      for (const { cancel } of unfinished)
-        cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
-      await Promise.allSettled(unfinished.map(({ creation }) => creation));
-    },
-    async [Symbol.asyncDispose]() {
-      isClosed = true;
-      const requests = [...entries.values()].map(({ request }) => request);
-      const results = await Promise.allSettled(
-        requests.map(({ namespace, sandboxId }) => remove(namespace, sandboxId)),
-      );
-      for (const result of results) {
-        if (result.status === 'rejected')
-          log.error({ err: result.reason as unknown }, 'Cannot close a sandbox');
-      }
-    },
-  };
+  async purge(namespace: string, sandboxId: string): Promise<void> {
+    await this.delete(namespace, sandboxId);
+    const directory = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
+    if (existsSync(directory)) await reapSandbox(directory, this.#parts);
+  }
+
+  list(): readonly Sandbox[] {
+    return [...this.#entries.values()].flatMap(({ sandbox }) => sandbox ?? []);
+  }
+
+  async detach(): Promise<void> {
+    this.#isClosed = true;
+    const unfinished = [...this.#entries.values()].filter(({ sandbox }) => !sandbox);
+    for (const { cancel } of unfinished)
+      cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
+    await Promise.allSettled(unfinished.map(({ creation }) => creation));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    const requests = [...this.#entries.values()].map(({ request }) => request);
+    const results = await Promise.allSettled(
+      requests.map(({ namespace, sandboxId }) => this.delete(namespace, sandboxId)),
+    );
+    for (const result of results) {
+      if (result.status === 'rejected')
+        this.#parts.log.error({ err: result.reason as unknown }, 'Cannot close a sandbox');
+    }
+  }
+
+  async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
+    const { contents } = request;
+    const { stateDir, log } = this.#parts;
+    const { shares, profile = this.#parts.profile } =
+      typeof contents === 'function' ? await contents() : contents;
+    signal.throwIfAborted();
+    const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
+    return openSandbox(request, shares, { profile, stateDir, log, signal, onShareClosed });
+  }
+
+  #entry(namespace: string, sandboxId: string): Entry | undefined {
+    return this.#entries.get(this.#parts.stateDir.sandboxDirectory(namespace, sandboxId));
+  }
+
+  #onShareClosed(sandbox: Sandbox, share: Share, exit: DaemonExit): void {
+    if (exit.reason === 'stopped') return;
+    try {
+      this.#parts.onQuit?.({ sandbox, share, exit });
+    } catch (error) {
+      this.#parts.log.error({ sandbox: sandbox.sandboxId, err: error }, 'The quit callback failed');
+    }
+  }
 }
-
-/** The shim's `delete` ends a sandbox by its records alone, whether its host lives or not, and says so first. */
-const wasDeletedOnDisk = (entry: Entry | undefined, directory: string): boolean =>
-  entry?.sandbox !== undefined &&
-  entry.sandbox.shares.length > 0 &&
-  (!existsSync(directory) || existsSync(join(directory, 'deleted')));
 
 /** Nobody waits for its creation any more; what was made of it is being closed. */
 const wasAbandoned = (entry: Entry | undefined): boolean =>
   entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
-/** Refuses names that are no names before any plugin makes paths of them. */
-function checkShare(
-  stateDir: StateDirectory,
-  { namespace, sandboxId }: SandboxRequest,
-  { tag, source }: ShareSpec,
-): void {
-  stateDir.shareDirectory(namespace, sandboxId, tag);
-  if (!source || isAbsolute(source)) return;
-  throw new StatusError(
-    Code.InvalidArgument,
-    `Share "${tag}" has a relative source "${source}": use an absolute path`,
-  );
-}
-
-const attributesOf = ({ namespace, sandboxId }: SandboxRequest): Record<string, string> => ({
+const attributesOf = ({ namespace, sandboxId }: SandboxIdentity): Record<string, string> => ({
   'sandbox.id': sandboxId,
   'containerd.namespace': namespace,
 });
-
-function watch(sandbox: Sandbox, onQuit: (quit: Quit) => void): void {
-  for (const share of sandbox.shares) {
-    void share.closed.then((exit) => {
-      if (exit.reason !== 'stopped') onQuit({ sandbox, share, exit });
-    });
-  }
-}

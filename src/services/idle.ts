@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../host/host.ts';
 import { lockFile } from '../proc/flock.ts';
@@ -16,21 +15,21 @@ export async function untilIdle(
   { host, serving }: { host: Host; serving: Serving },
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<AsyncDisposable> {
-  const { state } = host.config;
+  const { startLock, lastStart } = host.stateDir.host;
   let lastUse = Date.now();
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- a poll
     await delay(POLL_MS, undefined, { signal, ref: false });
     if (host.sandboxes.size > 0) lastUse = Date.now();
     // oxlint-disable-next-line no-await-in-loop
-    if (Date.now() - Math.max(lastUse, await lastStart(state)) < timeoutMs) continue;
+    if (Date.now() - Math.max(lastUse, await timeOf(lastStart)) < timeoutMs) continue;
     // oxlint-disable-next-line no-await-in-loop
-    const lock = await lockFile(join(state, 'start.lock')).catch(() => undefined);
+    const lock = await lockFile(startLock).catch(() => undefined);
     if (!lock) continue;
     // A start that finds us needs no lock; it has marked its time before it looks for us.
     serving.hide();
     // oxlint-disable-next-line no-await-in-loop
-    const isIdle = host.sandboxes.size === 0 && Date.now() - (await lastStart(state)) >= timeoutMs;
+    const isIdle = host.sandboxes.size === 0 && Date.now() - (await timeOf(lastStart)) >= timeoutMs;
     // Where the host was told to end meanwhile, it has hidden for good.
     if (isIdle || signal.aborted) return lock;
     serving.announce();
@@ -40,5 +39,5 @@ export async function untilIdle(
 }
 
 /** When a shim's `start` last gave out our address, in ms since the epoch. */
-const lastStart = async (state: string): Promise<number> =>
-  (await stat(join(state, 'last-start')).catch(() => undefined))?.mtimeMs ?? 0;
+const timeOf = async (lastStart: string): Promise<number> =>
+  (await stat(lastStart).catch(() => undefined))?.mtimeMs ?? 0;

@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack, timestampNow } from '@bufbuild/protobuf/wkt';
 import { readFileSync } from 'node:fs';
 import type { Sandbox } from '../host/sandbox.ts';
+import { readStat } from '../proc/stat.ts';
 import { MetricsSchema } from '../proto/containerd/cgroup-metrics_pb.ts';
 import type { MetricSchema } from '../proto/containerd/metric_pb.ts';
 
@@ -46,14 +47,13 @@ function childrenOf(pid: number): number[] {
 }
 
 function readUsage(pid: number): Usage | undefined {
-  const stat = readProc(pid, 'stat');
+  const stat = readStat(pid);
   const status = readProc(pid, 'status');
   if (stat === undefined || status === undefined) return undefined;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const io = readProc(pid, 'io') ?? '';
   return {
-    userUsec: Number(fields[11]) * USEC_PER_TICK,
-    systemUsec: Number(fields[12]) * USEC_PER_TICK,
+    userUsec: stat.userTicks * USEC_PER_TICK,
+    systemUsec: stat.systemTicks * USEC_PER_TICK,
     residentBytes: member(status, 'VmRSS') * 1024,
     anonBytes: member(status, 'RssAnon') * 1024,
     fileBytes: member(status, 'RssFile') * 1024,

@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { Code, connect, createServer, StatusError } from 'ttrpc-ts';
 import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
@@ -25,9 +25,8 @@ export interface Serving extends AsyncDisposable {
  * @throws StatusError AlreadyExists while another server answers there
  */
 export async function serve(host: Host): Promise<Serving> {
-  const { state, ttrpc } = host.config;
-  const address = ttrpc.address ?? join(state, 'host.sock');
-  const [addressFile, pidFile] = [join(state, 'host.address'), join(state, 'host.pid')];
+  const { stateDir, config } = host;
+  const address = config.ttrpc.address ?? stateDir.host.socket;
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   await removeStale(address);
   const server = createServer({ interceptors: [traceCalls(host.log)] })
@@ -37,12 +36,12 @@ export async function serve(host: Host): Promise<Serving> {
   undo.use(server);
   await server.listen({ path: address, mode: 0o600 });
   const announce = (): void => {
-    writeFileSync(pidFile, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
-    writeFileSync(addressFile, `${address}\n`, { mode: 0o600 });
+    writeFileSync(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
+    writeFileSync(stateDir.host.address, `${address}\n`, { mode: 0o600 });
   };
   const hide = (): void => {
-    rmSync(addressFile, { force: true });
-    rmSync(pidFile, { force: true });
+    rmSync(stateDir.host.address, { force: true });
+    rmSync(stateDir.host.pid, { force: true });
   };
   announce();
   undo.move();

@@ -1,8 +1,10 @@
-import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import type { Daemon, DaemonExit, DaemonState } from '../daemon/daemon.ts';
-import type { Launcher } from '../daemon/pool/launcher.ts';
+import type { DaemonExit, DaemonState } from '../daemon/daemon.ts';
+import type { Daemons } from '../daemon/pool/pool.ts';
 import type { StateDirectory } from './state-directory.ts';
+
+/** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
+export type ShareOwner = 'shim' | 'library';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {
@@ -16,12 +18,10 @@ export interface ShareRequest {
   readonly readOnly: boolean;
   /** Which provider serves it, e.g. `virtio-fs`. */
   readonly sharedFs: string;
-  /** Who asked; a later host decides by it who may adopt the share. */
   readonly owner: ShareOwner;
+  /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
+  readonly profile: string;
 }
-
-/** On whose behalf a share was opened. */
-export type ShareOwner = 'shim' | 'controller' | 'api' | 'library';
 
 /** A snapshot of a share for a person or a monitor. */
 export interface ShareStatus {
@@ -44,8 +44,6 @@ export interface MountRequest {
 /** A directory served to one sandbox. Disposal closes it and waits until nothing of it is left. */
 export interface Share extends AsyncDisposable {
   readonly tag: string;
-  /** Which provider serves it. */
-  readonly sharedFs: string;
   /** The vhost-user socket for the VMM. It accepts one client. */
   readonly socketPath: string;
   readonly sharedDir: string;
@@ -57,15 +55,39 @@ export interface Share extends AsyncDisposable {
   /** Resolves when the daemon has ended, whoever ended it. */
   readonly closed: Promise<DaemonExit>;
   status(): ShareStatus;
-  /** @throws StatusError Unimplemented where the provider has no mounts */
-  mount(request: MountRequest): Promise<void>;
-  /** @throws StatusError Unimplemented where the provider has no mounts */
-  unmount(mountpoint: string): Promise<void>;
 }
 
-/** Opens shares of one kind. Its only callers are a plugin's hooks. */
-export interface Provider {
-  openShare(request: ShareRequest, options: { signal?: AbortSignal | undefined }): Promise<Share>;
+/** How a call is given up. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What a plugin's `createProvider` returns: an object with the methods that the manifest's hooks name. These are the
+ * usual names. A provider with a disposal of its own is disposed of with its profile.
+ */
+export interface Provider extends Partial<AsyncDisposable> {
+  openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
+  /** @default the share's disposal */
+  closeShare?(share: Share): Promise<void>;
+  mount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;
+  unmount?(share: Share, mountpoint: string, options: CallOptions): Promise<void>;
+}
+
+/** The events that a manifest can map to methods of its provider. */
+export interface Hooks {
+  'sandbox.create': Provider['openShare'];
+  'sandbox.delete': NonNullable<Provider['closeShare']>;
+  mount: NonNullable<Provider['mount']>;
+  unmount: NonNullable<Provider['unmount']>;
+}
+
+/** What each hook answers. */
+export interface HookResults {
+  'sandbox.create': Share;
+  'sandbox.delete': void;
+  mount: void;
+  unmount: void;
 }
 
 /** What a plugin gets from the host; there are no globals. */
@@ -73,41 +95,14 @@ export interface PluginContext<Config = unknown> {
   /** The plugin's table of the configuration, validated by the schema that it exports. */
   readonly config: Config;
   readonly log: Logger;
-  readonly tracer: Tracer;
-  /** Limits how many daemons start at a time on this host. */
-  readonly daemons: DaemonSlots;
+  /** The only way to a process. */
+  readonly daemons: Pick<Daemons, 'start'>;
   readonly stateDir: StateDirectory;
+  /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
+  readonly required: ReadonlyMap<string, Provider>;
 }
 
-/**
- * Calls `start` when a slot is free, and holds the slot until that daemon is ready or has failed. Where `signal` aborts
- * before, it rejects with its reason and never calls.
- */
-export type DaemonSlots = (
-  start: (launcher?: Launcher) => Promise<Daemon>,
-  options?: { signal?: AbortSignal | undefined },
-) => Promise<Daemon>;
-
-/** What the host asks of a `sandbox.create` hook: open this share. */
-export interface CreateRequest {
-  readonly share: ShareRequest;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What the host asks of a `sandbox.delete` hook: close this share, which its create hook opened. */
-export interface DeleteRequest {
-  readonly share: Share;
-}
-
-/** What the host asks of a `mount` or `unmount` hook. */
-export interface MountHookRequest extends MountRequest {
-  readonly share: Share;
-}
-
-/** The hooks that a manifest can map to exports of its module. */
-export interface Hooks<Config = unknown> {
-  'sandbox.create': (context: PluginContext<Config>, request: CreateRequest) => Promise<Share>;
-  'sandbox.delete': (context: PluginContext<Config>, request: DeleteRequest) => Promise<void>;
-  mount: (context: PluginContext<Config>, request: MountHookRequest) => Promise<void>;
-  unmount: (context: PluginContext<Config>, request: MountHookRequest) => Promise<void>;
-}
+/** The export that a manifest's `provider` names; called once for each configuration that is in use. */
+export type CreateProvider<Config = unknown> = (
+  context: PluginContext<Config>,
+) => Provider | Promise<Provider>;

@@ -1,30 +1,29 @@
-import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
-import type { Launcher } from '../daemon/pool/launcher.ts';
-import { bootId } from '../proc/stat.ts';
+import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { removeTree } from '../mount/remove-tree.ts';
-import { activeSpanContext } from '../tracing/span.ts';
-import { once } from '../async/single-flight.ts';
+import { bootId } from '../proc/stat.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
-import { RECORD_FILE, writeRecord, type ShareRecord } from './record.ts';
+import { writeRecord, type ShareRecord } from './record.ts';
+import { removeShareFiles } from './remove.ts';
+import type { ShareFiles } from './state-directory.ts';
 
 /** The places that a share's daemon uses. */
 export interface SharePlaces {
   readonly socketPath: string;
   readonly sharedDir: string;
-  readonly outputPath: string;
-  /** Has a process ready that can become the daemon. */
-  readonly launcher?: Launcher | undefined;
 }
 
-/** How {@link openDaemonShare} gets its daemon. */
-export interface DaemonShareOptions {
+/** How {@link openShare} gets its daemon. */
+export interface OpenShareOptions {
+  /** Entries of the request queue. */
   readonly queueSize: number;
-  readonly start: (places: SharePlaces) => Promise<Daemon>;
-  /** Ends the wait for a slot in which to start; `start` has to heed it by itself. */
+  /** Describes the daemon that serves these places. */
+  readonly daemon: (places: SharePlaces) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,115 +33,56 @@ const boot = bootId();
  * Opens a share that one daemon serves: makes its places, records it before the spawn and after, starts the daemon.
  * What was made is undone when a later step fails; a second share of the same tag in a sandbox is refused.
  *
- * @throws StatusError AlreadyExists for a tag in use; whatever `start` throws, with the share's name before it
+ * @throws StatusError AlreadyExists for a tag in use; whatever the start of the daemon throws, with the share's name
+ *   before it
  */
-export async function openDaemonShare(
-  context: PluginContext,
+export async function openShare(
+  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>,
   request: ShareRequest,
-  { queueSize, start, signal }: DaemonShareOptions,
+  options: OpenShareOptions,
 ): Promise<Share> {
   const { stateDir, daemons } = context;
+  const { sandboxId, tag } = request;
   await using undo = new AsyncDisposableStack();
-  const directory = makeShareDirectory(
-    stateDir.shareDirectory(request.namespace, request.sandboxId, request.tag),
-    request,
-  );
-  undo.defer(() => removeShareDirectory(directory));
+  const files = stateDir.share(request.namespace, sandboxId, tag);
+  makeShareDirectory(files, request);
+  undo.defer(() => removeShareFiles(files));
 
-  const ownsSource = request.source === undefined;
-  const sharedDir = request.source ?? stateDir.newSharedDirectory();
-  if (ownsSource) {
-    mkdirSync(sharedDir, { mode: 0o755 });
-    undo.defer(() => removeTree(sharedDir));
-  }
   const places = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir,
-    outputPath: join(directory, 'daemon.log'),
+    sharedDir: request.source ?? stateDir.newSharedDirectory(),
   };
-  const record: ShareRecord = {
-    owner: request.owner,
-    sharedFs: request.sharedFs,
-    tag: request.tag,
-    source: sharedDir,
-    ownsSource,
-    socketPath: places.socketPath,
-    bootId: boot,
-  };
-  writeRecord(directory, record);
+  const ownsSource = request.source === undefined;
+  if (ownsSource) {
+    mkdirSync(places.sharedDir, { mode: 0o755 });
+    undo.defer(() => removeTree(places.sharedDir));
+  }
+  const record = firstRecord(request, places, options.queueSize);
+  writeRecord(files, record);
 
-  const daemon = await daemons(async (launcher) => start({ ...places, launcher }), { signal }).catch(
-    (error: unknown) => {
-      throw inShare(request.tag, error);
-    },
+  const daemon = undo.use(
+    await inShare(tag, async () =>
+      daemons.start(
+        { ...options.daemon(places), socketPath: places.socketPath, outputPath: files.output },
+        { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
+      ),
+    ),
   );
-  undo.use(daemon);
-  const span = activeSpanContext();
-  writeRecord(directory, {
-    ...record,
-    ...daemon.identity,
-    ...(span
-      ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
-      : {}),
-  });
+  writeRecord(files, withDaemon(record, daemon));
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeTree(sharedDir);
+    if (ownsSource) await removeTree(places.sharedDir);
     // Last, so that what could not be removed stays on record.
-    removeShareDirectory(directory);
+    removeShareFiles(files);
   };
-  return createShare({ request, places, queueSize, daemon, close: once(close) });
+  return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }
 
-function createShare(parts: {
-  request: ShareRequest;
-  places: Pick<SharePlaces, 'socketPath' | 'sharedDir'>;
-  queueSize: number;
-  daemon: Daemon;
-  close: () => Promise<void>;
-}): Share {
-  const { request, places, queueSize, daemon, close } = parts;
-  const { socketPath, sharedDir } = places;
-  const { tag } = request;
-  const ready = daemon.ready.catch((error: unknown) => {
-    throw inShare(tag, error);
-  });
-  ready.catch(() => {});
-  return {
-    tag,
-    sharedFs: request.sharedFs,
-    socketPath,
-    sharedDir,
-    queueSize,
-    pid: daemon.identity.pid,
-    ready,
-    closed: daemon.exited,
-    status: () => ({
-      tag,
-      state: daemon.state,
-      pid: daemon.identity.pid,
-      socketPath,
-      sharedDir,
-      queueSize,
-      lastLines: [...daemon.lastLines],
-    }),
-    mount: () => noMounts('Mount', request.sharedFs),
-    unmount: () => noMounts('Unmount', request.sharedFs),
-    [Symbol.asyncDispose]: close,
-  };
-}
-
-const noMounts = (operation: string, sharedFs: string): Promise<never> =>
-  Promise.reject(
-    new StatusError(Code.Unimplemented, `${operation} is not implemented for "${sharedFs}" shares`),
-  );
-
-function makeShareDirectory(directory: string, { tag, sandboxId }: ShareRequest): string {
+function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
   mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
   try {
     mkdirSync(directory, { mode: 0o700 });
-    return directory;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     const message = `Sandbox "${sandboxId}" already has a share "${tag}": delete it first`;
@@ -150,30 +90,84 @@ function makeShareDirectory(directory: string, { tag, sandboxId }: ShareRequest)
   }
 }
 
-/** Removes a share's files, and its sandbox's and namespace's directories when it was the last in them. */
-function removeShareDirectory(directory: string): void {
-  for (const name of [RECORD_FILE, `${RECORD_FILE}.new`, 'daemon.log'])
-    rmSync(join(directory, name), { force: true });
-  for (const path of [directory, dirname(directory), dirname(dirname(directory))]) {
-    try {
-      rmdirSync(path);
-    } catch {
-      return;
-    }
-  }
+function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: number): ShareRecord {
+  const { namespace, sandboxId, tag, owner, profile, sharedFs, readOnly } = request;
+  return {
+    namespace,
+    sandboxId,
+    tag,
+    owner,
+    profile,
+    provider: sharedFs,
+    source: places.sharedDir,
+    ownsSource: request.source === undefined,
+    readOnly,
+    queueSize,
+    socketPath: places.socketPath,
+    bootId: boot,
+    createdAt: new Date().toISOString(),
+    mounts: [],
+  };
+}
+
+function withDaemon(record: ShareRecord, { identity, program, startedBy: span }: Daemon): ShareRecord {
+  const { command, args, version } = program;
+  return {
+    ...record,
+    daemon: {
+      ...identity,
+      startedAt: new Date().toISOString(),
+      command,
+      args: [...args],
+      ...(version === undefined ? {} : { version }),
+      ...(span
+        ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
+        : {}),
+    },
+  };
+}
+
+function createShare(parts: {
+  tag: string;
+  places: SharePlaces;
+  queueSize: number;
+  daemon: Daemon;
+  close: () => Promise<void>;
+}): Share {
+  const { tag, places, queueSize, daemon, close } = parts;
+  const { pid } = daemon.identity;
+  const ready = inShare(tag, () => daemon.ready);
+  ready.catch(() => {});
+  return {
+    tag,
+    ...places,
+    queueSize,
+    pid,
+    ready,
+    closed: daemon.exited,
+    status: () => ({
+      tag,
+      state: daemon.state,
+      pid,
+      ...places,
+      queueSize,
+      lastLines: [...daemon.lastLines],
+    }),
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** Names the share in an error from below, and keeps its code, exit status and output. */
-function inShare(tag: string, error: unknown): StatusError {
-  const message = `Cannot start share "${tag}": ${messageOf(error)}`;
-  if (error instanceof DaemonError) {
-    return new DaemonError(message, {
-      exit: error.exit,
-      lastLines: error.lastLines,
-      code: error.code,
-      cause: error,
-    });
+async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const message = `Cannot start share "${tag}": ${messageOf(error)}`;
+    if (error instanceof DaemonError) {
+      const { exit, lastLines, code } = error;
+      throw new DaemonError(message, { exit, lastLines, code, cause: error });
+    }
+    if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
+    throw error;
   }
-  if (StatusError.is(error)) return new StatusError(error.code, message, { cause: error });
-  throw error;
 }

@@ -1,32 +1,83 @@
-import { renameSync, writeFileSync } from 'node:fs';
-import type { SpanContext } from '@opentelemetry/api';
-import type { ShareOwner } from './contract.ts';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { Code, StatusError } from 'ttrpc-ts';
+import { z } from 'zod';
+import { messageOf } from '../errors.ts';
+import type { ShareFiles } from './state-directory.ts';
 
-/**
- * A share as it stands on disk: enough to end it without its host, to diagnose it, and to link its last span to its
- * first. Each member has a line of its own, because the shim's `delete` reads the file with sed(1).
- */
-export interface ShareRecord {
-  readonly owner: ShareOwner;
-  /** The provider's `shared_fs` value. */
-  readonly sharedFs: string;
-  readonly tag: string;
-  readonly source: string;
-  readonly ownsSource: boolean;
-  readonly socketPath: string;
-  readonly bootId: string;
+/** The version of the format that this program writes. */
+const FORMAT_VERSION = 1;
+
+const time = z.iso.datetime();
+
+/** What a daemon's process is known by. */
+const daemonSchema = z.object({
+  pid: z.int().positive(),
+  /** In clock ticks since boot. */
+  startTime: z.int().nonnegative(),
+  startedAt: time,
+  command: z.string(),
+  args: z.array(z.string()),
+  /** As the program says it, where it was asked. */
+  version: z.string().optional(),
+  startSpan: z.object({ traceId: z.string(), spanId: z.string(), traceFlags: z.int() }).optional(),
+});
+
+const recordSchema = z.object({
+  formatVersion: z.literal(FORMAT_VERSION),
+  namespace: z.string(),
+  sandboxId: z.string(),
+  tag: z.string(),
+  owner: z.enum(['shim', 'library']),
+  /** The configuration that held: a file, or what stands for it in errors. */
+  profile: z.string(),
+  /** The `shared_fs` value of its provider. */
+  provider: z.string(),
+  source: z.string(),
+  /** True where the host made the source, and removes it with the share. */
+  ownsSource: z.boolean(),
+  readOnly: z.boolean(),
+  queueSize: z.int(),
+  socketPath: z.string(),
+  bootId: z.string(),
+  createdAt: time,
+  mounts: z.array(z.object({ source: z.string(), mountpoint: z.string(), mountedAt: time })),
   /** Absent in what was written before the spawn: a process may have been started, and be unknown. */
-  readonly pid?: number;
-  readonly startTime?: number;
-  readonly startSpan?: Pick<SpanContext, 'traceId' | 'spanId' | 'traceFlags'>;
-}
+  daemon: daemonSchema.optional(),
+});
 
-/** Where a share's record stands in its directory. */
-export const RECORD_FILE = 'share.json';
+/** A share as it stands on disk: enough to end it without its host, to diagnose it, and to link its last span to its first. */
+export type ShareRecord = Readonly<Omit<z.output<typeof recordSchema>, 'formatVersion'>>;
 
 /** Replaces the record in one step, so that a reader never sees half of one. */
-export function writeRecord(directory: string, record: ShareRecord): void {
-  const path = `${directory}/${RECORD_FILE}`;
-  writeFileSync(`${path}.new`, `${JSON.stringify(record, undefined, 1)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+export function writeRecord(files: ShareFiles, record: ShareRecord): void {
+  const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, undefined, 1);
+  writeFileSync(files.newRecord, `${text}\n`, { mode: 0o600 });
+  renameSync(files.newRecord, files.record);
 }
+
+/**
+ * Reads a share's record; undefined where there is none.
+ *
+ * @throws StatusError FailedPrecondition for a file that is torn, of another program or of a newer version of this one
+ */
+export function readRecord(files: ShareFiles): ShareRecord | undefined {
+  let input: unknown;
+  try {
+    input = JSON.parse(readFileSync(files.record, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw unreadable(files, error instanceof SyntaxError ? 'it is no JSON' : messageOf(error), error);
+  }
+  const version = (input as { formatVersion?: unknown } | null)?.formatVersion;
+  if (typeof version === 'number' && version > FORMAT_VERSION)
+    throw unreadable(files, `a newer version of this program wrote it (format ${version})`);
+  const { success, data, error } = recordSchema.safeParse(input);
+  if (success) return data;
+  const [issue] = error.issues;
+  throw unreadable(files, `${issue?.path.join('.')}: ${issue?.message}`, error);
+}
+
+const unreadable = ({ record }: ShareFiles, problem: string, cause?: unknown): StatusError =>
+  new StatusError(Code.FailedPrecondition, `Cannot read the share's record "${record}": ${problem}`, {
+    cause,
+  });

@@ -1,67 +1,103 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { Code, StatusError } from 'ttrpc-ts';
-import { MAX_TAG_BYTES } from '../config/schema.ts';
+import { basename, dirname, join } from 'node:path';
+import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
 export interface StateDirectory {
   readonly path: string;
-  /** Where a share's record and output stand: `<state>/sandboxes/<namespace>/<id>/<tag>`. */
-  shareDirectory(namespace: string, sandboxId: string, tag: string): string;
+  /** The files of the host itself, some of which the shim reads or writes. */
+  readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
+  /** Where a sandbox's shares stand. */
   sandboxDirectory(namespace: string, sandboxId: string): string;
-  /** A fresh socket path, short whatever the sandbox is called: `<state>/s/<16 hex>.sock`. */
-  newSocketPath(): string;
-  /** Where those stand. */
+  /** A share's files. */
+  share(namespace: string, sandboxId: string, tag: string): ShareFiles;
+  /** The shim's wish that a sandbox be removed. */
+  deletion(namespace: string, sandboxId: string): string;
+  readonly deletionDirectory: string;
+  /** Where the vhost-user sockets stand. */
   readonly socketDirectory: string;
-  /** A fresh name, never used before, for a directory that the host owns: `<state>/shared/<random>`. */
+  /** A fresh socket path, short whatever the sandbox is called. */
+  newSocketPath(): string;
+  /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
+  /** True for what is, by its name, one of those. */
+  ownsSharedDirectory(path: string): boolean;
 }
 
-/** containerd's own rule for names of namespaces and sandboxes (pkg/identifiers), here also against path tricks. */
-const IDENTIFIER = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
-const MAX_IDENTIFIER_LENGTH = 76;
+/** The files of one share, all in a directory of their own. */
+export interface ShareFiles {
+  readonly directory: string;
+  readonly record: string;
+  /** What the record is written to before it takes the record's name. */
+  readonly newRecord: string;
+  readonly output: string;
+}
+
+/** Names in the state directory. */
+export const HOST_FILES = {
+  lock: 'host.lock',
+  socket: 'host.sock',
+  /** The address of the ttrpc services, for the shim. */
+  address: 'host.address',
+  /** The host's pid and start time, for the shim. */
+  pid: 'host.pid',
+  log: 'host.log',
+  /** Held by a shim's `start` while it starts a host, and by a host while it ends. */
+  startLock: 'start.lock',
+  /** Its time is that of the last `start`. */
+  lastStart: 'last-start',
+  /** The fifo on which a host that a shim started tells its address. */
+  announce: 'announce',
+} as const;
+
+const SANDBOXES = 'sandboxes';
+const SOCKETS = 's';
+const SHARED = 'shared';
+/** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
+export const DELETIONS = 'deletions';
+const RECORD = 'share.json';
+const OUTPUT = 'daemon.log';
 
 /** Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it. */
 export function openStateDirectory(path: string): StateDirectory {
-  for (const directory of [path, join(path, 'sandboxes'), join(path, 's'), join(path, 'shared')]) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  }
+  for (const directory of ['', SANDBOXES, SOCKETS, SHARED, DELETIONS])
+    mkdirSync(join(path, directory), { recursive: true, mode: 0o700 });
   return describeStateDirectory(path);
 }
 
 /** The places of a state directory, without touching it. */
 export function describeStateDirectory(path: string): StateDirectory {
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
-    join(path, 'sandboxes', identifier('namespace', namespace), identifier('sandbox id', sandboxId));
+    join(
+      path,
+      SANDBOXES,
+      requireIdentifier('namespace', namespace),
+      requireIdentifier('sandbox id', sandboxId),
+    );
+  const hostFiles = Object.entries(HOST_FILES).map(([key, name]) => [key, join(path, name)]);
   return {
     path,
+    host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxDirectory,
-    shareDirectory: (namespace, sandboxId, tag) =>
-      join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag))),
-    socketDirectory: join(path, 's'),
-    newSocketPath: () => join(path, 's', `${randomBytes(8).toString('hex')}.sock`),
-    newSharedDirectory: () => join(path, 'shared', randomBytes(16).toString('hex')),
+    share: (namespace, sandboxId, tag) =>
+      shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
+    deletionDirectory: join(path, DELETIONS),
+    deletion: (namespace, sandboxId) => join(path, DELETIONS, `${namespace}:${sandboxId}`),
+    socketDirectory: join(path, SOCKETS),
+    newSocketPath: () => join(path, SOCKETS, `${randomBytes(8).toString('hex')}.sock`),
+    newSharedDirectory: () => join(path, SHARED, randomBytes(16).toString('hex')),
+    ownsSharedDirectory: (directory) =>
+      dirname(directory) === join(path, SHARED) && /^[0-9a-f]{32}$/.test(basename(directory)),
   };
 }
 
-function identifier(what: string, value: string): string {
-  if (IDENTIFIER.test(value) && value.length <= MAX_IDENTIFIER_LENGTH) return value;
-  throw new StatusError(
-    Code.InvalidArgument,
-    `Invalid ${what} "${value}": use letters and digits with single ".", "_" or "-" between, at most ${MAX_IDENTIFIER_LENGTH} characters`,
-  );
-}
-
-/** `.` and `..` would leave the sandbox's directory. */
-function requireTag(tag: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-  const printable = !/[\u0000-\u001f\u007f]/.test(tag);
-  const bytes = Buffer.byteLength(tag);
-  if (bytes > 0 && bytes <= MAX_TAG_BYTES && printable && tag.isWellFormed() && tag !== '.' && tag !== '..')
-    return tag;
-  throw new StatusError(
-    Code.InvalidArgument,
-    `Invalid tag ${JSON.stringify(tag)}: use 1 to ${MAX_TAG_BYTES} bytes without control characters`,
-  );
+/** The files of the share that stands in `directory`. */
+export function shareFiles(directory: string): ShareFiles {
+  return {
+    directory,
+    record: join(directory, RECORD),
+    newRecord: join(directory, `${RECORD}.new`),
+    output: join(directory, OUTPUT),
+  };
 }

@@ -15,12 +15,10 @@ import {
 } from '@opentelemetry/api';
 import { codeName, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
+import { PACKAGE } from '../package.ts';
 
-/** Our name in traces: the instrumentation scope, the `package` tag and the default service name. */
-export const PACKAGE = 'containerd-shim-virtiofs';
-
-/** The tags that Kata's virtiofsd module puts on its spans, with our own package. */
-const TAGS: Attributes = { source: 'runtime', package: PACKAGE, subsystem: 'virtiofsd' };
+/** The tags that Kata puts on its spans, with our own package. A plugin's and a daemon's spans have a subsystem of theirs. */
+const TAGS: Attributes = { source: 'runtime', package: PACKAGE, subsystem: 'host' };
 
 /** How far the spans' clock may be off the wall clock, which itself has whole milliseconds. */
 const MAX_DRIFT_MS = 5;

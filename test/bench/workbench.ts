@@ -48,7 +48,6 @@ export async function openBenchHost(virtiofsd: Virtiofsd, { directory }: Workben
 export function commandLine({ path, dialect }: Virtiofsd, { source }: Workbench): string[] {
   const settings = {
     daemonPath: path,
-    socketPath: '',
     sourcePath: source,
     cache: 'auto',
     syslog: false,
@@ -56,6 +55,8 @@ export function commandLine({ path, dialect }: Virtiofsd, { source }: Workbench)
     readOnly: false,
     extraArgs: [],
     dialect,
+    startTimeoutMs: 5000,
+    stopTimeoutMs: 1000,
   };
   return [path, ...(dialect === 'c' ? virtiofsdCArgs(settings, 0) : virtiofsdRustArgs(settings, 0))];
 }

@@ -1,34 +1,91 @@
 import assert from 'node:assert/strict';
-import { mock, suite, test } from 'node:test';
+import { describe, mock, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import { createReadiness } from '../../src/daemon/readiness.ts';
+import { watchReadiness } from '../../src/daemon/readiness.ts';
+import type { DaemonSpec, Readiness } from '../../src/daemon/spec.ts';
 
-suite('createReadiness()', () => {
-  test('rejects with DeadlineExceeded, naming the setting, when nothing is said in time', async () => {
-    mock.timers.enable({ apis: ['setTimeout'] });
-    try {
-      const readiness = createReadiness(
-        { name: 'virtiofsd', waitingLine: /x/, startTimeoutMs: 5000 },
-        assert.fail,
-      );
-      mock.timers.tick(5000);
-      await assert.rejects(readiness.promise, {
-        name: 'DaemonError',
-        code: Code.DeadlineExceeded,
-        message:
-          'virtiofsd did not say within 5000 ms that it waits for its VMM: see its output, or raise virtio_fs_start_timeout_ms',
-      });
-    } finally {
-      mock.timers.reset();
-    }
+const spec = (ready: Readiness, options: Partial<DaemonSpec> = {}): DaemonSpec => ({
+  name: 'exampled',
+  program: () => ({ command: '/bin/true', args: [] }),
+  socket: 'handed-over',
+  socketPath: '',
+  outputPath: '',
+  ready,
+  startTimeoutMs: 5000,
+  stopTimeoutMs: 1000,
+  ...options,
+});
+
+describe('watchReadiness()', () => {
+  test('resolves at the line, and at none other', async () => {
+    let reached = 0;
+    const readiness = watchReadiness(spec({ line: /Waiting/ }), () => reached++);
+    readiness.onLine('Starting');
+    assert.equal(reached, 0);
+    readiness.onLine('Waiting for a client');
+    await readiness.promise;
+    assert.equal(reached, 1);
   });
+
+  test('asks a probe again until it says yes', async () => {
+    const answers = [false, false, true];
+    let asked = 0;
+    const probe = async (): Promise<boolean> => answers[asked++] ?? assert.fail('asked once more');
+    const readiness = watchReadiness(spec({ probe }), () => {});
+    await readiness.promise;
+    assert.equal(asked, 3);
+  });
+
+  test('rejects with what the probe rejects with, and ends one that hangs when the daemon has ended', async () => {
+    const broken = watchReadiness(spec({ probe: () => Promise.reject(new Error('broken')) }), assert.fail);
+    await assert.rejects(broken.promise, { message: 'broken' });
+    const aborted = Promise.withResolvers<void>();
+    const hanging = watchReadiness(
+      spec({
+        probe: ({ signal }) => {
+          signal.addEventListener('abort', () => aborted.resolve());
+          return new Promise(() => {});
+        },
+      }),
+      assert.fail,
+    );
+    hanging.failed(new Error('it ended'));
+    await assert.rejects(hanging.promise, { message: 'it ended' });
+    await aborted.promise;
+  });
+
+  const silent: [ready: Readiness, message: string][] = [
+    [{ line: /x/ }, 'exampled did not say within 5000 ms that it waits for its VMM: see its output'],
+    [
+      { probe: async () => false },
+      'exampled did not answer within 5000 ms that it waits for its VMM: see its output',
+    ],
+  ];
+  for (const [ready, message] of silent) {
+    test(`rejects with DeadlineExceeded and the spec's remedy: ${message}`, async () => {
+      mock.timers.enable({ apis: ['setTimeout'] });
+      try {
+        const readiness = watchReadiness(spec(ready, { startTimeoutRemedy: 'raise the limit' }), assert.fail);
+        mock.timers.tick(5000);
+        await assert.rejects(readiness.promise, {
+          name: 'DaemonError',
+          code: Code.DeadlineExceeded,
+          message: `${message}, or raise the limit`,
+        });
+      } finally {
+        mock.timers.reset();
+      }
+    });
+  }
 
   test('counts a daemon that will not say as ready when it has lived a little', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       let reached = 0;
-      const readiness = createReadiness({ name: 'virtiofsd', startTimeoutMs: 5000 }, () => reached++);
-      mock.timers.tick(4999);
+      const readiness = watchReadiness(spec({ settleMs: 50 }), () => reached++);
+      mock.timers.tick(49);
+      assert.equal(reached, 0);
+      mock.timers.tick(1);
       await readiness.promise;
       assert.equal(reached, 1);
     } finally {
@@ -38,12 +95,10 @@ suite('createReadiness()', () => {
 
   test('settles once', async () => {
     let reached = 0;
-    const readiness = createReadiness(
-      { name: 'virtiofsd', waitingLine: /x/, startTimeoutMs: 5000 },
-      () => reached++,
-    );
+    const readiness = watchReadiness(spec({ line: /x/ }), () => reached++);
     readiness.failed(new Error('it ended'));
     readiness.reached();
     await assert.rejects(readiness.promise, { message: 'it ended' });
+    assert.equal(reached, 0);
   });
 });

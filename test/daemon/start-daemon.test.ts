@@ -156,7 +156,7 @@ suite('startDaemon()', () => {
 
   test('takes a daemon that will not say as ready when it lives', async () => {
     await using place = await daemonPlace();
-    const daemon = await place.start(fixture('never-ready'), { waitingLine: undefined, startTimeoutMs: 1 });
+    const daemon = await place.start(fixture('never-ready'), { ready: { settleMs: 20 }, startTimeoutMs: 1 });
     await daemon.ready;
     assert.equal(daemon.state, 'waiting');
   });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { tracer } from '../../src/tracing/span.ts';
 import type { PluginContext, ShareRequest } from '../../src/share/contract.ts';
+import { createDaemons } from '../../src/daemon/pool/pool.ts';
 import { openStateDirectory } from '../../src/share/state-directory.ts';
 import { captureLog, type CapturedLog } from './captured-log.ts';
 import { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
@@ -15,17 +15,20 @@ export interface TestContext extends AsyncDisposable {
 
 /** Makes a plugin's context. Disposal removes its directory. */
 export async function pluginContext(): Promise<TestContext> {
-  const directory = await temporaryDirectory();
+  await using stack = new AsyncDisposableStack();
+  const directory = stack.use(await temporaryDirectory());
   const captured = captureLog();
   const state = join(directory.path, 'state');
   const stateDir = openStateDirectory(state);
-  const context = { config: {}, log: captured.log, tracer: tracer(), stateDir };
+  const { log } = captured;
+  const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
+  const own = stack.move();
   return {
-    context: { ...context, daemons: (start) => start() },
+    context: { config: {}, log, stateDir, daemons, required: new Map() },
     state,
     directory,
     captured,
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
 }
 
@@ -37,5 +40,6 @@ export const shareRequest = (options: Partial<ShareRequest> = {}): ShareRequest 
   readOnly: false,
   sharedFs: 'virtio-fs',
   owner: 'library',
+  profile: '(options)',
   ...options,
 });

@@ -1,4 +1,5 @@
-import type { SandboxRequest, ShareSpec } from '../../src/host/sandbox.ts';
+import type { SandboxRequest } from '../../src/host/sandboxes.ts';
+import type { ShareSpec } from '../../src/host/share-spec.ts';
 
 /** A request for a sandbox of these shares. */
 export const sandboxRequest = (sandboxId: string, ...shares: ShareSpec[]): SandboxRequest => ({

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
-import { startDaemon, type Daemon, type DaemonOptions } from '../../src/daemon/daemon.ts';
-import { startVirtiofsd, type VirtiofsdSettings } from '../../plugin/virtiofs/virtiofsd.ts';
+import type { Daemon } from '../../src/daemon/daemon.ts';
+import { createDaemons } from '../../src/daemon/pool/pool.ts';
+import type { DaemonSpec, Program } from '../../src/daemon/spec.ts';
+import { startVirtiofsd } from '../../plugin/virtiofs/virtiofsd.ts';
+import type { VirtiofsdSettings } from '../../plugin/virtiofs/settings.ts';
 import { captureLog, type CapturedLog } from './captured-log.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -11,11 +14,11 @@ export interface DaemonPlace extends AsyncDisposable {
   readonly outputPath: string;
   readonly captured: CapturedLog;
   /** Starts a program as a daemon. */
-  start(command: string, options?: Partial<DaemonOptions>): Promise<Daemon>;
+  start(command: string, options?: Partial<DaemonSpec> & { args?: readonly string[] }): Promise<Daemon>;
   /** Starts a virtiofsd, or what stands for one, on `path` itself. */
   startVirtiofsd(
-    settings: Pick<VirtiofsdSettings, 'daemonPath'> & Partial<VirtiofsdSettings>,
-    where?: { signal?: AbortSignal; startTimeoutMs?: number; stopTimeoutMs?: number },
+    settings: Partial<VirtiofsdSettings> & { socketPath?: string },
+    where?: { signal?: AbortSignal },
   ): Promise<Daemon>;
 }
 
@@ -26,20 +29,22 @@ export async function daemonPlace(): Promise<DaemonPlace> {
   const captured = captureLog();
   const { log } = captured;
   const places = { socketPath: join(path, 'daemon.sock'), outputPath: join(path, 'daemon.log') };
-  const limits = { startTimeoutMs: 10_000, stopTimeoutMs: 10_000, log };
+  const limits = { startTimeoutMs: 10_000, stopTimeoutMs: 10_000 };
+  const daemons = stack.use(createDaemons({ log, socketDirectory: path }));
   const own = stack.move();
   return {
     path,
     ...places,
     captured,
-    start: async (command, options = {}) => {
-      const basics = { name: 'virtiofsd', command, args: [], waitingLine: /Waiting for/ };
-      return own.use(await startDaemon({ ...basics, ...places, ...limits, ...options }));
+    start: async (command, { args = [], ...options } = {}) => {
+      const basics = { name: 'virtiofsd', socket: 'handed-over', ready: { line: /Waiting for/ } } as const;
+      const program = (): Program => ({ command, args });
+      return own.use(await daemons.start({ ...basics, program, ...places, ...limits, ...options }));
     },
-    startVirtiofsd: async (settings, where = {}) => {
+    startVirtiofsd: async ({ socketPath = places.socketPath, ...settings }, where = {}) => {
       const plain = { cache: 'auto', syslog: false, debug: false, readOnly: false, extraArgs: [] };
-      const complete = { ...plain, dialect: 'rust' as const, sourcePath: path, ...places, ...settings };
-      return own.use(await startVirtiofsd(complete, { ...limits, outputPath: places.outputPath, ...where }));
+      const complete = { ...plain, dialect: 'rust' as const, sourcePath: path, ...limits, ...settings };
+      return own.use(await startVirtiofsd(complete, { daemons, ...places, socketPath, ...where }));
     },
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };

@@ -12,8 +12,8 @@ export interface TestPlugin {
   readonly code?: string;
 }
 
-/** A module whose hooks do nothing. */
-export const HOOKS = 'export const open = async () => ({}); export const close = async () => {};';
+/** A module whose provider does nothing. */
+export const PROVIDER = 'export const create = () => ({ open: async () => ({}), close: async () => {} });';
 
 /** A manifest that is right. */
 export const manifestOf = (id: string, lines = ''): string => `
@@ -23,6 +23,7 @@ id = "${id}"
 version = "1.0.0"
 entry = "plugin.mjs"
 provides = ["fs-${id}"]
+provider = "create"
 ${lines}
 [hooks]
 "sandbox.create" = "open"
@@ -31,7 +32,7 @@ ${lines}
 
 /** Writes a plugin's folder into a directory for `plugin_dirs`; returns the manifest's path. */
 export async function writePlugin(directory: string, plugin: TestPlugin): Promise<string> {
-  const { id, lines, manifest = manifestOf(id, lines), code = HOOKS } = plugin;
+  const { id, lines, manifest = manifestOf(id, lines), code = PROVIDER } = plugin;
   const folder = join(directory, id);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'plugin.mjs'), code);

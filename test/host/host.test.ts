@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';
@@ -10,7 +10,7 @@ import { openTestHost } from '../harness/test-host.ts';
 import { writePlugin } from '../harness/test-plugin.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('Host', () => {
+describe('Host', () => {
   test('closes every sandbox when it is disposed of, and one that cannot be closed keeps no other', async () => {
     let pids: number[];
     await using around = await temporaryDirectory();
@@ -53,12 +53,12 @@ suite('Host', () => {
     await using plugins = await temporaryDirectory();
     const code = `
       export const undone = [];
-      export const open = async (_, { share, signal }) => {
+      const open = async ({ sandboxId }, { signal }) => {
         await new Promise((resolve) => signal.addEventListener('abort', () => setTimeout(resolve, 100)));
-        undone.push(share.sandboxId);
+        undone.push(sandboxId);
         signal.throwIfAborted();
       };
-      export const close = async () => {};`;
+      export const create = () => ({ open, close: async () => {} });`;
     const manifest = await writePlugin(plugins.path, { id: 'slow', code });
     await using own = await openTestHost({ config: { plugin_dirs: [plugins.path] } });
     const creating = own.host.sandboxes.create(request('a', { tag: 'x', sharedFs: 'fs-slow' }));
@@ -82,6 +82,40 @@ suite('Host', () => {
     }
     assert.deepEqual(await leftovers(own.state), []);
     assert.equal(own.host.sandboxes.size, 0);
+  });
+
+  test('openShare() joins the sandbox of that id, which goes with the last of its shares', async () => {
+    await using own = await openTestHost();
+    const { host } = own;
+    const [one, two] = await Promise.all(
+      ['one', 'two'].map((tag) => host.openShare({ sandboxId: 'mine', tag })),
+    );
+    assert.ok(one && two);
+    assert.equal(host.sandboxes.size, 1);
+    assert.equal(host.sandboxes.get('default', 'mine').shares.length, 2);
+    await one[Symbol.asyncDispose]();
+    assert.equal(isGone(one.pid), true);
+    assert.equal(isGone(two.pid), false);
+    await assert.rejects(host.openShare({ sandboxId: 'mine', tag: 'two' }), { code: Code.AlreadyExists });
+    const closing = two[Symbol.asyncDispose]();
+    const next = await host.openShare({ sandboxId: 'mine', tag: 'three' });
+    await closing;
+    assert.equal(isGone(next.pid), false);
+    await next[Symbol.asyncDispose]();
+    await next[Symbol.asyncDispose]();
+    assert.equal(host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('openShare() joins a sandbox of others and leaves it in place', async () => {
+    await using own = await openTestHost();
+    const sandbox = await own.host.sandboxes.create(request('theirs', { tag: 'x' }));
+    await (await own.host.openShare({ sandboxId: 'theirs', tag: 'mine' }))[Symbol.asyncDispose]();
+    assert.equal(sandbox.exit, undefined);
+    assert.deepEqual(
+      sandbox.shares.map(({ tag }) => tag),
+      ['x'],
+    );
   });
 
   test('openShare() rejects when the signal is already aborted', async () => {

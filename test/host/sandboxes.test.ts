@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
-import type { SandboxRequest } from '../../src/host/sandbox.ts';
+import type { SandboxRequest } from '../../src/host/sandboxes.ts';
+import { readRecord } from '../../src/share/record.ts';
 import { eventually } from '../harness/eventually.ts';
 import { executable } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
@@ -12,18 +13,20 @@ import { sandboxRequest as request } from '../harness/sandbox-request.ts';
 import { openTestHost } from '../harness/test-host.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('Sandboxes.create()', () => {
+describe('Sandboxes.create()', () => {
   test('opens every share of the sandbox, each with a daemon, a socket and a directory of its own', async () => {
     await using own = await openTestHost();
     const { sandboxes } = own.host;
     const sandbox = await sandboxes.create(request('a', { tag: 'one' }, { tag: 'two', source: own.path }));
     assert.equal(sandboxes.get('default', 'a'), sandbox);
     assert.deepEqual(
-      sandbox.shares.map(({ tag, sharedFs }) => [tag, sharedFs]),
-      [
-        ['one', 'virtio-fs'],
-        ['two', 'virtio-fs'],
-      ],
+      sandbox.shares.map(({ tag }) => tag),
+      ['one', 'two'],
+    );
+    const records = ['one', 'two'].map((tag) => readRecord(own.host.stateDir.share('default', 'a', tag)));
+    assert.deepEqual(
+      records.map((record) => record?.provider),
+      ['virtio-fs', 'virtio-fs'],
     );
     const [one, two] = sandbox.shares;
     assert.notEqual(one?.pid, two?.pid);
@@ -47,13 +50,14 @@ suite('Sandboxes.create()', () => {
     await sandboxes.create({ ...request('a', { tag: 'x' }), namespace: 'other' });
   });
 
-  test('rejects a tag twice and closes the share that was opened', async () => {
+  test('rejects a tag twice before anything is made', async () => {
     await using own = await openTestHost();
     const { sandboxes } = own.host;
     await assert.rejects(sandboxes.create(request('a', { tag: 'x' }, { tag: 'y' }, { tag: 'x' })), {
-      code: Code.AlreadyExists,
-      message: 'Sandbox "a" already has a share "x": delete it first',
+      code: Code.InvalidArgument,
+      message: 'Tag "x" is used twice: give each share a tag of its own',
     });
+    assert.equal(own.captured.withMessage('Starting virtiofsd').length, 0);
     assert.deepEqual(await leftovers(own.state), []);
     await sandboxes.create(request('a', { tag: 'x' }));
   });
@@ -149,7 +153,7 @@ suite('Sandboxes.create()', () => {
   });
 });
 
-suite('Sandboxes.delete()', () => {
+describe('Sandboxes.delete()', () => {
   test('closes the shares and waits until nothing of them is left', async () => {
     await using own = await openTestHost();
     const { sandboxes } = own.host;
@@ -204,5 +208,88 @@ suite('Sandboxes.delete()', () => {
     await sandboxes.delete('default', 'a');
     assert.deepEqual(await leftovers(own.state), []);
     assert.equal(sandboxes.size, 0);
+  });
+});
+
+describe('Sandbox', () => {
+  test('grows and shrinks: openShare() adds a share, closeShare() takes it out and leaves the others', async () => {
+    await using own = await openTestHost();
+    const sandbox = await own.host.sandboxes.create(request('a', { tag: 'first' }));
+    const [first] = sandbox.shares;
+    const second = await sandbox.openShare({ tag: 'second', source: own.path });
+    assert.deepEqual(
+      sandbox.shares.map(({ tag }) => tag),
+      ['first', 'second'],
+    );
+    await second.ready;
+    assert.equal(second.status().state, 'waiting');
+    await sandbox.closeShare('second');
+    assert.equal(isGone(second.pid), true);
+    assert.equal(isGone(first?.pid ?? 0), false);
+    assert.deepEqual(sandbox.shares, [first]);
+    await assert.rejects(sandbox.closeShare('second'), {
+      code: Code.NotFound,
+      message: 'Sandbox "a" has no share "second"',
+    });
+    const again = await sandbox.openShare({ tag: 'second' });
+    assert.notEqual(again.pid, second.pid);
+    await own.host.sandboxes.delete('default', 'a');
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('refuses a tag in use from the moment at which it is asked for, and frees it when its share fails', async () => {
+    await using own = await openTestHost();
+    const sandbox = await own.host.sandboxes.create(request('a'));
+    const opening = sandbox.openShare({ tag: 'x' });
+    const taken = {
+      code: Code.AlreadyExists,
+      message: 'Sandbox "a" already has a share "x": close it first',
+    };
+    await assert.rejects(sandbox.openShare({ tag: 'x' }), taken);
+    await opening;
+    await assert.rejects(sandbox.openShare({ tag: 'x' }), taken);
+    await assert.rejects(sandbox.openShare({ tag: 'y', source: '/nonexistent' }), { code: Code.NotFound });
+    await sandbox.openShare({ tag: 'y' });
+  });
+
+  test('closeShare() cancels a share that is being opened', async () => {
+    await using own = await openTestHost({ daemon: 'never-ready' });
+    const { sandboxes } = own.host;
+    const sandbox = await sandboxes.create(request('a', { tag: 'one' }, { tag: 'two' }));
+    const before = await leftovers(own.state);
+    // Both slots are taken.
+    const canceled = assert.rejects(sandbox.openShare({ tag: 'three' }), {
+      code: Code.Canceled,
+      message: 'Cannot start share "three": Share "three" was closed while it was being opened',
+    });
+    await sandbox.closeShare('three');
+    await canceled;
+    assert.deepEqual(await leftovers(own.state), before);
+    assert.equal(sandbox.exit, undefined);
+  });
+
+  test('opens no share once it has ended, and none that is asked for while it ends is left', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const sandbox = await sandboxes.create(request('a', { tag: 'x' }));
+    const opening = sandbox.openShare({ tag: 'y' }).catch((error: unknown) => error);
+    await sandboxes.delete('default', 'a');
+    await opening;
+    await assert.rejects(sandbox.openShare({ tag: 'z' }), {
+      code: Code.FailedPrecondition,
+      message: 'Sandbox "a" has ended: create it again',
+    });
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('does not end when its last share is closed, and ends when a daemon of it fails', async () => {
+    await using own = await openTestHost();
+    const sandbox = await own.host.sandboxes.create(request('a', { tag: 'x' }));
+    await sandbox.closeShare('x');
+    assert.equal(sandbox.exit, undefined);
+    const share = await sandbox.openShare({ tag: 'x' });
+    process.kill(share.pid, 'SIGKILL');
+    const { exitStatus, failed } = await sandbox.ended;
+    assert.deepEqual([exitStatus, failed?.tag], [137, 'x']);
   });
 });

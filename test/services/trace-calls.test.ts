@@ -27,13 +27,15 @@ suite('traceCalls()', () => {
     assert.equal(hook.attributes['plugin.id'], 'io.containerd.fsshare.v1.virtiofs');
     const start = spans.one('virtiofsd.start');
     assert.equal(start.parentSpanContext?.spanId, hook.spanContext().spanId);
-    for (const span of [call, hook, start, spans.one('virtiofsd.spawn')]) {
+    const subsystems = [
+      [call, 'host'],
+      [hook, 'virtiofs'],
+      [start, 'virtiofsd'],
+      [spans.one('virtiofsd.spawn'), 'virtiofsd'],
+    ] as const;
+    for (const [span, expected] of subsystems) {
       const { 'sandbox.id': id, 'containerd.namespace': namespace, source, subsystem } = span.attributes;
-      assert.deepEqual(
-        [id, namespace, source, subsystem],
-        ['sb', 'default', 'runtime', 'virtiofsd'],
-        span.name,
-      );
+      assert.deepEqual([id, namespace, source, subsystem], ['sb', 'default', 'runtime', expected], span.name);
       assert.equal(span.spanContext().traceId, caller.traceId);
     }
     const { attributes } = call;

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code, StatusError } from 'ttrpc-ts';
-import { startDaemon, type Daemon } from '../../src/daemon/daemon.ts';
-import { bootId } from '../../src/proc/stat.ts';
-import { openDaemonShare, type SharePlaces } from '../../src/share/open-share.ts';
+import { bootId, identify } from '../../src/proc/stat.ts';
+import { openShare } from '../../src/share/open-share.ts';
 import type { PluginContext, Share, ShareRequest } from '../../src/share/contract.ts';
-import type { ShareRecord } from '../../src/share/record.ts';
+import { readRecord, type ShareRecord } from '../../src/share/record.ts';
 import { withSpan } from '../../src/tracing/span.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
@@ -18,72 +17,82 @@ import { pluginContext, shareRequest } from '../harness/plugin-context.ts';
 const open = (
   context: PluginContext,
   request: ShareRequest,
-  {
-    program = 'waits',
-    onStart = () => {},
-  }: { program?: string; onStart?: (places: SharePlaces) => void } = {},
+  { program = 'waits', onStart = () => {} }: { program?: string; onStart?: () => void } = {},
 ): Promise<Share> =>
-  openDaemonShare(context, request, {
+  openShare(context, request, {
     queueSize: 128,
-    start: (places): Promise<Daemon> => {
-      onStart(places);
-      const limits = { startTimeoutMs: 10_000, stopTimeoutMs: 10_000, log: context.log };
-      const waitingLine = /Waiting for/;
-      return startDaemon({
-        name: 'virtiofsd',
-        command: fixture(program),
-        args: [],
-        waitingLine,
-        ...places,
-        ...limits,
-      });
-    },
+    daemon: () => ({
+      name: 'virtiofsd',
+      socket: 'handed-over',
+      ready: { line: /Waiting for/ },
+      startTimeoutMs: 10_000,
+      stopTimeoutMs: 10_000,
+      program: () => {
+        onStart();
+        return { command: fixture(program), args: ['--of=it'], version: '1.2.3' };
+      },
+    }),
   });
 
-const readRecord = (directory: string): ShareRecord =>
-  JSON.parse(readFileSync(join(directory, 'share.json'), 'utf8')) as ShareRecord;
+/** A share whose daemon cannot be described, or which it is no use to start. */
+const openFailing = (context: PluginContext, program: () => never): Promise<Share> =>
+  openShare(context, shareRequest(), {
+    queueSize: 1,
+    daemon: () => ({
+      name: 'virtiofsd',
+      socket: 'handed-over',
+      ready: { line: /x/ },
+      startTimeoutMs: 10_000,
+      stopTimeoutMs: 10_000,
+      program,
+    }),
+  });
 
 // Those that mount need root.
-suite('openDaemonShare()', () => {
+describe('openShare()', () => {
   test('records the share before the spawn, and afterwards with process and trace', async () => {
     await using spans = await memorySpans();
     await using own = await pluginContext();
-    const directory = own.context.stateDir.shareDirectory('default', 'a', 'work');
+    const files = own.context.stateDir.share('default', 'a', 'work');
     let before: ShareRecord | undefined;
     await using share = await withSpan('the start', {}, () =>
-      open(own.context, shareRequest({ source: own.directory.path }), {
+      open(own.context, shareRequest({ source: own.directory.path, readOnly: true }), {
         onStart: () => {
-          before = readRecord(directory);
+          before = readRecord(files);
         },
       }),
     );
-    const known = {
-      owner: 'library',
-      sharedFs: 'virtio-fs',
+    const { createdAt, ...known } = before ?? assert.fail('no record before the spawn');
+    assert.deepEqual(known, {
+      formatVersion: 1,
+      namespace: 'default',
+      sandboxId: 'a',
       tag: 'work',
+      owner: 'library',
+      profile: '(options)',
+      provider: 'virtio-fs',
       source: own.directory.path,
       ownsSource: false,
+      readOnly: true,
+      queueSize: 128,
       socketPath: share.socketPath,
       bootId: bootId(),
-    };
-    assert.deepEqual(before, known);
-    const { traceId, spanId, traceFlags } = spans.one('the start').spanContext();
-    const { startTime, ...after } = readRecord(directory);
-    assert.deepEqual(after, { ...known, pid: share.pid, startSpan: { traceId, spanId, traceFlags } });
-    assert.equal(typeof startTime, 'number');
-    assert.equal(statSync(join(directory, 'share.json')).mode & 0o777, 0o600);
-  });
-
-  test('writes a line for each member of the record, for sed(1)', async () => {
-    await using own = await pluginContext();
-    await using share = await open(own.context, shareRequest());
-    const text = readFileSync(
-      join(own.context.stateDir.shareDirectory('default', 'a', 'work'), 'share.json'),
-      'utf8',
-    );
-    assert.match(text, new RegExp(`^ "pid": ${share.pid},$`, 'm'));
-    assert.match(text, new RegExp(`^ "socketPath": "${share.socketPath}",$`, 'm'));
-    assert.match(text, /^ "ownsSource": true,$/m);
+      mounts: [],
+    });
+    const { traceId, spanId, traceFlags } = spans.one('virtiofsd.start').spanContext();
+    const { daemon, ...after } = readRecord(files) ?? assert.fail('no record after the spawn');
+    assert.deepEqual(after, before);
+    const { startTime, startedAt, ...process } = daemon ?? assert.fail('no daemon');
+    assert.deepEqual(process, {
+      pid: share.pid,
+      command: fixture('waits'),
+      args: ['--of=it'],
+      version: '1.2.3',
+      startSpan: { traceId, spanId, traceFlags },
+    });
+    assert.equal(startTime, identify(share.pid)?.startTime);
+    assert.equal(Date.parse(createdAt) <= Date.parse(startedAt), true);
+    assert.equal(statSync(files.record).mode & 0o777, 0o600);
   });
 
   test('makes an empty directory where there is no source, and removes it and all else at the end', async () => {
@@ -146,9 +155,8 @@ suite('openDaemonShare()', () => {
 
   test('names the share in the error of a failed start, keeps its code, and leaves nothing', async () => {
     await using own = await pluginContext();
-    const failing = openDaemonShare(own.context, shareRequest(), {
-      queueSize: 1,
-      start: () => Promise.reject(new StatusError(Code.NotFound, 'no such daemon')),
+    const failing = openFailing(own.context, () => {
+      throw new StatusError(Code.NotFound, 'no such daemon');
     });
     await assert.rejects(failing, {
       name: 'StatusError',
@@ -158,11 +166,11 @@ suite('openDaemonShare()', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
-  test('leaves nothing when what starts the daemon throws instead of rejecting', async () => {
+  test('leaves nothing when the daemon cannot be described', async () => {
     await using own = await pluginContext();
-    const failing = openDaemonShare(own.context, shareRequest(), {
+    const failing = openShare(own.context, shareRequest(), {
       queueSize: 1,
-      start: () => {
+      daemon: () => {
         throw new StatusError(Code.NotFound, 'no virtiofsd');
       },
     });
@@ -183,19 +191,6 @@ suite('openDaemonShare()', () => {
         'Cannot start share "work": virtiofsd exited with code 7: cannot open the directory: it is a teapot',
       exit: { exitCode: 7, signal: undefined },
       lastLines: ['reading the settings', 'cannot open the directory: it is a teapot'],
-    });
-  });
-
-  test('answers mount and unmount with Unimplemented', async () => {
-    await using own = await pluginContext();
-    await using share = await open(own.context, shareRequest());
-    await assert.rejects(share.mount({ source: '/', mountpoint: '/x' }), {
-      code: Code.Unimplemented,
-      message: 'Mount is not implemented for "virtio-fs" shares',
-    });
-    await assert.rejects(share.unmount('/x'), {
-      code: Code.Unimplemented,
-      message: 'Unmount is not implemented for "virtio-fs" shares',
     });
   });
 
@@ -221,10 +216,7 @@ suite('openDaemonShare()', () => {
       });
       assert.equal(isGone(share.pid), true);
       assert.equal(existsSync(join(mountpoint, 'precious')), true);
-      assert.equal(
-        readRecord(own.context.stateDir.shareDirectory('default', 'a', 'work')).source,
-        share.sharedDir,
-      );
+      assert.equal(readRecord(own.context.stateDir.share('default', 'a', 'work'))?.source, share.sharedDir);
     } finally {
       await execa('umount', [mountpoint]);
     }

@@ -10,21 +10,21 @@ const state = describeStateDirectory('/state');
 
 suite('describeStateDirectory()', () => {
   test('puts a share below its namespace and sandbox, its tag being one name', () => {
-    assert.equal(state.shareDirectory('k8s.io', 'a1', 'work'), '/state/sandboxes/k8s.io/a1/work');
-    assert.equal(state.shareDirectory('k8s.io', 'a1', '/a b'), '/state/sandboxes/k8s.io/a1/%2Fa%20b');
-    assert.equal(state.shareDirectory('k8s.io', 'a1', '../../x'), '/state/sandboxes/k8s.io/a1/..%2F..%2Fx');
+    assert.equal(state.share('k8s.io', 'a1', 'work').directory, '/state/sandboxes/k8s.io/a1/work');
+    assert.equal(state.share('k8s.io', 'a1', '/a b').directory, '/state/sandboxes/k8s.io/a1/%2Fa%20b');
+    assert.equal(state.share('k8s.io', 'a1', '../../x').directory, '/state/sandboxes/k8s.io/a1/..%2F..%2Fx');
   });
 
   test('throws InvalidArgument for a tag that is no name of a directory or does not fit the device', () => {
     for (const tag of ['', '.', '..', 'a\0b', 'a\nb', 'x'.repeat(37), 'é'.repeat(19), '\ud800']) {
-      assert.throws(() => state.shareDirectory('default', 'a', tag), {
+      assert.throws(() => state.share('default', 'a', tag), {
         name: 'StatusError',
         code: Code.InvalidArgument,
         message: `Invalid tag ${JSON.stringify(tag)}: use 1 to 36 bytes without control characters`,
       });
     }
-    state.shareDirectory('default', 'a', 'x'.repeat(36));
-    state.shareDirectory('default', 'a', 'é'.repeat(18));
+    state.share('default', 'a', 'x'.repeat(36));
+    state.share('default', 'a', 'é'.repeat(18));
   });
 
   test('throws InvalidArgument for ids and namespaces that containerd would refuse', () => {
@@ -74,8 +74,8 @@ test('openStateDirectory() makes directories that only their owner can enter', a
   const path = join(directory.path, 'a', 'state');
   openStateDirectory(path);
   openStateDirectory(path);
-  assert.deepEqual(readdirSync(path).toSorted(), ['s', 'sandboxes', 'shared']);
-  for (const part of ['', 's', 'sandboxes', 'shared']) {
+  assert.deepEqual(readdirSync(path).toSorted(), ['deletions', 's', 'sandboxes', 'shared']);
+  for (const part of ['', 'deletions', 's', 'sandboxes', 'shared']) {
     assert.equal(statSync(join(path, part)).mode & 0o777, 0o700);
   }
 });

@@ -18,7 +18,7 @@ suite('withSpan()', () => {
     assert.deepEqual(outer.attributes, {
       source: 'runtime',
       package: 'containerd-shim-virtiofs',
-      subsystem: 'virtiofsd',
+      subsystem: 'host',
       key: 'value',
     });
     assert.equal(outer.status.code, SpanStatusCode.UNSET);

@@ -6,6 +6,7 @@ import { Code } from 'ttrpc-ts';
 import { DaemonError } from '../../errors.ts';
 import { daemonEnvironment } from '../environment.ts';
 import { openListener, requireShortPath } from '../socket.ts';
+import type { DaemonSpec } from '../spec.ts';
 import { identify, type ProcessIdentity } from '../../proc/stat.ts';
 
 /**
@@ -17,8 +18,13 @@ export interface Starter extends AsyncDisposable {
   readonly identity: ProcessIdentity;
   /** Gives the socket its name; clients can connect from now on. Returns the socket's inode. */
   publish(socketPath: string): number;
-  /** Becomes the daemon: its standard input is the socket, its output goes to the end of the file. */
-  become(program: { command: string; args: readonly string[]; outputPath: string }): void;
+  /** Becomes the daemon: its standard input is the socket or empty, its output goes to the end of the file. */
+  become(program: {
+    command: string;
+    args: readonly string[];
+    outputPath: string;
+    socket: DaemonSpec['socket'];
+  }): void;
 }
 
 /**
@@ -65,9 +71,11 @@ export function openStarter(directory: string): Starter {
       renameSync(path, socketPath);
       return ino;
     },
-    become({ command, args, outputPath }) {
+    become({ command, args, outputPath, socket }) {
+      if (socket === 'own') rmSync(path, { force: true });
+      const input = socket === 'own' ? '</dev/null' : '0<&1';
       const words = [command, ...args].map(quote).join(' ');
-      subprocess.stdin.end(`exec 0<&1 1>>${quote(outputPath)} 2>&1 ${words}\n`);
+      subprocess.stdin.end(`exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
     },
     async [Symbol.asyncDispose]() {
       rmSync(path, { force: true });

@@ -1,61 +1,70 @@
 import { pathToFileURL } from 'node:url';
 import { ConfigError, ManifestError, messageOf } from '../../errors.ts';
-import type { Hooks } from '../../share/contract.ts';
+import type { Hooks, PluginContext, Provider } from '../../share/contract.ts';
 import { problemsOf, type Issue } from '../../config/problems.ts';
 import type { Manifest } from './manifest.ts';
 import { provideLibrary } from './provide-library.ts';
 
-/** A plugin whose module is loaded and whose exports are what its manifest says. */
-export interface LoadedPlugin {
+/** A plugin whose module is loaded and whose provider stands. Disposal is the provider's. */
+export interface LoadedPlugin extends AsyncDisposable {
   readonly manifest: Manifest;
-  readonly hooks: Partial<Hooks> & Pick<Hooks, 'sandbox.create' | 'sandbox.delete'>;
-  /** Its validated table of the configuration. */
-  readonly config: unknown;
+  readonly provider: Provider;
+  /** The provider's methods, by hook. */
+  readonly hooks: Partial<Hooks>;
 }
 
 /**
- * Loads a plugin's module, binds its hooks and validates its configuration with the schema that it exports.
+ * Loads a plugin's module, validates its configuration with the schema that it exports, and creates its provider.
  *
- * @throws ManifestError when the module does not load or an export is missing
+ * @throws ManifestError when the module does not load, or an export or a method is missing
  * @throws ConfigError when its table of the configuration is wrong
  */
 export async function loadPlugin(
   manifest: Manifest,
-  table: unknown,
-  configFile: string,
+  options: { table: unknown; configFile: string; context: Omit<PluginContext, 'config'> },
 ): Promise<LoadedPlugin> {
-  provideLibrary();
-  let exports: Record<string, unknown>;
-  try {
-    exports = (await import(pathToFileURL(manifest.entryPath).href)) as Record<string, unknown>;
-  } catch (cause) {
-    throw new ManifestError(
-      manifest.file,
-      'entry',
-      `"${manifest.entry}" does not load: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
-  const hooks = Object.fromEntries(
-    (Object.entries(manifest.hooks) as [string, string][]).map(([hook, name]) => {
-      const value = exports[name];
-      if (typeof value !== 'function')
-        throw missingExport(manifest, `hooks.${JSON.stringify(hook)}`, name, 'function');
-      return [hook, value];
-    }),
-  );
+  const exports = await importEntry(manifest);
+  const config = await validateConfig(manifest, exports, options);
+  const create = exports[manifest.provider];
+  if (typeof create !== 'function') throw missingExport(manifest, 'provider', manifest.provider, 'function');
+  const provider = (await create({ ...options.context, config })) as Provider;
   return {
     manifest,
-    hooks: hooks as unknown as LoadedPlugin['hooks'],
-    config: await validateConfig(manifest, exports, table, configFile),
+    provider,
+    hooks: bindHooks(manifest, provider),
+    [Symbol.asyncDispose]: async () => provider[Symbol.asyncDispose]?.(),
   };
+}
+
+async function importEntry(manifest: Manifest): Promise<Record<string, unknown>> {
+  provideLibrary();
+  try {
+    return (await import(pathToFileURL(manifest.entryPath).href)) as Record<string, unknown>;
+  } catch (cause) {
+    const problem = `"${manifest.entry}" does not load: ${messageOf(cause)}`;
+    throw new ManifestError(manifest.file, 'entry', problem, { cause });
+  }
+}
+
+function bindHooks(manifest: Manifest, provider: Provider): Partial<Hooks> {
+  const methods = Object(provider) as Record<string, unknown>;
+  const hooks = (Object.entries(manifest.hooks) as [string, string][]).map(([hook, name]) => {
+    const method = methods[name];
+    if (typeof method === 'function') return [hook, method.bind(provider) as unknown];
+    const key = `hooks.${JSON.stringify(hook)}`;
+    throw new ManifestError(
+      manifest.file,
+      key,
+      `what "${manifest.provider}" returns has no method "${name}"`,
+    );
+  });
+  return Object.fromEntries(hooks) as Partial<Hooks>;
 }
 
 async function validateConfig(
   manifest: Manifest,
   exports: Record<string, unknown>,
-  table: unknown,
-  configFile: string,
+  { table, configFile }: { table: unknown; configFile: string },
 ): Promise<unknown> {
   const key = `plugins.${JSON.stringify(manifest.name)}`;
   if (!manifest.config) {

@@ -18,9 +18,10 @@ const manifestSchema = z.strictObject({
   entry: z.string().min(1),
   requires: z.array(word).default([]),
   provides: z.array(word).min(1),
+  provider: z.string().min(1),
   hooks: z.strictObject({
     'sandbox.create': z.string().min(1),
-    'sandbox.delete': z.string().min(1),
+    'sandbox.delete': z.string().min(1).optional(),
     mount: z.string().min(1).optional(),
     unmount: z.string().min(1).optional(),
   }),

@@ -1,7 +1,5 @@
 import { registerHooks } from 'node:module';
-import { PACKAGE } from '../../tracing/span.ts';
-
-const LIBRARY = new URL('../../index.ts', import.meta.url).href;
+import { LIBRARY } from '../../package.ts';
 
 let provided = false;
 
@@ -13,7 +11,9 @@ export function provideLibrary(): void {
   if (provided) return;
   provided = true;
   registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === PACKAGE ? { url: LIBRARY, shortCircuit: true } : next(specifier, context),
+    resolve: (specifier, context, next) => {
+      const url = Object.hasOwn(LIBRARY, specifier) ? LIBRARY[specifier] : undefined;
+      return url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+    },
   });
 }

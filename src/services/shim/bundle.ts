@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { messageOf } from '../../errors.ts';
-import type { ShareSpec } from '../../host/sandbox.ts';
+import type { ShareSpec } from '../../host/share-spec.ts';
 import { keyText } from '../../config/problems.ts';
 
 /** What we read of an OCI runtime spec; the rest is not ours. */

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createLauncher } from '../../../src/daemon/pool/launcher.ts';
 import { identify, isAlive } from '../../../src/proc/stat.ts';
-import { requireProgram } from '../../../src/daemon/program.ts';
 import { openStarter } from '../../../src/daemon/pool/starter.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
-suite('createLauncher()', () => {
+describe('createLauncher()', () => {
   test('gives out the starter that it prepared, once, and ends the one that nobody took', async () => {
     await using directory = await temporaryDirectory();
     await using launcher = createLauncher(directory.path);
@@ -51,7 +50,7 @@ suite('createLauncher()', () => {
 const childrenOf = (pid: number): string[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
 
-suite('openStarter()', () => {
+describe('openStarter()', () => {
   test('becomes the program under the same pid, with every word as it is', async () => {
     await using directory = await temporaryDirectory();
     await using starter = openStarter(directory.path);
@@ -59,7 +58,12 @@ suite('openStarter()', () => {
     const words = ['a b', "it's", '"$HOME" `id` \\', 'two\nlines', ''];
     const script = 'for word in "$@"; do printf "<%s>" "$word"; done; echo " $$"';
     starter.publish(join(directory.path, 'final.sock'));
-    starter.become({ command: '/bin/sh', args: ['-c', script, 'sh', ...words], outputPath });
+    starter.become({
+      command: '/bin/sh',
+      args: ['-c', script, 'sh', ...words],
+      outputPath,
+      socket: 'handed-over',
+    });
     await once(starter.child, 'exit');
     const expected = `${words.map((word) => `<${word}>`).join('')} ${starter.identity.pid}\n`;
     assert.equal(readFileSync(outputPath, 'utf8'), expected);
@@ -81,18 +85,6 @@ suite('openStarter()', () => {
     await eventually('the starter is gone', () => !identity || !isAlive(identity));
     await eventually('its socket is gone', () => readdirSync(directory.path).length === 0);
   });
-});
-
-test('requireProgram() refuses what a shell would take for a script of its own', async () => {
-  await using directory = await temporaryDirectory();
-  const path = join(directory.path, 'program');
-  assert.throws(() => requireProgram(path), { name: 'DaemonError', message: /^Cannot run ".*": ENOENT/ });
-  writeFileSync(path, 'echo hello\n', { mode: 0o700 });
-  assert.throws(() => requireProgram(path), {
-    name: 'DaemonError',
-    message: `Cannot run "${path}": it is neither a binary nor a script with "#!"`,
-  });
-  requireProgram(process.execPath);
 });
 
 const HOST = `

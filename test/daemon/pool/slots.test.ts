@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Daemon } from '../../../src/daemon/daemon.ts';
 import { createSlots } from '../../../src/daemon/pool/slots.ts';
 
@@ -18,16 +18,16 @@ function aStart(): Start {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-suite('createSlots()', () => {
+describe('createSlots()', () => {
   test('has two, each held until its daemon is ready or has failed', async () => {
-    const slots = createSlots();
+    const slots = createSlots(() => {});
     const starts = [aStart(), aStart(), aStart(), aStart()];
     const begun: number[] = [];
     const daemons = starts.map(({ daemon }, index) =>
-      slots(() => {
+      slots.run(() => {
         begun.push(index);
         return Promise.resolve(daemon);
-      }),
+      }, {}),
     );
     await turn();
     assert.deepEqual(begun, [0, 1]);
@@ -42,26 +42,26 @@ suite('createSlots()', () => {
   });
 
   test('passes on what a start rejects with or throws at once, and frees the slot', async () => {
-    const slots = createSlots();
+    const slots = createSlots(() => {});
     for (let round = 0; round < 3; round++) {
       await assert.rejects(
-        slots(() => Promise.reject(new Error('rejected'))),
+        slots.run(() => Promise.reject(new Error('rejected')), {}),
         { message: 'rejected' },
       );
-      const thrown = slots(() => {
+      const thrown = slots.run(() => {
         throw new Error('thrown');
-      });
+      }, {});
       await assert.rejects(thrown, { message: 'thrown' });
     }
   });
 
   test('ends the wait for a slot when the signal aborts, and never starts', async () => {
-    const slots = createSlots();
+    const slots = createSlots(() => {});
     const [first, second] = [aStart(), aStart()];
-    await Promise.all([first, second].map(({ daemon }) => slots(() => Promise.resolve(daemon))));
+    await Promise.all([first, second].map(({ daemon }) => slots.run(() => Promise.resolve(daemon), {})));
     const controller = new AbortController();
     let started = false;
-    const waiting = slots(
+    const waiting = slots.run(
       () => {
         started = true;
         return Promise.resolve(aStart().daemon);
@@ -75,16 +75,16 @@ suite('createSlots()', () => {
     await turn();
     assert.equal(started, false);
     await assert.rejects(
-      slots(() => Promise.resolve(aStart().daemon), { signal: controller.signal }),
+      slots.run(() => Promise.resolve(aStart().daemon), { signal: controller.signal }),
       { message: 'enough' },
     );
   });
 
   test('leaves a start that has begun to heed the signal by itself', async () => {
-    const slots = createSlots();
+    const slots = createSlots(() => {});
     const controller = new AbortController();
     const { promise, resolve } = Promise.withResolvers<Daemon>();
-    const starting = slots(() => promise, { signal: controller.signal });
+    const starting = slots.run(() => promise, { signal: controller.signal });
     await turn();
     controller.abort(new Error('enough'));
     const { daemon } = aStart();

@@ -30,12 +30,15 @@ export interface ShimContainerd extends Containerd {
   /** `ctr sandboxes run` of the shim with a virtiofs mount for each tag. */
   run(id: string, sources: Readonly<Record<string, string>>): Promise<CtrResult>;
   /** What the shim has on disk. */
-  records(): Promise<ShareRecord[]>;
+  records(): Promise<RecordedShare[]>;
   /** What is left of sandboxes: records, vhost-user sockets, daemons and directories that the host owns. */
   leftovers(): Promise<string[]>;
   /** Process ids of living hosts; there should be one at most. */
   hosts(): Promise<number[]>;
 }
+
+/** A share's record, with its daemon's pid at hand; 0 where there is none yet. */
+export type RecordedShare = ShareRecord & { readonly pid: number };
 
 /** Starts a containerd that executes the shim of this checkout. */
 export async function startShimContainerd(options: ShimContainerdOptions): Promise<ShimContainerd> {
@@ -97,11 +100,13 @@ export function specOf(sources: Readonly<Record<string, string>>): unknown {
 }
 
 /** The records below a state directory; one that goes away meanwhile is left out. */
-export async function readRecords(state: string): Promise<ShareRecord[]> {
-  const records: ShareRecord[] = [];
+export async function readRecords(state: string): Promise<RecordedShare[]> {
+  const records: RecordedShare[] = [];
   for await (const file of glob(`${state}/sandboxes/*/*/*/share.json`)) {
     const text = await readFile(file, 'utf8').catch(() => undefined);
-    if (text !== undefined) records.push(JSON.parse(text) as ShareRecord);
+    if (text === undefined) continue;
+    const record = JSON.parse(text) as ShareRecord;
+    records.push({ ...record, pid: record.daemon?.pid ?? 0 });
   }
   return records;
 }

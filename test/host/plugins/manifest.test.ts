@@ -21,6 +21,7 @@ suite('readManifest()', () => {
       entry: 'plugin.mjs',
       requires: [],
       provides: ['fs-x'],
+      provider: 'create',
       hooks: { 'sandbox.create': 'open', 'sandbox.delete': 'close' },
       file,
       entryPath: join(directory.path, 'x', 'plugin.mjs'),
@@ -46,8 +47,8 @@ suite('readManifest()', () => {
     ],
     [
       'a missing hook',
-      right.replace('"sandbox.delete" = "close"', ''),
-      'hooks."sandbox.delete"',
+      right.replace('"sandbox.create" = "open"', ''),
+      'hooks."sandbox.create"',
       /expected string/,
     ],
     ['a missing entry', right.replace(/entry = .*/, ''), 'entry', /expected string/],

@@ -6,12 +6,13 @@ import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'smol-toml';
 import type { ConfigInput } from '../../../src/config/schema.ts';
+import { readRecord } from '../../../src/share/record.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';
 import { runGuest } from '../../harness/guest/run-guest.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { writeBundle } from '../../harness/bundle.ts';
 import { leftovers } from '../../harness/leftovers.ts';
-import { serveTestHost, type ServedHost } from '../../harness/test-host.ts';
+import { serveTestHost, VIRTIOFS, type ServedHost } from '../../harness/test-host.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const example = fileURLToPath(new URL('../../../examples/provider', import.meta.url));
@@ -25,13 +26,13 @@ async function hostOfExample(directory: string, sharedFs?: string): Promise<Serv
   await cp(example, join(plugins, 'frozen'), { recursive: true });
   const copies = join(directory, 'copies');
   const text = parse(await readFile(join(example, 'config.toml'), 'utf8')) as unknown as ConfigInput;
-  const table = text.plugins?.[FROZEN];
-  const virtiofs = { ...(table?.['virtiofs'] as object), virtio_fs_daemon: path, virtio_fs_dialect: dialect };
+  const { [FROZEN]: frozen, [VIRTIOFS]: virtiofs } = text.plugins ?? {};
+  const real = { virtio_fs_daemon: path, virtio_fs_dialect: dialect };
   const host = await serveTestHost({
     config: {
       shared_fs: sharedFs ?? text.shared_fs ?? '',
       plugin_dirs: [plugins],
-      plugins: { [FROZEN]: { ...table, copy_dir: copies, virtiofs } },
+      plugins: { [FROZEN]: { ...frozen, copy_dir: copies }, [VIRTIOFS]: { ...virtiofs, ...real } },
     },
   });
   return { ...host, copies };
@@ -45,7 +46,8 @@ suite('examples/provider', () => {
     await mkdir(join(source, 'deep'), { recursive: true });
     await writeFile(join(source, 'deep', 'file'), 'as it was\n');
     await using share = await own.host.openShare({ sandboxId: 'a', tag: 'frozen', source });
-    assert.equal(share.sharedFs, 'virtio-fs-frozen');
+    const record = readRecord(own.host.stateDir.share('default', 'a', 'frozen'));
+    assert.equal(record?.provider, 'virtio-fs-frozen');
     await writeFile(join(source, 'deep', 'file'), 'as it is\n');
     const { lines } = await runGuest({
       script:

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
-import type { ShareRecord } from '../../../src/share/record.ts';
 import { markedProcesses } from '../../harness/containerd/marked-processes.ts';
-import { readRecords } from '../../harness/containerd/shim-containerd.ts';
+import { readRecords, type RecordedShare } from '../../harness/containerd/shim-containerd.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { isGone } from '../../harness/leftovers.ts';
 import { shells, shimPlace, type ShimPlace } from './shim-place.ts';
@@ -49,13 +48,13 @@ for (const shell of shells) {
     });
 
     for (const [what, change] of [
-      ['start time', { startTime: 1 }],
-      ['boot', { bootId: '00000000-0000-0000-0000-000000000000' }],
+      ['start time', ({ daemon }: RecordedShare) => ({ daemon: daemon && { ...daemon, startTime: 1 } })],
+      ['boot', () => ({ bootId: '00000000-0000-0000-0000-000000000000' })],
     ] as const) {
       test(`leaves a process alone that has the pid by chance: other ${what}`, async () => {
         await using place = await shimPlace({ shell });
         const record = await createThenKillHost(place);
-        await changeRecord(place, { ...record, ...change });
+        await changeRecord(place, { ...record, ...change(record) });
         assert.deepEqual(await place.delete('sb'), silent);
         assert.ok(!isGone(record.pid ?? 0));
         assert.deepEqual(await readRecords(place.state), []);
@@ -66,7 +65,7 @@ for (const shell of shells) {
     test('finds the daemon of a host that died before it could record it', async () => {
       await using place = await shimPlace({ shell });
       const record = await createThenKillHost(place);
-      const { pid: _, startTime: __, ...early } = record;
+      const { daemon: _, ...early } = record;
       await changeRecord(place, early);
       assert.deepEqual(await place.delete('sb'), silent);
       await assertNothingLeft(place, record);
@@ -143,20 +142,20 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
   });
 });
 
-async function createThenKillHost(place: ShimPlace): Promise<ShareRecord> {
+async function createThenKillHost(place: ShimPlace): Promise<RecordedShare> {
   await place.createSandbox('sb');
   await place.call((sandboxes) => sandboxes.startSandbox({ sandboxId: 'sb' }));
   const [host = 0] = await place.hosts();
   process.kill(host, 'SIGKILL');
   await eventually('the host is gone', () => isGone(host));
   const records = await readRecords(place.state);
-  const record = records.find(({ pid }) => pid !== undefined);
+  const record = records.find(({ pid }) => pid !== 0);
   assert.ok(record);
   return records.length === 1 ? record : (records.at(-1) ?? record);
 }
 
 /** Writes a record as the host does. */
-async function changeRecord({ state }: ShimPlace, record: ShareRecord): Promise<void> {
+async function changeRecord({ state }: ShimPlace, record: Partial<RecordedShare>): Promise<void> {
   const file = join(state, 'sandboxes/default/sb/work/share.json');
   await rm(file);
   await writeFile(file, `${JSON.stringify(record, undefined, 1)}\n`);
@@ -164,7 +163,7 @@ async function changeRecord({ state }: ShimPlace, record: ShareRecord): Promise<
 
 async function assertNothingLeft(
   place: ShimPlace,
-  { pid = 0, socketPath, source }: ShareRecord,
+  { pid = 0, socketPath, source }: RecordedShare,
 ): Promise<void> {
   assert.ok(isGone(pid), `${pid} is gone`);
   assert.equal(existsSync(socketPath), false);

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { virtiofsdCArgs } from '../../../plugin/virtiofs/arguments-c.ts';
 import { virtiofsdRustArgs } from '../../../plugin/virtiofs/arguments-rust.ts';
-import type { VirtiofsdSettings } from '../../../plugin/virtiofs/virtiofsd.ts';
+import type { VirtiofsdSettings } from '../../../plugin/virtiofs/settings.ts';
 
 const settings: VirtiofsdSettings = {
   daemonPath: '/usr/libexec/virtiofsd',
-  socketPath: '/run/vfs.sock',
   sourcePath: '/run/kata-shared/foo',
   cache: 'never',
   syslog: false,
@@ -14,6 +13,8 @@ const settings: VirtiofsdSettings = {
   readOnly: false,
   extraArgs: [],
   dialect: 'auto',
+  startTimeoutMs: 5000,
+  stopTimeoutMs: 1000,
 };
 
 const line = (args: readonly string[]): string => args.join(' ');

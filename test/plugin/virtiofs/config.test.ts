@@ -1,23 +1,24 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { virtiofsConfigSchema } from '../../../plugin/virtiofs/config.ts';
+import { configSchema } from '../../../plugin/virtiofs/config.ts';
 
 const messagesOf = (input: unknown): string[] =>
-  (virtiofsConfigSchema.safeParse(input).error?.issues ?? []).map(
+  (configSchema.safeParse(input).error?.issues ?? []).map(
     ({ path, message }) => `${path.join('.')}: ${message}`,
   );
 
-suite('virtiofsConfigSchema', () => {
+suite('configSchema', () => {
   test('completes an empty table', () => {
-    assert.deepEqual(virtiofsConfigSchema.parse({}), {
-      virtio_fs_dialect: 'auto',
-      virtio_fs_cache: 'auto',
-      virtio_fs_queue_size: 1024,
-      virtio_fs_extra_args: [],
-      virtio_fs_syslog: false,
-      virtio_fs_debug: false,
-      virtio_fs_start_timeout_ms: 5000,
-      virtio_fs_stop_timeout_ms: 1000,
+    assert.deepEqual(configSchema.parse({}), {
+      daemonPath: undefined,
+      dialect: 'auto',
+      cache: 'auto',
+      queueSize: 1024,
+      extraArgs: [],
+      syslog: false,
+      debug: false,
+      startTimeoutMs: 5000,
+      stopTimeoutMs: 1000,
     });
   });
 

@@ -14,7 +14,7 @@ const isInstalled = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/q
 suite('findDaemon()', () => {
   test('finds an executable, in a place of distributions or on PATH', async () => {
     await using directory = await temporaryDirectory();
-    const own = await executable(join(directory.path, 'virtiofsd'), '');
+    const own = await executable(join(directory.path, 'virtiofsd'), '#!/bin/sh\n');
     const found = findDaemon([], `/nonexistent::${directory.path}`);
     assert.equal(found, own);
     assert.equal(findDaemon([own], ''), own);

@@ -3,14 +3,18 @@ import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import type { VirtiofsdSettings } from '../../../plugin/virtiofs/virtiofsd.ts';
+import type { VirtiofsdSettings } from '../../../plugin/virtiofs/settings.ts';
 import { fixture } from '../../harness/fixtures.ts';
 import { daemonPlace } from '../../harness/test-daemon.ts';
 
 const all = { daemonPath: '', socketPath: '', sourcePath: '', cache: 'foo' };
 
 suite('startVirtiofsd() refuses', () => {
-  const cases: [string, Partial<VirtiofsdSettings>, { code: Code; message: string | RegExp }][] = [
+  const cases: [
+    string,
+    Partial<VirtiofsdSettings> & { socketPath?: string },
+    { code: Code; message: string | RegExp },
+  ][] = [
     [
       'an empty daemon path first',
       all,

@@ -1,0 +1,49 @@
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import type { Daemon } from '../daemon.ts';
+import type { DaemonSpec } from '../spec.ts';
+import { startDaemon } from '../start.ts';
+import { createLauncher } from './launcher.ts';
+import { createSlots } from './slots.ts';
+import { openStarter } from './starter.ts';
+
+/** The only way to a daemon. Disposal ends what was prepared for the next one; daemons that run stay. */
+export interface Daemons extends AsyncDisposable {
+  /**
+   * Starts a daemon when it is its turn: two start at a time.
+   *
+   * @param options.log takes the daemon's lines. @default the pool's
+   * @throws what the spec's `program` throws; DaemonError when the process cannot be started, StatusError when the
+   *   socket cannot be opened; the signal's reason where it aborts before
+   */
+  start(
+    spec: DaemonSpec,
+    options?: { log?: Logger | undefined; signal?: AbortSignal | undefined },
+  ): Promise<Daemon>;
+}
+
+/**
+ * Creates a pool of daemons. A host has one; a program that wants a daemon without a host makes its own.
+ *
+ * @param options.socketDirectory where the sockets stand for which the next daemon is prepared
+ */
+export function createDaemons({ log, socketDirectory }: { log: Logger; socketDirectory: string }): Daemons {
+  const launcher = createLauncher(socketDirectory);
+  const slots = createSlots(() => launcher.prepare());
+  return {
+    start: (spec, options = {}) =>
+      startDaemon(spec, {
+        log: options.log ?? log,
+        signal: options.signal,
+        turn: (launch, { signal }) =>
+          slots.run(
+            async () => {
+              const directory = dirname(spec.socketPath);
+              return launch(directory === socketDirectory ? launcher.take() : openStarter(directory));
+            },
+            { signal },
+          ),
+      }),
+    [Symbol.asyncDispose]: () => launcher[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,60 @@
+import type { Attributes } from '@opentelemetry/api';
+import type { ExitStatus } from '../errors.ts';
+
+/** What to execute. */
+export interface Program {
+  /** Absolute path of the executable. */
+  readonly command: string;
+  readonly args: readonly string[];
+  /** What the executable says of its version, where it was asked. */
+  readonly version?: string | undefined;
+}
+
+/**
+ * How to know that a daemon waits for its VMM: by a line of its output; by a question that is asked again until its
+ * answer is true; or, where neither is to be had, by its having lived for so long.
+ */
+export type Readiness =
+  | { readonly line: RegExp }
+  | { readonly probe: (options: { signal: AbortSignal }) => Promise<boolean> }
+  | { readonly settleMs: number };
+
+/** How a daemon ended, and its last lines of output. */
+export interface DaemonEnd extends ExitStatus {
+  readonly lastLines: readonly string[];
+}
+
+/** What a daemon's end means. */
+export interface EndMeaning {
+  /** `disconnected`: its VMM left. `failed`: anything else. */
+  readonly reason: 'disconnected' | 'failed';
+  /** The line that says why, for errors. */
+  readonly words?: string | undefined;
+}
+
+/** What a daemon of one kind needs from the core; everything that differs between daemons stands here. */
+export interface DaemonSpec {
+  /** The source of its log lines, the `subsystem` of its spans and the first word of their names. */
+  readonly name: string;
+  /** Further attributes of its start span. @default none */
+  readonly attributes?: Attributes;
+  /** Checks the settings and says what to execute; its failure is the start's. Runs as `<name>.validate`. */
+  readonly program: (options: { signal?: AbortSignal | undefined }) => Program | Promise<Program>;
+  /** `handed-over`: gets the listening socket as its standard input. `own`: binds `socketPath` by itself. */
+  readonly socket: 'handed-over' | 'own';
+  /** The vhost-user socket; removed when the daemon has ended. */
+  readonly socketPath: string;
+  /** The file that takes its output. */
+  readonly outputPath: string;
+  readonly ready: Readiness;
+  /** Matches the line that says that a VMM has connected. @default its state stays `waiting` */
+  readonly connectedLine?: RegExp;
+  /** How long it may take until it waits for its VMM, in milliseconds. */
+  readonly startTimeoutMs: number;
+  /** What to do where it takes longer, for the error. @default nothing is said */
+  readonly startTimeoutRemedy?: string;
+  /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
+  readonly stopTimeoutMs: number;
+  /** What an end that nobody asked for means. @default status 0 is its VMM's leaving; its last line says why */
+  readonly explainEnd?: (end: DaemonEnd) => EndMeaning;
+}

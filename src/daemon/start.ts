@@ -1,0 +1,86 @@
+import { statSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { superviseDaemon, type Daemon } from './daemon.ts';
+import type { Starter } from './pool/starter.ts';
+import { childProcess } from './process.ts';
+import { requireProgram } from './requirements.ts';
+import { removeSocket } from './socket.ts';
+import { spanOf, spanOfSync } from './span-of.ts';
+import type { DaemonSpec, Program } from './spec.ts';
+
+/** Calls `launch` with a starter that is its own from then on, when it is its turn; holds the turn until it is ready. */
+export type Turn = (
+  launch: (starter: Starter) => Promise<Daemon>,
+  options: { signal?: AbortSignal | undefined },
+) => Promise<Daemon>;
+
+/**
+ * Starts a daemon. Where the socket is handed over, clients can connect as soon as this returns.
+ *
+ * @throws what the spec's `program` throws; DaemonError when the process cannot be started, StatusError when the
+ *   socket cannot be opened
+ */
+export function startDaemon(
+  spec: DaemonSpec,
+  options: { log: Logger; signal?: AbortSignal | undefined; turn: Turn },
+): Promise<Daemon> {
+  const { log, signal, turn } = options;
+  const attributes = { [`${spec.name}.socket_path`]: spec.socketPath, ...spec.attributes };
+  return spanOf(spec, 'start', attributes, async (span) => {
+    const program = await spanOf(spec, 'validate', {}, async () => spec.program({ signal }));
+    signal?.throwIfAborted();
+    requireProgram(program.command);
+    const daemon = await turn(
+      (starter) => launch(starter, { spec, program, log, startedBy: span.spanContext() }),
+      {
+        signal,
+      },
+    );
+    const pid = { 'process.pid': daemon.identity.pid };
+    span.setAttributes(pid);
+    // It ends after its parent: clients need not wait for it, whoever starts the sandbox does.
+    void spanOf(spec, 'wait_ready', pid, () => daemon.ready).catch(() => {});
+    return daemon;
+  });
+}
+
+type LaunchOptions = Pick<Parameters<typeof superviseDaemon>[0], 'spec' | 'program' | 'log' | 'startedBy'>;
+
+/** A starter becomes the daemon; where that fails half-way, its process is gone and its socket too. */
+async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon> {
+  const { spec, program, log } = options;
+  await using undo = new AsyncDisposableStack();
+  undo.use(starter);
+  log.info({ path: program.command, args: program.args }, `Starting ${spec.name}`);
+  let inode: number | undefined;
+  const daemon = superviseDaemon({
+    ...options,
+    process: childProcess(starter.child, starter.identity),
+    removeSocket: () => {
+      // Where a name could not be given, what stands there is not the daemon's.
+      if (spec.socket === 'own' || inode !== undefined) removeSocket(spec.socketPath, inode);
+    },
+  });
+  if (spec.socket === 'handed-over') inode = publish(starter, spec);
+  else
+    void daemon.ready.then(
+      () => (inode = inodeOf(spec.socketPath)),
+      () => {},
+    );
+  spawn(starter, spec, program);
+  undo.move();
+  return daemon;
+}
+
+function publish(starter: Starter, spec: DaemonSpec): number {
+  const attributes = { [`${spec.name}.socket_path`]: spec.socketPath };
+  return spanOfSync(spec, 'socket.listen', attributes, () => starter.publish(spec.socketPath));
+}
+
+function spawn(starter: Starter, spec: DaemonSpec, { command, args }: Program): void {
+  const attributes = { 'process.executable.path': command, 'process.pid': starter.identity.pid };
+  const { outputPath, socket } = spec;
+  spanOfSync(spec, 'spawn', attributes, () => starter.become({ command, args, outputPath, socket }));
+}
+
+const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;

@@ -1,0 +1,46 @@
+import { readdirSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { messageOf } from '../errors.ts';
+import type { StateDirectory } from '../share/state-directory.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+/**
+ * Removes the sandboxes that a shim's `delete` marks, whichever host they are of, until disposal. A mark is an empty
+ * file, removed when its sandbox is; where that fails, the mark gets the reason for the shim to tell.
+ */
+export function carryOutDeletions(parts: {
+  stateDir: StateDirectory;
+  sandboxes: Sandboxes;
+  log: Logger;
+}): Disposable {
+  const { stateDir, sandboxes, log } = parts;
+  const { deletionDirectory } = stateDir;
+  const underWay = new Set<string>();
+
+  const carryOut = async (name: string): Promise<void> => {
+    const mark = join(deletionDirectory, name);
+    const [namespace = '', sandboxId = ''] = name.split(':');
+    underWay.add(name);
+    try {
+      await sandboxes.purge(namespace, sandboxId);
+      rmSync(mark, { force: true });
+    } catch (error) {
+      log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
+      writeFileSync(mark, `${messageOf(error)}\n`);
+    } finally {
+      underWay.delete(name);
+    }
+  };
+  const look = (): void => {
+    for (const name of readdirSync(deletionDirectory)) {
+      const isWish = statSync(join(deletionDirectory, name), { throwIfNoEntry: false })?.size === 0;
+      if (isWish && !underWay.has(name)) void carryOut(name);
+    }
+  };
+
+  const watcher = watch(deletionDirectory, { persistent: false }, look);
+  watcher.on('error', (error) => log.error({ err: error }, 'Cannot watch for deletions'));
+  look();
+  return { [Symbol.dispose]: () => watcher.close() };
+}

@@ -1,0 +1,49 @@
+import type { DaemonExit } from '../daemon/daemon.ts';
+import type { Share, ShareStatus } from '../share/contract.ts';
+
+/** A plugin's share as the host gives it out: its disposal also takes it out of its sandbox. */
+export class HostShare implements Share {
+  readonly #share: Share;
+  readonly #close: () => Promise<void>;
+
+  constructor(share: Share, close: () => Promise<void>) {
+    this.#share = share;
+    this.#close = close;
+  }
+
+  get tag(): string {
+    return this.#share.tag;
+  }
+
+  get socketPath(): string {
+    return this.#share.socketPath;
+  }
+
+  get sharedDir(): string {
+    return this.#share.sharedDir;
+  }
+
+  get queueSize(): number {
+    return this.#share.queueSize;
+  }
+
+  get pid(): number {
+    return this.#share.pid;
+  }
+
+  get ready(): Promise<void> {
+    return this.#share.ready;
+  }
+
+  get closed(): Promise<DaemonExit> {
+    return this.#share.closed;
+  }
+
+  status(): ShareStatus {
+    return this.#share.status();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+}

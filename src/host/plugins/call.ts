@@ -1,0 +1,116 @@
+import { Code, StatusError } from 'ttrpc-ts';
+import type { Config } from '../../config/schema.ts';
+import { hint } from '../../config/problems.ts';
+import { ConfigError } from '../../errors.ts';
+import type { HookResults, Hooks, PluginContext, Provider } from '../../share/contract.ts';
+import { withAttributes, withSpan } from '../../tracing/span.ts';
+import { discoverPlugins } from './discover.ts';
+import { loadPlugin, type LoadedPlugin } from './load.ts';
+import type { Manifest } from './manifest.ts';
+
+/** The loaded plugins, by what they provide. Disposal is that of their providers. */
+export interface Plugins extends AsyncDisposable {
+  /** The `shared_fs` values that are provided, with their plugin's name. */
+  readonly provided: ReadonlyMap<string, string>;
+  /**
+   * Calls the hook of the plugin that provides `sharedFs`, in a span of its own.
+   *
+   * @throws StatusError InvalidArgument where nobody provides it, Unimplemented where its plugin has no such hook
+   */
+  call<Name extends keyof Hooks>(
+    hook: Name,
+    sharedFs: string,
+    ...args: Parameters<Hooks[Name]>
+  ): Promise<HookResults[Name]>;
+}
+
+/** What plugins get from their host besides their configuration. */
+export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons'> {
+  /** Names the configuration in errors. */
+  readonly configFile: string;
+}
+
+/** What a plugin does where its manifest maps no method to a hook. */
+const DEFAULTS: Partial<Hooks> = {
+  'sandbox.delete': async (share) => share[Symbol.asyncDispose](),
+};
+
+/**
+ * Loads every plugin, in the order of what they require.
+ *
+ * @throws ManifestError, ConfigError: a host with a broken plugin does not start
+ */
+export async function loadPlugins(config: Config, host: PluginHost): Promise<Plugins> {
+  await using stack = new AsyncDisposableStack();
+  const loaded: LoadedPlugin[] = [];
+  const manifests = discoverPlugins(config.plugin_dirs);
+  requireKnownTables(config, manifests, host.configFile);
+  for (const manifest of manifests) {
+    const table = config.plugins[manifest.name];
+    const context = contextOf(manifest, loaded, host);
+    // oxlint-disable-next-line no-await-in-loop -- a plugin gets the providers that it requires
+    loaded.push(stack.use(await loadPlugin(manifest, { table, configFile: host.configFile, context })));
+    host.log.debug({ plugin: manifest.name, file: manifest.file }, 'Loaded plugin');
+  }
+  const bySharedFs = new Map(
+    loaded.flatMap((plugin) => plugin.manifest.provides.map((value) => [value, plugin])),
+  );
+  const known = [...bySharedFs.keys()];
+  if (!bySharedFs.has(config.shared_fs))
+    throw new ConfigError(host.configFile, 'shared_fs', notProvided(config.shared_fs, known));
+  const own = stack.move();
+  return {
+    provided: new Map([...bySharedFs].map(([value, { manifest }]) => [value, manifest.name])),
+    call(hook, sharedFs, ...args) {
+      const plugin = bySharedFs.get(sharedFs);
+      if (plugin) return callHook(plugin, hook, args);
+      return reject(new StatusError(Code.InvalidArgument, notProvided(sharedFs, known)));
+    },
+    [Symbol.asyncDispose]: () => own.disposeAsync(),
+  };
+}
+
+function callHook<Name extends keyof Hooks>(
+  { manifest, hooks }: LoadedPlugin,
+  hook: Name,
+  args: Parameters<Hooks[Name]>,
+): Promise<HookResults[Name]> {
+  const run = (hooks[hook] ?? DEFAULTS[hook]) as ((...args: unknown[]) => Promise<never>) | undefined;
+  if (!run)
+    return reject(new StatusError(Code.Unimplemented, `Plugin "${manifest.name}" implements no "${hook}"`));
+  const attributes = { 'plugin.id': manifest.name };
+  return withAttributes({ subsystem: manifest.id }, () =>
+    withSpan(hook, attributes, async () => run(...args)),
+  );
+}
+
+/** As the type of any hook's answer. */
+const reject = (error: StatusError): Promise<never> => Promise.reject(error);
+
+function contextOf(
+  manifest: Manifest,
+  loaded: readonly LoadedPlugin[],
+  { log, stateDir, daemons }: PluginHost,
+): Omit<PluginContext, 'config'> {
+  const isRequired = ({ manifest: other }: LoadedPlugin): boolean =>
+    manifest.requires.includes(other.name) || manifest.requires.includes(other.type);
+  const required = new Map<string, Provider>(
+    loaded.filter(isRequired).map((plugin) => [plugin.manifest.name, plugin.provider]),
+  );
+  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, required };
+}
+
+function requireKnownTables(config: Config, manifests: readonly Manifest[], configFile: string): void {
+  const names = manifests.map(({ name }) => name);
+  for (const name of Object.keys(config.plugins)) {
+    if (names.includes(name)) continue;
+    throw new ConfigError(
+      configFile,
+      `plugins.${JSON.stringify(name)}`,
+      `no such plugin${hint(name, names)}`,
+    );
+  }
+}
+
+const notProvided = (value: string, known: readonly string[]): string =>
+  `No plugin provides "${value}"${hint(value, known)}`;

@@ -1,0 +1,24 @@
+/** The library for those who write a plugin. */
+export { Code, StatusError } from 'ttrpc-ts';
+/** The schema library of the host, so that a plugin needs no packages of its own. */
+export { z } from 'zod';
+export { abortable } from './async/abortable.ts';
+export type { Daemon, DaemonExit, DaemonState } from './daemon/daemon.ts';
+export { daemonEnvironment } from './daemon/environment.ts';
+export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
+export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
+export type { DaemonEnd, DaemonSpec, EndMeaning, Program, Readiness } from './daemon/spec.ts';
+export { DaemonError, messageOf, type ExitStatus } from './errors.ts';
+export type {
+  CallOptions,
+  CreateProvider,
+  MountRequest,
+  PluginContext,
+  Provider,
+  Share,
+  ShareOwner,
+  ShareRequest,
+  ShareStatus,
+} from './share/contract.ts';
+export { openShare, type OpenShareOptions, type SharePlaces } from './share/open-share.ts';
+export type { StateDirectory } from './share/state-directory.ts';

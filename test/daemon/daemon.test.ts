@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { superviseDaemon, type Daemon } from '../../src/daemon/daemon.ts';
+import { childProcess, watchedProcess, type DaemonProcess } from '../../src/daemon/process.ts';
+import type { DaemonSpec } from '../../src/daemon/spec.ts';
+import { identify } from '../../src/proc/stat.ts';
+import { captureLog } from '../harness/captured-log.ts';
+import { eventually } from '../harness/eventually.ts';
+import { fixture } from '../harness/fixtures.ts';
+import { isGone } from '../harness/leftovers.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
+
+/** A daemon under supervision, and how often its socket was removed. */
+interface Supervised extends AsyncDisposable {
+  readonly daemon: Daemon;
+  readonly outputPath: string;
+  readonly removals: () => number;
+}
+
+const sources = {
+  'a child of ours': (child, identity) => childProcess(child, identity),
+  'a process that is watched': (_, identity) => watchedProcess(identity, { intervalMs: 5 }),
+} satisfies Record<string, (...args: Parameters<typeof childProcess>) => DaemonProcess>;
+
+for (const [source, processOf] of Object.entries(sources)) {
+  const isChild = source === 'a child of ours';
+
+  describe(`superviseDaemon() over ${source}`, () => {
+    const supervise = async (program: string, options: Partial<DaemonSpec> = {}): Promise<Supervised> => {
+      const directory = await temporaryDirectory();
+      const outputPath = join(directory.path, 'daemon.log');
+      const output = openSync(outputPath, 'a');
+      const child = spawn(fixture(program), [], { stdio: ['ignore', output, output], detached: true });
+      await once(child, 'spawn');
+      const identity = identify(child.pid ?? 0) ?? assert.fail('it has ended already');
+      let removals = 0;
+      const daemon = superviseDaemon({
+        spec: {
+          name: 'exampled',
+          program: () => ({ command: fixture(program), args: [] }),
+          socket: 'own',
+          socketPath: join(directory.path, 'daemon.sock'),
+          outputPath,
+          ready: { line: /Waiting for/ },
+          connectedLine: /Client connected/,
+          startTimeoutMs: 60_000,
+          stopTimeoutMs: 60_000,
+          ...options,
+        },
+        program: { command: fixture(program), args: [] },
+        process: processOf(child, identity),
+        log: captureLog().log,
+        startedBy: undefined,
+        removeSocket: () => removals++,
+      });
+      return {
+        daemon,
+        outputPath,
+        removals: () => removals,
+        async [Symbol.asyncDispose]() {
+          await daemon.stop();
+          await directory[Symbol.asyncDispose]();
+        },
+      };
+    };
+
+    test('goes from starting to waiting, connected, stopping and exited', async () => {
+      await using own = await supervise('never-ready');
+      const { daemon, outputPath } = own;
+      assert.equal(daemon.state, 'starting');
+      appendFileSync(outputPath, 'Waiting for a client\n');
+      await daemon.ready;
+      assert.equal(daemon.state, 'waiting');
+      appendFileSync(outputPath, 'Client connected\n');
+      await eventually('it is connected', () => daemon.state === 'connected');
+      const stopping = daemon.stop();
+      assert.equal(daemon.state, 'stopping');
+      const exit = await stopping;
+      assert.equal(daemon.state, 'exited');
+      assert.equal(exit.reason, 'stopped');
+      assert.equal(exit.signal, isChild ? 'SIGTERM' : undefined);
+      assert.equal(isGone(daemon.identity.pid), true);
+      assert.equal(own.removals(), 1);
+    });
+
+    test('shares one stop among all who ask, and tells the same end to all', async () => {
+      await using own = await supervise('waits');
+      const { daemon } = own;
+      const [first, second] = await Promise.all([daemon.stop(), daemon.stop()]);
+      assert.equal(first, second);
+      assert.equal(await daemon.exited, first);
+      assert.equal(await daemon.stop(), first);
+      assert.equal(own.removals(), 1);
+    });
+
+    test('takes an end that nobody asked for as the spec explains it', async () => {
+      await using own = await supervise('waits', {
+        explainEnd: ({ lastLines }) => ({ reason: 'disconnected', words: `said ${lastLines.length} lines` }),
+      });
+      process.kill(own.daemon.identity.pid, 'SIGKILL');
+      const { reason, exitCode, signal } = await own.daemon.exited;
+      assert.deepEqual(
+        [reason, exitCode, signal],
+        ['disconnected', undefined, isChild ? 'SIGKILL' : undefined],
+      );
+    });
+
+    test("says that it failed, with its status where it is known, and rejects ready with the spec's words", async () => {
+      await using own = await supervise('never-ready', {
+        explainEnd: () => ({ reason: 'failed', words: 'it is a teapot' }),
+      });
+      process.kill(own.daemon.identity.pid, 'SIGKILL');
+      await assert.rejects(own.daemon.ready, {
+        name: 'DaemonError',
+        message: `exampled ${isChild ? 'was killed by SIGKILL' : 'ended with an unknown status'}: it is a teapot`,
+      });
+      assert.equal((await own.daemon.exited).reason, 'failed');
+    });
+  });
+}
+
+describe('superviseDaemon()', () => {
+  test('ends in order where its socket cannot be removed, and says so', async () => {
+    await using directory = await temporaryDirectory();
+    const outputPath = join(directory.path, 'daemon.log');
+    const child = spawn(fixture('waits'), { stdio: 'ignore', detached: true });
+    await once(child, 'spawn');
+    const captured = captureLog();
+    const daemon = superviseDaemon({
+      spec: {
+        name: 'exampled',
+        program: () => ({ command: fixture('waits'), args: [] }),
+        socket: 'own',
+        socketPath: '/nowhere/daemon.sock',
+        outputPath,
+        ready: { settleMs: 1 },
+        startTimeoutMs: 60_000,
+        stopTimeoutMs: 60_000,
+      },
+      program: { command: fixture('waits'), args: [] },
+      process: childProcess(child, identify(child.pid ?? 0) ?? assert.fail('no process')),
+      log: captured.log,
+      startedBy: undefined,
+      removeSocket: () => {
+        throw new Error('the file system is read-only');
+      },
+    });
+    assert.equal((await daemon.stop()).reason, 'stopped');
+    const text = 'Cannot remove the socket of a daemon that has ended';
+    assert.equal(captured.withMessage(text).length, 1);
+  });
+});
+
+describe('watchedProcess()', () => {
+  test('resolves for a process that has gone, and for a pid that another process has by now', async () => {
+    const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+    const identity = identify(child.pid ?? 0) ?? assert.fail('no process');
+    const reused = watchedProcess({ ...identity, startTime: identity.startTime + 1 }, { intervalMs: 5 });
+    assert.deepEqual(await reused.ended, {});
+    const watched = watchedProcess(identity, { intervalMs: 5 });
+    child.kill('SIGKILL');
+    assert.deepEqual(await watched.ended, {});
+    assert.equal(existsSync(`/proc/${identity.pid}/exe`), false);
+  });
+});
