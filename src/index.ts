@@ -1,7 +1,8 @@
 /** The library for those who run a host. */
 export { Code, StatusError } from 'ttrpc-ts';
 export { parseConfig, readConfig, type Config, type ConfigInput } from './config/schema.ts';
-export type { DaemonExit, DaemonState } from './daemon/daemon.ts';
+export type { DaemonState } from './daemon/daemon.ts';
+export type { DaemonExit } from './daemon/exit.ts';
 export { ConfigError, DaemonError, ManifestError, type ExitStatus } from './errors.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { LibraryShareRequest } from './host/library-shares.ts';

@@ -3,11 +3,12 @@ export { Code, StatusError } from 'ttrpc-ts';
 /** The schema library of the host, so that a plugin needs no packages of its own. */
 export { z } from 'zod';
 export { abortable } from './async/abortable.ts';
-export type { Daemon, DaemonExit, DaemonState } from './daemon/daemon.ts';
+export type { Daemon, DaemonState } from './daemon/daemon.ts';
 export { daemonEnvironment } from './daemon/environment.ts';
+export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
-export type { DaemonEnd, DaemonSpec, EndMeaning, Program, Readiness } from './daemon/spec.ts';
+export type { DaemonSpec, Program, Readiness } from './daemon/spec.ts';
 export { DaemonError, messageOf, type ExitStatus } from './errors.ts';
 export type {
   CallOptions,

@@ -13,7 +13,6 @@ export const createProvider: CreateProvider<z.output<typeof configSchema>> = ({ 
   const virtiofs = required.get(VIRTIOFS);
   if (!virtiofs) throw new StatusError(Code.Internal, `The manifest does not require ${VIRTIOFS}`);
   const copies = new Map<Share, string>();
-  const remove = (copy: string): Promise<void> => rm(copy, { recursive: true, force: true });
   return {
     async openShare(request, { signal }) {
       if (request.source === undefined) {
@@ -37,3 +36,5 @@ export const createProvider: CreateProvider<z.output<typeof configSchema>> = ({ 
     },
   };
 };
+
+const remove = (copy: string): Promise<void> => rm(copy, { recursive: true, force: true });

@@ -2,21 +2,14 @@ import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
+import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
-import type { DaemonEnd, DaemonSpec, EndMeaning, Program } from './spec.ts';
+import type { DaemonSpec, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
-
-/** How and when a daemon ended. */
-export interface DaemonExit extends DaemonEnd {
-  /** `stopped`: this process asked for it. `disconnected`: its VMM left. `failed`: anything else. */
-  readonly reason: 'stopped' | EndMeaning['reason'];
-  /** How long it ran under this process's eyes, in milliseconds. */
-  readonly uptimeMs: number;
-}
 
 /** `starting` until it waits for its VMM, `connected` from the VMM's coming to its going. */
 export type DaemonState = 'starting' | 'waiting' | 'connected' | 'stopping' | 'exited';

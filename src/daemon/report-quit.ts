@@ -1,7 +1,7 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError } from '../errors.ts';
-import type { DaemonExit } from './daemon.ts';
+import type { DaemonExit } from './exit.ts';
 import { spanOf } from './span-of.ts';
 
 /**

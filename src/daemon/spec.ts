@@ -1,5 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
-import type { ExitStatus } from '../errors.ts';
+import type { DaemonEnd, EndMeaning } from './exit.ts';
 
 /** What to execute. */
 export interface Program {
@@ -18,19 +18,6 @@ export type Readiness =
   | { readonly line: RegExp }
   | { readonly probe: (options: { signal: AbortSignal }) => Promise<boolean> }
   | { readonly settleMs: number };
-
-/** How a daemon ended, and its last lines of output. */
-export interface DaemonEnd extends ExitStatus {
-  readonly lastLines: readonly string[];
-}
-
-/** What a daemon's end means. */
-export interface EndMeaning {
-  /** `disconnected`: its VMM left. `failed`: anything else. */
-  readonly reason: 'disconnected' | 'failed';
-  /** The line that says why, for errors. */
-  readonly words?: string | undefined;
-}
 
 /** What a daemon of one kind needs from the core; everything that differs between daemons stands here. */
 export interface DaemonSpec {

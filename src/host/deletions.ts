@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
@@ -24,7 +24,6 @@ export function carryOutDeletions(parts: {
     underWay.add(name);
     try {
       await sandboxes.purge(namespace, sandboxId);
-      rmSync(mark, { force: true });
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
       writeFileSync(mark, `${messageOf(error)}\n`);

@@ -1,4 +1,4 @@
-import type { DaemonExit } from '../daemon/daemon.ts';
+import type { DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
 
 /** A plugin's share as the host gives it out: its disposal also takes it out of its sandbox. */

@@ -1,6 +1,6 @@
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
-import type { DaemonExit } from '../daemon/daemon.ts';
+import type { DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareRequest } from '../share/contract.ts';
 import { HostShare } from './host-share.ts';
 import type { Plugins } from './plugins/call.ts';

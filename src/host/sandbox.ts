@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
-import type { DaemonExit } from '../daemon/daemon.ts';
+import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import type { StateDirectory } from '../share/state-directory.ts';

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
-import type { DaemonExit } from '../daemon/daemon.ts';
+import type { DaemonExit } from '../daemon/exit.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
 import { reapSandbox } from '../share/reap.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
@@ -40,7 +40,7 @@ export interface Sandboxes extends AsyncDisposable {
   find(namespace: string, sandboxId: string): Promise<Sandbox> | undefined;
   /** Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. */
   delete(namespace: string, sandboxId: string): Promise<void>;
-  /** {@link delete}, and ends what a dead host left of it. */
+  /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
   purge(namespace: string, sandboxId: string): Promise<void>;
   /** How many there are, those that are being created included. */
   readonly size: number;
@@ -73,6 +73,7 @@ export const createSandboxes = (parts: SandboxesParts): Sandboxes => new Sandbox
 class SandboxTable implements Sandboxes {
   readonly #parts: SandboxesParts;
   readonly #entries = new Map<string, Entry>();
+  readonly #purges = new Map<string, Promise<void>>();
   #isClosed = false;
 
   constructor(parts: SandboxesParts) {
@@ -129,10 +130,19 @@ class SandboxTable implements Sandboxes {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
 
-  async purge(namespace: string, sandboxId: string): Promise<void> {
-    await this.delete(namespace, sandboxId);
-    const directory = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
-    if (existsSync(directory)) await reapSandbox(directory, this.#parts);
+  purge(namespace: string, sandboxId: string): Promise<void> {
+    const { stateDir } = this.#parts;
+    const directory = stateDir.sandboxDirectory(namespace, sandboxId);
+    const mark = stateDir.deletion(namespace, sandboxId);
+    const purge = async (): Promise<void> => {
+      await this.delete(namespace, sandboxId);
+      if (existsSync(directory)) await reapSandbox(directory, this.#parts);
+      rmSync(mark, { force: true });
+    };
+    // One at a time: a second one that came late would reach the next sandbox of that id.
+    const underWay = this.#purges.get(directory) ?? purge().finally(() => this.#purges.delete(directory));
+    this.#purges.set(directory, underWay);
+    return underWay;
   }
 
   list(): readonly Sandbox[] {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { DaemonExit, DaemonState } from '../daemon/daemon.ts';
+import type { DaemonState } from '../daemon/daemon.ts';
+import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { StateDirectory } from './state-directory.ts';
 

@@ -30,46 +30,8 @@ for (const [source, processOf] of Object.entries(sources)) {
   const isChild = source === 'a child of ours';
 
   describe(`superviseDaemon() over ${source}`, () => {
-    const supervise = async (program: string, options: Partial<DaemonSpec> = {}): Promise<Supervised> => {
-      const directory = await temporaryDirectory();
-      const outputPath = join(directory.path, 'daemon.log');
-      const output = openSync(outputPath, 'a');
-      const child = spawn(fixture(program), [], { stdio: ['ignore', output, output], detached: true });
-      await once(child, 'spawn');
-      const identity = identify(child.pid ?? 0) ?? assert.fail('it has ended already');
-      let removals = 0;
-      const daemon = superviseDaemon({
-        spec: {
-          name: 'exampled',
-          program: () => ({ command: fixture(program), args: [] }),
-          socket: 'own',
-          socketPath: join(directory.path, 'daemon.sock'),
-          outputPath,
-          ready: { line: /Waiting for/ },
-          connectedLine: /Client connected/,
-          startTimeoutMs: 60_000,
-          stopTimeoutMs: 60_000,
-          ...options,
-        },
-        program: { command: fixture(program), args: [] },
-        process: processOf(child, identity),
-        log: captureLog().log,
-        startedBy: undefined,
-        removeSocket: () => removals++,
-      });
-      return {
-        daemon,
-        outputPath,
-        removals: () => removals,
-        async [Symbol.asyncDispose]() {
-          await daemon.stop();
-          await directory[Symbol.asyncDispose]();
-        },
-      };
-    };
-
     test('goes from starting to waiting, connected, stopping and exited', async () => {
-      await using own = await supervise('never-ready');
+      await using own = await supervise('never-ready', processOf);
       const { daemon, outputPath } = own;
       assert.equal(daemon.state, 'starting');
       appendFileSync(outputPath, 'Waiting for a client\n');
@@ -88,7 +50,7 @@ for (const [source, processOf] of Object.entries(sources)) {
     });
 
     test('shares one stop among all who ask, and tells the same end to all', async () => {
-      await using own = await supervise('waits');
+      await using own = await supervise('waits', processOf);
       const { daemon } = own;
       const [first, second] = await Promise.all([daemon.stop(), daemon.stop()]);
       assert.equal(first, second);
@@ -98,7 +60,7 @@ for (const [source, processOf] of Object.entries(sources)) {
     });
 
     test('takes an end that nobody asked for as the spec explains it', async () => {
-      await using own = await supervise('waits', {
+      await using own = await supervise('waits', processOf, {
         explainEnd: ({ lastLines }) => ({ reason: 'disconnected', words: `said ${lastLines.length} lines` }),
       });
       process.kill(own.daemon.identity.pid, 'SIGKILL');
@@ -110,7 +72,7 @@ for (const [source, processOf] of Object.entries(sources)) {
     });
 
     test("says that it failed, with its status where it is known, and rejects ready with the spec's words", async () => {
-      await using own = await supervise('never-ready', {
+      await using own = await supervise('never-ready', processOf, {
         explainEnd: () => ({ reason: 'failed', words: 'it is a teapot' }),
       });
       process.kill(own.daemon.identity.pid, 'SIGKILL');
@@ -167,3 +129,46 @@ describe('watchedProcess()', () => {
     assert.equal(existsSync(`/proc/${identity.pid}/exe`), false);
   });
 });
+
+/** Starts a fixture and supervises it. */
+async function supervise(
+  program: string,
+  processOf: typeof childProcess,
+  options: Partial<DaemonSpec> = {},
+): Promise<Supervised> {
+  const directory = await temporaryDirectory();
+  const outputPath = join(directory.path, 'daemon.log');
+  const output = openSync(outputPath, 'a');
+  const child = spawn(fixture(program), [], { stdio: ['ignore', output, output], detached: true });
+  await once(child, 'spawn');
+  const identity = identify(child.pid ?? 0) ?? assert.fail('it has ended already');
+  let removals = 0;
+  const daemon = superviseDaemon({
+    spec: {
+      name: 'exampled',
+      program: () => ({ command: fixture(program), args: [] }),
+      socket: 'own',
+      socketPath: join(directory.path, 'daemon.sock'),
+      outputPath,
+      ready: { line: /Waiting for/ },
+      connectedLine: /Client connected/,
+      startTimeoutMs: 60_000,
+      stopTimeoutMs: 60_000,
+      ...options,
+    },
+    program: { command: fixture(program), args: [] },
+    process: processOf(child, identity),
+    log: captureLog().log,
+    startedBy: undefined,
+    removeSocket: () => removals++,
+  });
+  return {
+    daemon,
+    outputPath,
+    removals: () => removals,
+    async [Symbol.asyncDispose]() {
+      await daemon.stop();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}

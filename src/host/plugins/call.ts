@@ -61,31 +61,29 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
   const own = stack.move();
   return {
     provided: new Map([...bySharedFs].map(([value, { manifest }]) => [value, manifest.name])),
-    call(hook, sharedFs, ...args) {
+    async call(hook, sharedFs, ...args) {
       const plugin = bySharedFs.get(sharedFs);
-      if (plugin) return callHook(plugin, hook, args);
-      return reject(new StatusError(Code.InvalidArgument, notProvided(sharedFs, known)));
+      if (!plugin) throw new StatusError(Code.InvalidArgument, notProvided(sharedFs, known));
+      return callHook(plugin, hook, args);
     },
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
 }
 
-function callHook<Name extends keyof Hooks>(
+async function callHook<Name extends keyof Hooks>(
   { manifest, hooks }: LoadedPlugin,
   hook: Name,
   args: Parameters<Hooks[Name]>,
 ): Promise<HookResults[Name]> {
-  const run = (hooks[hook] ?? DEFAULTS[hook]) as ((...args: unknown[]) => Promise<never>) | undefined;
-  if (!run)
-    return reject(new StatusError(Code.Unimplemented, `Plugin "${manifest.name}" implements no "${hook}"`));
+  const run = (hooks[hook] ?? DEFAULTS[hook]) as
+    | ((...args: unknown[]) => Promise<HookResults[Name]>)
+    | undefined;
+  if (!run) throw new StatusError(Code.Unimplemented, `Plugin "${manifest.name}" implements no "${hook}"`);
   const attributes = { 'plugin.id': manifest.name };
   return withAttributes({ subsystem: manifest.id }, () =>
     withSpan(hook, attributes, async () => run(...args)),
   );
 }
-
-/** As the type of any hook's answer. */
-const reject = (error: StatusError): Promise<never> => Promise.reject(error);
 
 function contextOf(
   manifest: Manifest,

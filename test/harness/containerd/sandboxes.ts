@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create as createMessage } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 
 import { SandboxSchema, type Sandbox } from '../../../src/proto/containerd/sandbox-record_pb.ts';
@@ -58,7 +58,7 @@ export async function removeSandbox(
 }
 
 function sandboxRecord({ id, spec, runtime, runtimeOptions, sandboxer }: SandboxSettings): Sandbox {
-  return create(SandboxSchema, {
+  return createMessage(SandboxSchema, {
     sandboxId: id,
     sandboxer: sandboxer ?? 'shim',
     runtime: {

@@ -18,7 +18,7 @@ for (const shell of shells) {
     test('ends by SIGTERM what a killed host left, in a working directory that is gone', async () => {
       await using place = await shimPlace({ shell });
       const record = await createThenKillHost(place);
-      assert.ok(!isGone(record.pid ?? 0));
+      assert.ok(!isGone(record.pid));
       assert.ok(existsSync(record.socketPath) && existsSync(record.source));
 
       const bundle = await place.bundle('sb');
@@ -34,7 +34,7 @@ for (const shell of shells) {
     test('ends by SIGKILL what ignores SIGTERM, with its process group', async () => {
       await using place = await shimPlace({ shell, daemon: 'ignores-sigterm' });
       const record = await createThenKillHost(place);
-      const group = await groupOf(record.pid ?? 0);
+      const group = await groupOf(record.pid);
       assert.equal(group.length, 2);
       assert.deepEqual(await place.delete('sb'), silent);
       for (const pid of group) await eventually(`${pid} is gone`, () => isGone(pid));
@@ -56,7 +56,7 @@ for (const shell of shells) {
         const record = await createThenKillHost(place);
         await changeRecord(place, { ...record, ...change(record) });
         assert.deepEqual(await place.delete('sb'), silent);
-        assert.ok(!isGone(record.pid ?? 0));
+        assert.ok(!isGone(record.pid));
         assert.deepEqual(await readRecords(place.state), []);
         assert.equal(existsSync(record.socketPath), false);
       });
@@ -121,7 +121,7 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
       const { code, stderr } = await place.delete('sb');
       assert.equal(code, 1);
       assert.match(stderr, /cannot remove "\S+": something is mounted there/);
-      assert.ok(isGone(record.pid ?? 0), 'the daemon is ended all the same');
+      assert.ok(isGone(record.pid), 'the daemon is ended all the same');
       assert.equal(await readFile(join(precious, 'file'), 'utf8'), 'precious');
       assert.equal((await readRecords(place.state)).length, 1);
     } finally {
@@ -163,7 +163,7 @@ async function changeRecord({ state }: ShimPlace, record: Partial<RecordedShare>
 
 async function assertNothingLeft(
   place: ShimPlace,
-  { pid = 0, socketPath, source }: RecordedShare,
+  { pid, socketPath, source }: RecordedShare,
 ): Promise<void> {
   assert.ok(isGone(pid), `${pid} is gone`);
   assert.equal(existsSync(socketPath), false);
