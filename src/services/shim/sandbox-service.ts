@@ -5,14 +5,11 @@ import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/sandbox.ts';
 import type { SandboxContents } from '../../host/sandboxes.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
-import { qemuArguments } from '../../vmm/qemu.ts';
 import { readShares } from './bundle.ts';
 import { readMetrics } from '../metrics.ts';
 import { readConfigPath } from './runtime-options.ts';
 import { namespaceOf } from '../namespace.ts';
-
-/** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
-const EXAMPLE_MEMORY_MIB = 512;
+import { pidOf, statusOf } from '../view.ts';
 
 /** containerd's Sandbox service of a shim, over the host's sandboxes. */
 export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
@@ -49,15 +46,7 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     },
 
     sandboxStatus({ sandboxId, verbose }, context) {
-      const sandbox = find(sandboxId, context);
-      return {
-        sandboxId,
-        pid: pidOf(sandbox),
-        state: sandbox.exit ? 'SANDBOX_NOTREADY' : 'SANDBOX_READY',
-        info: verbose ? verboseInfo(sandbox) : {},
-        createdAt: timestampFromDate(sandbox.createdAt),
-        ...(sandbox.exit ? { exitedAt: timestampFromDate(sandbox.exit.exitedAt) } : {}),
-      };
+      return statusOf(find(sandboxId, context), { verbose });
     },
 
     pingSandbox({ sandboxId }, context) {
@@ -83,21 +72,6 @@ async function readContents(
   const configFile = await readConfigPath(bundlePath, sandboxId);
   const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
   return { profile, shares: (await readShares(bundlePath)) ?? profile.shares };
-}
-
-/** The first share's daemon stands for the sandbox; one without shares has none but the host. */
-const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
-
-/** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
-function verboseInfo(sandbox: Sandbox): Record<string, string> {
-  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
-  const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
-  return {
-    ...(Object.fromEntries(shares) as Record<string, string>),
-    'vmm.qemu': JSON.stringify(qemu),
-    host: JSON.stringify({ pid: process.pid, version: process.version }),
-    ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
-  };
 }
 
 const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;

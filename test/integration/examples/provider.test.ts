@@ -1,44 +1,58 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'smol-toml';
+import { Code } from 'ttrpc-ts';
 import type { ConfigInput } from '../../../src/config/schema.ts';
 import { readRecord } from '../../../src/share/record.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';
 import { runGuest } from '../../harness/guest/run-guest.ts';
-import { obtain } from '../../setup/obtain.ts';
+import { obtain, obtainOrSkip } from '../../setup/obtain.ts';
 import { writeBundle } from '../../harness/bundle.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { executable } from '../../harness/fixtures.ts';
+import { memorySpans } from '../../harness/memory-spans.ts';
 import { leftovers } from '../../harness/leftovers.ts';
 import { serveTestHost, VIRTIOFS, type ServedHost } from '../../harness/test-host.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const example = fileURLToPath(new URL('../../../examples/provider', import.meta.url));
 const FROZEN = 'io.containerd.fsshare.v1.frozen';
+const UNPRIVILEGED = 'io.containerd.fsshare.v1.unprivileged';
+const NOBODY = 65_534;
 const MEMORY_MIB = 256;
 
-/** A host with the example's own configuration, its folder copied to where a user would put it, and paths of the test. */
-async function hostOfExample(directory: string, sharedFs?: string): Promise<ServedHost & { copies: string }> {
+/** A host with the example's own configuration, its folders copied to where a user would put them, and paths of the test. */
+async function hostOfExample(
+  directory: string,
+  { sharedFs, daemon }: { sharedFs?: string; daemon?: string } = {},
+): Promise<ServedHost & { copies: string }> {
   const { path, dialect } = await obtain('virtiofsd');
   const plugins = join(directory, 'plugins');
-  await cp(example, join(plugins, 'frozen'), { recursive: true });
+  for (const folder of ['frozen', 'unprivileged'])
+    await cp(join(example, folder), join(plugins, folder), { recursive: true });
   const copies = join(directory, 'copies');
   const text = parse(await readFile(join(example, 'config.toml'), 'utf8')) as unknown as ConfigInput;
-  const { [FROZEN]: frozen, [VIRTIOFS]: virtiofs } = text.plugins ?? {};
+  const { [FROZEN]: frozen, [UNPRIVILEGED]: unprivileged, [VIRTIOFS]: virtiofs } = text.plugins ?? {};
   const real = { virtio_fs_daemon: path, virtio_fs_dialect: dialect };
   const host = await serveTestHost({
     config: {
       shared_fs: sharedFs ?? text.shared_fs ?? '',
       plugin_dirs: [plugins],
-      plugins: { [FROZEN]: { ...frozen, copy_dir: copies }, [VIRTIOFS]: { ...virtiofs, ...real } },
+      plugins: {
+        [FROZEN]: { ...frozen, copy_dir: copies },
+        [UNPRIVILEGED]: { ...unprivileged, ...(daemon === undefined ? {} : { daemon }) },
+        [VIRTIOFS]: { ...virtiofs, ...real },
+      },
     },
   });
   return { ...host, copies };
 }
 
-suite('examples/provider', () => {
+describe('examples/provider/frozen', () => {
   test('is loaded by configuration alone and serves a copy that later changes do not reach; needs root', async () => {
     await using directory = await temporaryDirectory();
     await using own = await hostOfExample(directory.path);
@@ -65,7 +79,7 @@ suite('examples/provider', () => {
 
   test('stands beside the built-in one: a mount of the bundle chooses', async () => {
     await using directory = await temporaryDirectory();
-    await using own = await hostOfExample(directory.path, 'virtio-fs');
+    await using own = await hostOfExample(directory.path, { sharedFs: 'virtio-fs' });
     const source = join(directory.path, 'source');
     await mkdir(source);
     const bundlePath = await writeBundle(own.path, [
@@ -91,5 +105,73 @@ suite('examples/provider', () => {
     });
     assert.deepEqual(await readdir(own.copies), []);
     assert.deepEqual(await leftovers(own.state), []);
+  });
+});
+
+const rust = await obtainOrSkip('virtiofsd-rust');
+
+describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
+  test('serves a guest by a daemon of its own kind, which may do no more than its user; needs root', async () => {
+    await using directory = await temporaryDirectory();
+    await chmod(directory.path, 0o755);
+    // Where the daemon was built, its user may not look.
+    const daemon = join(directory.path, 'virtiofsd');
+    await copyFile(rust.part ?? '', daemon);
+    await using own = await hostOfExample(directory.path, { sharedFs: 'virtio-fs-unprivileged', daemon });
+    const source = join(directory.path, 'source');
+    await mkdir(source);
+    await chown(source, NOBODY, NOBODY);
+    await writeFile(join(source, 'public'), 'for all\n');
+    await writeFile(join(source, 'secret'), 'for root\n', { mode: 0o600 });
+    await using share = await own.host.openShare({ sandboxId: 'a', tag: 'work', source });
+    await share.ready;
+    assert.match(await readFile(`/proc/${share.pid}/status`, 'utf8'), /^Uid:\t65534\t65534\t65534\t65534$/m);
+    const { lines } = await runGuest({
+      script:
+        'mount -t virtiofs work /mnt && cat /mnt/public; cat /mnt/secret || echo refused; echo new > /mnt/new; umount /mnt',
+      memoryMiB: MEMORY_MIB,
+      qemuArguments: qemuArguments([share], { memoryMiB: MEMORY_MIB }),
+    });
+    assert.deepEqual(
+      lines.filter((line) => !line.startsWith('cat:')),
+      ['for all', 'refused'],
+    );
+    assert.equal((await stat(join(source, 'new'))).uid, NOBODY);
+    assert.equal((await share.closed).reason, 'disconnected');
+    await share[Symbol.asyncDispose]();
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('gets what every daemon gets: cause of the end, last words, spans and quit report', async () => {
+    await using directory = await temporaryDirectory();
+    await chmod(directory.path, 0o755);
+    const daemon = await executable(
+      join(directory.path, 'virtiofsd'),
+      '#!/bin/sh\necho no luck >&2\nexit 9\n',
+    );
+    await using spans = await memorySpans();
+    await using own = await hostOfExample(directory.path, { sharedFs: 'virtio-fs-unprivileged', daemon });
+    await using share = await own.host.openShare({ sandboxId: 'a', tag: 'work', source: directory.path });
+    await assert.rejects(share.ready, {
+      name: 'DaemonError',
+      message: 'Cannot start share "work": unprivileged-virtiofsd exited with code 9: no luck',
+    });
+    await eventually('the end is traced', () => spans.named('unprivileged-virtiofsd.quit').length === 1);
+    const quit = spans.one('unprivileged-virtiofsd.quit');
+    assert.equal(quit.attributes['subsystem'], 'unprivileged-virtiofsd');
+    const started = spans.one('unprivileged-virtiofsd.start').spanContext().spanId;
+    assert.equal(quit.links[0]?.context.spanId, started);
+    for (const step of ['validate', 'socket.listen', 'spawn', 'wait_ready'])
+      assert.equal(
+        spans.one(`unprivileged-virtiofsd.${step}`).attributes['subsystem'],
+        'unprivileged-virtiofsd',
+      );
+    await assert.rejects(
+      own.host.sandboxes.get('default', 'a').mount('work', { source: '/', mountpoint: '/x' }),
+      {
+        code: Code.Unimplemented,
+        message: 'Plugin "io.containerd.fsshare.v1.unprivileged" implements no "mount"',
+      },
+    );
   });
 });

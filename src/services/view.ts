@@ -1,0 +1,39 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { Sandbox } from '../host/sandbox.ts';
+import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
+import { qemuArguments } from '../vmm/qemu.ts';
+
+/** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
+const EXAMPLE_MEMORY_MIB = 512;
+
+/** The first share's daemon stands for the sandbox; one without shares has none but the host. */
+export const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
+
+/** A sandbox's state as containerd sees it. */
+export function statusOf(
+  sandbox: Sandbox,
+  { verbose }: { verbose: boolean },
+): MessageInitShape<typeof SandboxStatusResponseSchema> {
+  const { sandboxId, createdAt, exit } = sandbox;
+  return {
+    sandboxId,
+    pid: pidOf(sandbox),
+    state: exit ? 'SANDBOX_NOTREADY' : 'SANDBOX_READY',
+    info: verbose ? verboseInfo(sandbox) : {},
+    createdAt: timestampFromDate(createdAt),
+    ...(exit ? { exitedAt: timestampFromDate(exit.exitedAt) } : {}),
+  };
+}
+
+/** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
+function verboseInfo(sandbox: Sandbox): Record<string, string> {
+  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
+  const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
+  return {
+    ...(Object.fromEntries(shares) as Record<string, string>),
+    'vmm.qemu': JSON.stringify(qemu),
+    host: JSON.stringify({ pid: process.pid, version: process.version }),
+    ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
+  };
+}
