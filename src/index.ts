@@ -3,7 +3,8 @@ export { Code, StatusError } from 'ttrpc-ts';
 export { z } from 'zod';
 export { sendTraceContext } from './services/send-trace-context.ts';
 export { serve, type Serving } from './services/serve.ts';
-export { configSchema, parseConfig, readConfig, type Config, type ConfigInput } from './config/schema.ts';
+export { parseConfig, readConfig, type ReadConfigOptions } from './config/read.ts';
+export { configSchema, type Config, type ConfigInput } from './config/schema.ts';
 export {
   startDaemon,
   type Daemon,
@@ -16,7 +17,7 @@ export {
   type VirtiofsdSettings,
   type VirtiofsdSurroundings,
 } from '../plugin/virtiofs/virtiofsd.ts';
-export { ConfigError, DaemonError, ManifestError, type ExitStatus } from './errors.ts';
+export { ConfigError, DaemonError, type ConfigErrorDetail, type ExitStatus } from './errors.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { Profile } from './host/profile.ts';
 export type { Quit, Sandboxes } from './host/sandboxes.ts';

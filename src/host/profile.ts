@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { readConfig, type Config } from '../config/schema.ts';
+import { readConfig } from '../config/read.ts';
+import type { Config } from '../config/schema.ts';
 import { loadPlugins, type Plugins, type PluginSurroundings } from './plugins/plugins.ts';
 import type { ShareSpec } from './sandbox.ts';
 
@@ -14,12 +15,12 @@ export interface Profile {
 export async function loadProfile(config: Config, surroundings: PluginSurroundings): Promise<Profile> {
   return {
     plugins: await loadPlugins(config, surroundings),
-    sharedFs: config.shared_fs,
-    shares: config.shares.map(({ tag, source, shared_fs, read_only }) => ({
+    sharedFs: config.sharedFs,
+    shares: config.shares.map(({ tag, source, sharedFs, readOnly }) => ({
       tag,
-      readOnly: read_only,
+      readOnly,
       ...(source === undefined ? {} : { source }),
-      ...(shared_fs === undefined ? {} : { sharedFs: shared_fs }),
+      ...(sharedFs === undefined ? {} : { sharedFs }),
     })),
   };
 }

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { ConfigError, ManifestError, messageOf } from '../../errors.ts';
+import { ConfigError, messageOf } from '../../errors.ts';
 import type { Hooks } from '../../share/contract.ts';
 import { problemsOf, type Issue } from '../../config/problems.ts';
 import type { Manifest } from './manifest.ts';
@@ -16,8 +16,7 @@ export interface LoadedPlugin {
 /**
  * Loads a plugin's module, binds its hooks and validates its configuration with the schema that it exports.
  *
- * @throws ManifestError when the module does not load or an export is missing
- * @throws ConfigError when its table of the configuration is wrong
+ * @throws ConfigError when the module does not load, an export is missing, or its table of the configuration is wrong
  */
 export async function loadPlugin(
   manifest: Manifest,
@@ -29,12 +28,8 @@ export async function loadPlugin(
   try {
     exports = (await import(pathToFileURL(manifest.entryPath).href)) as Record<string, unknown>;
   } catch (cause) {
-    throw new ManifestError(
-      manifest.file,
-      'entry',
-      `"${manifest.entry}" does not load: ${messageOf(cause)}`,
-      { cause },
-    );
+    const message = `"${manifest.entry}" does not load: ${messageOf(cause)}`;
+    throw new ConfigError({ kind: 'manifest', file: manifest.file, key: 'entry', message, cause });
   }
   const hooks = Object.fromEntries(
     (Object.entries(manifest.hooks) as [string, string][]).map(([hook, name]) => {
@@ -60,7 +55,11 @@ async function validateConfig(
   const key = `plugins.${JSON.stringify(manifest.name)}`;
   if (!manifest.config) {
     if (table === undefined) return {};
-    throw new ConfigError(configFile, key, 'this plugin has no configuration: remove the table');
+    throw new ConfigError({
+      file: configFile,
+      key,
+      message: 'this plugin has no configuration: remove the table',
+    });
   }
   const schema = exports[manifest.config.schema];
   if (!isSchema(schema))
@@ -68,7 +67,7 @@ async function validateConfig(
   const result = await schema['~standard'].validate(table ?? {});
   if (!result.issues) return result.value;
   const [problem] = problemsOf(schema, result.issues, ['plugins', manifest.name]);
-  throw new ConfigError(configFile, problem?.key ?? key, problem?.message ?? 'is not valid');
+  throw new ConfigError({ file: configFile, key, message: 'is not valid', ...problem });
 }
 
 /** What zod, valibot, arktype and others have in common: https://standardschema.dev. */
@@ -81,5 +80,10 @@ type Validation = { readonly value?: unknown; readonly issues?: readonly Issue[]
 const isSchema = (value: unknown): value is StandardSchema =>
   (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value;
 
-const missingExport = (manifest: Manifest, key: string, name: string, what: string): ManifestError =>
-  new ManifestError(manifest.file, key, `"${manifest.entry}" exports no ${what} "${name}"`);
+const missingExport = (manifest: Manifest, key: string, name: string, what: string): ConfigError =>
+  new ConfigError({
+    kind: 'manifest',
+    file: manifest.file,
+    key,
+    message: `"${manifest.entry}" exports no ${what} "${name}"`,
+  });

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { Config } from '../../config/schema.ts';
 import { ConfigError } from '../../errors.ts';
-import { hint } from '../../config/problems.ts';
+import { hint, keyText } from '../../config/problems.ts';
 import type { DaemonSlots, Hooks, PluginContext } from '../../share/contract.ts';
 import type { StateDirectory } from '../../share/state-directory.ts';
 import { tracer, withSpan } from '../../tracing/span.ts';
@@ -37,13 +37,13 @@ export interface PluginSurroundings {
 /**
  * Loads every plugin, in the order of what they require.
  *
- * @throws ManifestError, ConfigError: a host with a broken plugin does not start
+ * @throws ConfigError: a host with a broken plugin does not start
  */
 export async function loadPlugins(
   config: Config,
   { configFile, log, stateDir, daemons }: PluginSurroundings,
 ): Promise<Plugins> {
-  const manifests = discoverPlugins(config.plugin_dirs);
+  const manifests = discoverPlugins(config.pluginDirs);
   requireKnownTables(
     config,
     manifests.map(({ name }) => name),
@@ -65,8 +65,9 @@ export async function loadPlugins(
       bySharedFs.set(value, { plugin: manifest.name, hooks: loaded.hooks, context });
     log.debug({ plugin: manifest.name, file: manifest.file, provides: manifest.provides }, 'Loaded plugin');
   }
-  if (!bySharedFs.has(config.shared_fs)) {
-    throw new ConfigError(configFile, 'shared_fs', notProvided(config.shared_fs, [...bySharedFs.keys()]));
+  if (!bySharedFs.has(config.sharedFs)) {
+    const message = notProvided(config.sharedFs, [...bySharedFs.keys()]);
+    throw new ConfigError({ file: configFile, key: 'shared_fs', message });
   }
 
   return {
@@ -87,11 +88,11 @@ export async function loadPlugins(
 function requireKnownTables(config: Config, names: readonly string[], configFile: string): void {
   for (const name of Object.keys(config.plugins)) {
     if (!names.includes(name)) {
-      throw new ConfigError(
-        configFile,
-        `plugins.${JSON.stringify(name)}`,
-        `no such plugin${hint(name, names)}`,
-      );
+      throw new ConfigError({
+        file: configFile,
+        key: keyText(['plugins', name]),
+        message: `no such plugin${hint(name, names)}`,
+      });
     }
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as library from 'containerd-shim-virtiofs';
 import { Code } from 'ttrpc-ts';
-import { parseConfig } from '../../../src/config/schema.ts';
+import { parseConfig } from '../../../src/config/read.ts';
 import { loadPlugins, type Plugins } from '../../../src/host/plugins/plugins.ts';
 import { createSlots } from '../../../src/daemon/pool/slots.ts';
 import { describeStateDirectory } from '../../../src/share/state-directory.ts';
@@ -89,13 +89,13 @@ suite('loadPlugins()', () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'x', code: 'export const open = () => {};' });
     await assert.rejects(load(directory.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${file}": hooks."sandbox.delete": "plugin.mjs" exports no function "close"`,
     });
     await using other = await temporaryDirectory();
     const second = await writePlugin(other.path, { id: 'x', manifest: withSchema });
     await assert.rejects(load(other.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${second}": config.schema: "plugin.mjs" exports no Standard Schema "schema"`,
     });
   });
@@ -104,7 +104,7 @@ suite('loadPlugins()', () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'x', code: "throw new Error('out of order')" });
     await assert.rejects(load(directory.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${file}": entry: "plugin.mjs" does not load: out of order`,
     });
   });
