@@ -4,7 +4,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonExit } from '../daemon/daemon.ts';
 import type { MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { messageOf } from '../errors.ts';
-import { once } from '../async/single-flight.ts';
+import { singleFlight } from '../async/single-flight.ts';
 import type { Profile } from './profile.ts';
 
 /** One share of a sandbox, as its creator names it. */
@@ -129,7 +129,7 @@ export async function openSandbox(
     get exit() {
       return exit;
     },
-    [Symbol.asyncDispose]: once(close),
+    [Symbol.asyncDispose]: singleFlight(close),
   };
 }
 

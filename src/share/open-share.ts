@@ -7,7 +7,7 @@ import { bootId } from '../proc/stat.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { removeTree } from '../mount/remove-tree.ts';
 import { activeSpanContext } from '../tracing/span.ts';
-import { once } from '../async/single-flight.ts';
+import { singleFlight } from '../async/single-flight.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { RECORD_FILE, writeRecord, type ShareRecord } from './record.ts';
 
@@ -92,7 +92,7 @@ export async function openDaemonShare(
     // Last, so that what could not be removed stays on record.
     removeShareDirectory(directory);
   };
-  return createShare({ request, places, queueSize, daemon, close: once(close) });
+  return createShare({ request, places, queueSize, daemon, close: singleFlight(close) });
 }
 
 function createShare(parts: {
