@@ -1,30 +1,25 @@
 import { Code, StatusError } from 'ttrpc-ts';
 
-/** A mistake in a configuration file: names the file and the key, e.g. `plugins."…".virtio_fs_cache`. */
+/** Where a file is wrong, and how. */
+export interface ConfigErrorDetail {
+  /** What the file is meant to be. @default configuration */
+  readonly kind?: 'configuration' | 'manifest';
+  readonly file: string;
+  /** As TOML writes it, e.g. `plugins."…".virtio_fs_cache`. @default '': the file as a whole */
+  readonly key?: string;
+  /** What is wrong, and what to do. */
+  readonly message: string;
+  readonly cause?: unknown;
+}
+
+/** A mistake in a configuration, in a plugin's manifest or in the module that it names. */
 export class ConfigError extends StatusError {
   readonly file: string;
   readonly key: string;
 
-  constructor(file: string, key: string, problem: string, options?: { cause?: unknown }) {
-    super(
-      Code.InvalidArgument,
-      `Invalid configuration "${file}"${key ? `: ${key}` : ''}: ${problem}`,
-      options,
-    );
+  constructor({ kind = 'configuration', file, key = '', message, ...options }: ConfigErrorDetail) {
+    super(Code.InvalidArgument, `Invalid ${kind} "${file}"${key ? `: ${key}` : ''}: ${message}`, options);
     this.name = 'ConfigError';
-    this.file = file;
-    this.key = key;
-  }
-}
-
-/** A mistake in a plugin manifest or in the module it names: names the file and the key. */
-export class ManifestError extends StatusError {
-  readonly file: string;
-  readonly key: string;
-
-  constructor(file: string, key: string, problem: string, options?: { cause?: unknown }) {
-    super(Code.InvalidArgument, `Invalid manifest "${file}"${key ? `: ${key}` : ''}: ${problem}`, options);
-    this.name = 'ManifestError';
     this.file = file;
     this.key = key;
   }

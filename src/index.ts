@@ -1,9 +1,10 @@
 /** The library for those who run a host. */
 export { Code, StatusError } from 'ttrpc-ts';
-export { parseConfig, readConfig, type Config, type ConfigInput } from './config/schema.ts';
+export { parseConfig, readConfig, type ReadConfigOptions } from './config/read.ts';
+export type { Config, ConfigInput } from './config/schema.ts';
 export type { DaemonState } from './daemon/daemon.ts';
 export type { DaemonExit } from './daemon/exit.ts';
-export { ConfigError, DaemonError, ManifestError, type ExitStatus } from './errors.ts';
+export { ConfigError, DaemonError, type ConfigErrorDetail, type ExitStatus } from './errors.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { LibraryShareRequest } from './host/library-shares.ts';
 export type { Profile } from './host/profile.ts';

@@ -1,21 +1,15 @@
-import { Code, StatusError } from 'ttrpc-ts';
+import { once } from 'node:events';
 
 /** Waits for a promise, but no longer than until the signal aborts; what the promise stands for goes on. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
-  promise.catch(() => {});
-  if (signal.aborted) throw asError(signal.reason);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(asError(signal.reason));
-  signal.addEventListener('abort', onAbort, { once: true });
+  const done = new AbortController();
+  const aborted = signal.aborted || once(signal, 'abort', { signal: done.signal });
   try {
-    return await Promise.race([promise, aborted]);
+    await Promise.race([aborted, promise]);
+    signal.throwIfAborted();
+    return await promise;
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    done.abort();
   }
 }
-
-const asError = (reason: unknown): Error =>
-  reason instanceof Error
-    ? reason
-    : new StatusError(Code.Canceled, 'The caller went away', { cause: reason });

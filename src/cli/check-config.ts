@@ -1,4 +1,4 @@
-import { readConfig } from '../config/schema.ts';
+import { readConfig } from '../config/read.ts';
 import { loadPlugins } from '../host/plugins/call.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { createLogger } from '../tracing/log.ts';
@@ -7,7 +7,7 @@ import { describeStateDirectory } from '../share/state-directory.ts';
 /**
  * Reads a configuration and loads its plugins as a host would, without touching its state; returns what to tell.
  *
- * @throws ConfigError, ManifestError
+ * @throws ConfigError
  */
 export async function checkConfig(file: string): Promise<string> {
   const config = readConfig(file);

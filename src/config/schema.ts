@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { parse } from 'smol-toml';
 import { z } from 'zod';
-import { ConfigError, messageOf } from '../errors.ts';
-import { problemsOf } from './problems.ts';
+import { camelKeys } from './camel-case.ts';
 
 const absolutePath = z.string().startsWith('/', 'use an absolute path');
+
+/** Where a host keeps its state unless it is told otherwise. */
+export const DEFAULT_STATE = '/run/containerd-shim-virtiofs';
 
 /** `<state>/s/<16 hex>.sock` has to fit in 107 bytes. */
 const MAX_STATE_BYTES = 83;
@@ -14,16 +14,20 @@ export const MAX_TAG_BYTES = 36;
 
 const hasAtMost = (limit: number) => (text: string) => Buffer.byteLength(text) <= limit;
 
-/** The configuration file, without the plugins' own tables, which each plugin's schema validates. */
-export const configSchema = z.strictObject({
+/** The path of a state directory. */
+export const stateSchema = absolutePath.refine(
+  hasAtMost(MAX_STATE_BYTES),
+  `use a path of at most ${MAX_STATE_BYTES} bytes: those of the sockets in it are limited`,
+);
+
+const fileSchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
-  state: absolutePath
-    .refine(
-      hasAtMost(MAX_STATE_BYTES),
-      `use a path of at most ${MAX_STATE_BYTES} bytes: those of the sockets in it are limited`,
-    )
-    .default('/run/containerd-shim-virtiofs')
-    .describe('Directory of sockets and records. It is the identity of a host: two hosts need two.'),
+  state: stateSchema
+    .optional()
+    .describe(
+      'Directory of sockets and records. It is the identity of a host: two hosts need two. ' +
+        `Default: the one that the host is given (--state), else ${DEFAULT_STATE}.`,
+    ),
   plugin_dirs: z
     .array(absolutePath)
     .default([])
@@ -88,33 +92,14 @@ export const configSchema = z.strictObject({
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
 });
 
-/** A completed configuration. */
-export type Config = Readonly<z.output<typeof configSchema>>;
-
-/** A configuration as a person writes it; only `version` is required. */
-export type ConfigInput = z.input<typeof configSchema>;
-
 /**
- * Reads a configuration file.
- *
- * @throws ConfigError naming the file and the key, for an unreadable file, a TOML mistake, an unknown key, a wrong type
+ * The configuration file, keys in camelCase from here on. A plugin's own table stays as it is: the plugin's schema
+ * validates it.
  */
-export function readConfig(file: string): Config {
-  let input: unknown;
-  try {
-    input = parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const problem = isMissing ? 'there is no such file: create it' : messageOf(cause);
-    throw new ConfigError(file, '', problem, { cause });
-  }
-  return parseConfig(input, file);
-}
+export const configSchema = fileSchema.transform(({ plugins, ...own }) => ({ ...camelKeys(own), plugins }));
 
-/** Completes and checks a configuration; `file` names it in errors. */
-export function parseConfig(input: unknown, file = '(options)'): Config {
-  const result = configSchema.safeParse(input);
-  if (result.success) return result.data;
-  const [problem] = problemsOf(configSchema, result.error.issues);
-  throw new ConfigError(file, problem?.key ?? '', problem?.message ?? 'is not a configuration');
-}
+/** A completed configuration. */
+export type Config = Readonly<z.output<typeof configSchema>> & { readonly state: string };
+
+/** A configuration as its file has it, keys in snake_case; only `version` is required. */
+export type ConfigInput = z.input<typeof configSchema>;

@@ -1,6 +1,7 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { parseConfig, readConfig, type Config, type ConfigInput } from '../config/schema.ts';
+import { parseConfig, readConfig } from '../config/read.ts';
+import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { lockFile } from '../proc/flock.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
@@ -13,8 +14,10 @@ import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
 
 /** How a host is opened. */
 export interface HostOptions {
-  /** A configuration file, or the same settings as an object. */
+  /** A configuration file, or the same settings as an object with the file's own keys. */
   readonly config: string | ConfigInput;
+  /** The state directory. @default the configuration's, else /run/containerd-shim-virtiofs */
+  readonly state?: string | undefined;
   /** @default JSON lines on standard error, at the configured level */
   readonly log?: Logger;
   /** Get every span of this host, besides the configured collector. @default none */
@@ -34,7 +37,7 @@ export interface Host extends AsyncDisposable {
    * Loads the configuration file of a single sandbox. What it says of the host itself (state, ttrpc, trace, log) is
    * the host's own file's to say.
    *
-   * @throws ConfigError, ManifestError
+   * @throws ConfigError
    */
   profileOf(file: string): Promise<Profile>;
   readonly sandboxes: Sandboxes;
@@ -53,12 +56,15 @@ export interface Host extends AsyncDisposable {
 /**
  * Opens a host: locks its state directory, starts tracing where it is configured, loads the plugins.
  *
- * @throws ConfigError, ManifestError; StatusError FailedPrecondition while another host has the state directory
+ * @throws ConfigError; StatusError FailedPrecondition while another host has the state directory
  */
 export async function openHost(options: HostOptions): Promise<Host> {
   const configFile = typeof options.config === 'string' ? options.config : '(options)';
+  const { state } = options;
   const config =
-    typeof options.config === 'string' ? readConfig(options.config) : parseConfig(options.config);
+    typeof options.config === 'string'
+      ? readConfig(options.config, { state })
+      : parseConfig(options.config, { state });
   const log = options.log ?? createLogger(config.log.level);
 
   await using stack = new AsyncDisposableStack();

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { readConfig, type Config } from '../config/schema.ts';
+import { readConfig } from '../config/read.ts';
+import type { Config } from '../config/schema.ts';
 import { loadPlugins, type PluginHost, type Plugins } from './plugins/call.ts';
 import type { ShareSpec } from './share-spec.ts';
 
@@ -24,12 +25,12 @@ export async function loadProfile(config: Config, host: PluginHost): Promise<Pro
   return {
     name: host.configFile,
     plugins,
-    sharedFs: config.shared_fs,
-    shares: config.shares.map(({ tag, source, shared_fs, read_only }) => ({
+    sharedFs: config.sharedFs,
+    shares: config.shares.map(({ tag, source, sharedFs, readOnly }) => ({
       tag,
-      readOnly: read_only,
+      readOnly,
       ...(source === undefined ? {} : { source }),
-      ...(shared_fs === undefined ? {} : { sharedFs: shared_fs }),
+      ...(sharedFs === undefined ? {} : { sharedFs }),
     })),
     [Symbol.asyncDispose]: () => plugins[Symbol.asyncDispose](),
   };

@@ -33,12 +33,12 @@ export async function startTracing(
   }
   diag.setLogger(diagTo(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   const sdk = new NodeSDK({
-    serviceName: config.service_name,
+    serviceName: config.serviceName,
     autoDetectResources: false,
     resourceDetectors: [],
     metricReaders: [],
     logRecordProcessors: [],
-    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(config.sample_ratio) }),
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(config.sampleRatio) }),
     spanProcessors: [...spanProcessors, ...processors],
   });
   sdk.start();
@@ -67,14 +67,14 @@ function isTraced(): boolean {
   );
 }
 
-async function exporters({ endpoint, timeout_ms }: Config['trace']): Promise<SpanProcessor[]> {
+async function exporters({ endpoint, timeoutMs }: Config['trace']): Promise<SpanProcessor[]> {
   if (endpoint === undefined) return [];
   const [{ OTLPTraceExporter }, { BatchSpanProcessor }] = await Promise.all([
     import('@opentelemetry/exporter-trace-otlp-proto'),
     import('@opentelemetry/sdk-trace'),
   ]);
   const url = `${endpoint.replace(/\/$/, '')}/v1/traces`;
-  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeout_ms });
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs });
   return [new BatchSpanProcessor({ exporter, scheduledDelayMillis: BATCH_MS })];
 }
 

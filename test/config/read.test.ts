@@ -1,42 +1,55 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import { parseConfig, readConfig } from '../../src/config/schema.ts';
+import { parseConfig, readConfig } from '../../src/config/read.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('parseConfig()', () => {
+describe('parseConfig()', () => {
   test('completes what is left out', () => {
     assert.deepEqual(parseConfig({ version: 1 }), {
       version: 1,
       state: '/run/containerd-shim-virtiofs',
-      plugin_dirs: [],
-      shared_fs: 'virtio-fs',
+      pluginDirs: [],
+      sharedFs: 'virtio-fs',
       ttrpc: {},
-      trace: { service_name: 'containerd-shim-virtiofs', sample_ratio: 1, timeout_ms: 2000 },
+      trace: { serviceName: 'containerd-shim-virtiofs', sampleRatio: 1, timeoutMs: 2000 },
       log: { level: 'info' },
       shares: [],
       plugins: {},
     });
   });
 
-  test('keeps what is given', () => {
-    const config = {
-      version: 1 as const,
+  test("keeps what is given, the host's own keys in camelCase and the plugins' as they are", () => {
+    const config = parseConfig({
+      version: 1,
       state: '/srv/state',
       plugin_dirs: ['/srv/plugins'],
       shared_fs: 'frozen',
       ttrpc: { address: '/run/x.sock' },
       trace: { endpoint: 'http://127.0.0.1:4318', service_name: 'x', sample_ratio: 0.5, timeout_ms: 100 },
-      log: { level: 'warn' as const },
+      log: { level: 'warn' },
       shares: [
         { tag: 'a', source: '/srv/a', shared_fs: 'virtio-fs', read_only: true },
         { tag: 'b', read_only: false },
       ],
-      plugins: { 'a.b.c': { any: ['thing', 1, { deep: true }] } },
-    };
-    assert.deepEqual(parseConfig(config), config);
+      plugins: { 'a.b.c': { any_thing: ['thing', 1, { deep_down: true }] } },
+    });
+    assert.deepEqual(config, {
+      version: 1,
+      state: '/srv/state',
+      pluginDirs: ['/srv/plugins'],
+      sharedFs: 'frozen',
+      ttrpc: { address: '/run/x.sock' },
+      trace: { endpoint: 'http://127.0.0.1:4318', serviceName: 'x', sampleRatio: 0.5, timeoutMs: 100 },
+      log: { level: 'warn' },
+      shares: [
+        { tag: 'a', source: '/srv/a', sharedFs: 'virtio-fs', readOnly: true },
+        { tag: 'b', readOnly: false },
+      ],
+      plugins: { 'a.b.c': { any_thing: ['thing', 1, { deep_down: true }] } },
+    });
   });
 
   const mistakes: [what: string, input: unknown, key: string, problem: string | RegExp][] = [
@@ -129,7 +142,7 @@ suite('parseConfig()', () => {
   for (const [what, input, key, problem] of mistakes) {
     test(`rejects ${what}, naming file and key`, () => {
       assert.throws(
-        () => parseConfig(input, 'test.toml'),
+        () => parseConfig(input, { file: 'test.toml' }),
         (error: Error & { code: unknown; file: unknown; key: unknown }) => {
           const { name, code, message } = error;
           const expected = ['ConfigError', Code.InvalidArgument, 'test.toml', key];
@@ -146,7 +159,54 @@ suite('parseConfig()', () => {
   }
 });
 
-suite('readConfig()', () => {
+describe('parseConfig() with a state directory given', () => {
+  test('takes it where the configuration names none, or the same', () => {
+    for (const own of [undefined, '/srv/state', '/srv/state/', '/srv/./x/../state']) {
+      const input = own === undefined ? { version: 1 } : { version: 1, state: own };
+      assert.equal(parseConfig(input, { state: '/srv//state/' }).state, '/srv/state', String(own));
+    }
+  });
+
+  test('rejects a configuration that names another, naming both and the remedy', () => {
+    assert.throws(() => parseConfig({ version: 1, state: '/srv/b/' }, { file: 'x.toml', state: '/srv/a' }), {
+      name: 'ConfigError',
+      code: Code.InvalidArgument,
+      file: 'x.toml',
+      key: 'state',
+      message:
+        'Invalid configuration "x.toml": state: "/srv/b" is not the state directory "/srv/a" that this host is given: ' +
+        'remove the key, or give the host "/srv/b" (--state, CONTAINERD_SHIM_VIRTIOFS_STATE)',
+    });
+  });
+
+  test('rejects the default where the configuration spells it and another is given', () => {
+    const input = { version: 1, state: '/run/containerd-shim-virtiofs' };
+    assert.throws(() => parseConfig(input, { state: '/srv/a' }), { name: 'ConfigError', key: 'state' });
+  });
+
+  for (const [state, problem] of [
+    ['', 'use an absolute path'],
+    ['state', 'use an absolute path'],
+    [`/${'x'.repeat(83)}`, 'use a path of at most 83 bytes: those of the sockets in it are limited'],
+  ] as const) {
+    test(`rejects "${state.slice(0, 10)}", and not in the name of the file`, () => {
+      assert.throws(() => parseConfig({ version: 1 }, { file: 'x.toml', state }), {
+        name: 'ConfigError',
+        message: `Invalid configuration "(options)": state: ${problem}`,
+      });
+    });
+  }
+});
+
+describe('readConfig()', () => {
+  test('hands the given state directory on, and names the file that says another', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'config.toml');
+    await writeFile(file, `version = 1\nstate = """/srv/it's"""\n`);
+    assert.equal(readConfig(file, { state: "/srv/it's" }).state, "/srv/it's");
+    assert.throws(() => readConfig(file, { state: '/srv/a' }), { name: 'ConfigError', file, key: 'state' });
+  });
+
   test('reads TOML, plugin tables under their full names', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'config.toml');
@@ -160,7 +220,7 @@ virtio_fs_cache = "always"
 `,
     );
     const { shares, plugins } = readConfig(file);
-    assert.deepEqual(shares, [{ tag: 'a', read_only: false }]);
+    assert.deepEqual(shares, [{ tag: 'a', readOnly: false }]);
     assert.deepEqual(plugins, { 'io.containerd.fsshare.v1.virtiofs': { virtio_fs_cache: 'always' } });
   });
 

@@ -14,7 +14,7 @@ export interface MemorySpans extends AsyncDisposable {
 /** Starts tracing into memory; one at a time in a process. */
 export async function memorySpans(): Promise<MemorySpans> {
   const exporter = new InMemorySpanExporter();
-  const config = { service_name: 'test', sample_ratio: 1, timeout_ms: 1000 };
+  const config = { serviceName: 'test', sampleRatio: 1, timeoutMs: 1000 };
   const spanProcessors = [new SimpleSpanProcessor({ exporter })];
   const tracing = await startTracing(config, { log: captureLog().log, spanProcessors });
   const finished: ReadableSpan[] = [];

@@ -45,7 +45,7 @@ async function collector({ answer = true } = {}): Promise<
   };
 }
 
-const settings = { service_name: 'of-the-file', sample_ratio: 1, timeout_ms: 500 };
+const settings = { serviceName: 'of-the-file', sampleRatio: 1, timeoutMs: 500 };
 
 suite('startTracing()', () => {
   test('sends spans by OTLP over HTTP in protobuf, under the configured service name whatever the environment', async () => {
@@ -111,7 +111,7 @@ suite('startTracing()', () => {
         const { log, lines } = captureLog();
         const endpoint = own?.endpoint ?? 'http://127.0.0.1:1';
         const tracing = await startTracing(
-          { ...settings, endpoint, timeout_ms: 3000 },
+          { ...settings, endpoint, timeoutMs: 3000 },
           { log, spanProcessors: [] },
         );
         await withSpan('lost', {}, () => Promise.resolve());
@@ -157,7 +157,7 @@ suite('startTracing()', () => {
   test('keeps the decision of a caller, and its own ratio for traces that start here', async () => {
     const exporter = new InMemorySpanExporter();
     await using _ = await startTracing(
-      { ...settings, sample_ratio: 0 },
+      { ...settings, sampleRatio: 0 },
       { log: captureLog().log, spanProcessors: [new SimpleSpanProcessor({ exporter })] },
     );
     await withSpan('ours', {}, () => Promise.resolve());

@@ -1,6 +1,6 @@
 import { Code, StatusError } from 'ttrpc-ts';
 import type { Config } from '../../config/schema.ts';
-import { hint } from '../../config/problems.ts';
+import { hint, keyText } from '../../config/problems.ts';
 import { ConfigError } from '../../errors.ts';
 import type { HookResults, Hooks, PluginContext, Provider } from '../../share/contract.ts';
 import { withAttributes, withSpan } from '../../tracing/span.ts';
@@ -38,12 +38,12 @@ const DEFAULTS: Partial<Hooks> = {
 /**
  * Loads every plugin, in the order of what they require.
  *
- * @throws ManifestError, ConfigError: a host with a broken plugin does not start
+ * @throws ConfigError: a host with a broken plugin does not start
  */
 export async function loadPlugins(config: Config, host: PluginHost): Promise<Plugins> {
   await using stack = new AsyncDisposableStack();
   const loaded: LoadedPlugin[] = [];
-  const manifests = discoverPlugins(config.plugin_dirs);
+  const manifests = discoverPlugins(config.pluginDirs);
   requireKnownTables(config, manifests, host.configFile);
   for (const manifest of manifests) {
     const table = config.plugins[manifest.name];
@@ -56,8 +56,10 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
     loaded.flatMap((plugin) => plugin.manifest.provides.map((value) => [value, plugin])),
   );
   const known = [...bySharedFs.keys()];
-  if (!bySharedFs.has(config.shared_fs))
-    throw new ConfigError(host.configFile, 'shared_fs', notProvided(config.shared_fs, known));
+  if (!bySharedFs.has(config.sharedFs)) {
+    const message = notProvided(config.sharedFs, known);
+    throw new ConfigError({ file: host.configFile, key: 'shared_fs', message });
+  }
   const own = stack.move();
   return {
     provided: new Map([...bySharedFs].map(([value, { manifest }]) => [value, manifest.name])),
@@ -102,11 +104,8 @@ function requireKnownTables(config: Config, manifests: readonly Manifest[], conf
   const names = manifests.map(({ name }) => name);
   for (const name of Object.keys(config.plugins)) {
     if (names.includes(name)) continue;
-    throw new ConfigError(
-      configFile,
-      `plugins.${JSON.stringify(name)}`,
-      `no such plugin${hint(name, names)}`,
-    );
+    const message = `no such plugin${hint(name, names)}`;
+    throw new ConfigError({ file: configFile, key: keyText(['plugins', name]), message });
   }
 }
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { existsSync } from 'node:fs';
-import { ManifestError } from '../../errors.ts';
+import { ConfigError } from '../../errors.ts';
 import { hint } from '../../config/problems.ts';
 import { readManifest, type Manifest } from './manifest.ts';
 
@@ -13,7 +13,7 @@ const BUILT_IN = fileURLToPath(new URL('../../../plugin', import.meta.url));
  * Finds the manifests of the built-in plugins and of `directories`, each `<directory>/<folder>/plugin.toml`, in the
  * order in which they can start.
  *
- * @throws ManifestError for any mistake in any of them, alone or together
+ * @throws ConfigError for any mistake in any of them, alone or together
  */
 export function discoverPlugins(directories: readonly string[]): Manifest[] {
   const manifests = [BUILT_IN, ...directories].flatMap(manifestFiles).map(readManifest);
@@ -27,7 +27,12 @@ function manifestFiles(directory: string): string[] {
   try {
     entries = readdirSync(directory, { withFileTypes: true });
   } catch (cause) {
-    throw new ManifestError(directory, '', 'the directory cannot be read: correct plugin_dirs', { cause });
+    throw new ConfigError({
+      kind: 'manifest',
+      file: directory,
+      message: 'the directory cannot be read: correct plugin_dirs',
+      cause,
+    });
   }
   return entries
     .filter((entry) => !entry.isFile())
@@ -45,7 +50,7 @@ function requireUnique(
   for (const manifest of manifests) {
     for (const name of namesOf(manifest)) {
       const owner = owners.get(name);
-      if (owner) throw new ManifestError(manifest.file, key, `"${name}" is taken by "${owner.file}"`);
+      if (owner) throw mistake(manifest, key, `"${name}" is taken by "${owner.file}"`);
       owners.set(name, manifest);
     }
   }
@@ -58,7 +63,7 @@ function inStartOrder(manifests: readonly Manifest[]): Manifest[] {
     if (ordered.has(manifest)) return;
     if (trail.includes(manifest)) {
       const cycle = [...trail.slice(trail.indexOf(manifest)), manifest].map(({ name }) => name);
-      throw new ManifestError(manifest.file, 'requires', `a cycle: ${cycle.join(' → ')}`);
+      throw mistake(manifest, 'requires', `a cycle: ${cycle.join(' → ')}`);
     }
     for (const required of manifest.requires) {
       const found = manifests.filter(
@@ -66,7 +71,7 @@ function inStartOrder(manifests: readonly Manifest[]): Manifest[] {
       );
       if (found.length === 0) {
         const names = manifests.map(({ name }) => name);
-        throw new ManifestError(manifest.file, 'requires', `no plugin "${required}"${hint(required, names)}`);
+        throw mistake(manifest, 'requires', `no plugin "${required}"${hint(required, names)}`);
       }
       for (const dependency of found) visit(dependency, [...trail, manifest]);
     }
@@ -75,3 +80,6 @@ function inStartOrder(manifests: readonly Manifest[]): Manifest[] {
   for (const manifest of manifests) visit(manifest, []);
   return [...ordered];
 }
+
+const mistake = ({ file }: Manifest, key: string, message: string): ConfigError =>
+  new ConfigError({ kind: 'manifest', file, key, message });

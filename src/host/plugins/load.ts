@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
-import { ConfigError, ManifestError, messageOf } from '../../errors.ts';
+import { ConfigError, messageOf } from '../../errors.ts';
 import type { Hooks, PluginContext, Provider } from '../../share/contract.ts';
-import { problemsOf, type Issue } from '../../config/problems.ts';
+import { keyText, problemsOf, type Issue } from '../../config/problems.ts';
 import type { Manifest } from './manifest.ts';
 import { provideLibrary } from './provide-library.ts';
 
@@ -16,8 +16,8 @@ export interface LoadedPlugin extends AsyncDisposable {
 /**
  * Loads a plugin's module, validates its configuration with the schema that it exports, and creates its provider.
  *
- * @throws ManifestError when the module does not load, or an export or a method is missing
- * @throws ConfigError when its table of the configuration is wrong
+ * @throws ConfigError when the module does not load, an export or a method is missing, or its table of the
+ *   configuration is wrong
  */
 export async function loadPlugin(
   manifest: Manifest,
@@ -41,8 +41,8 @@ async function importEntry(manifest: Manifest): Promise<Record<string, unknown>>
   try {
     return (await import(pathToFileURL(manifest.entryPath).href)) as Record<string, unknown>;
   } catch (cause) {
-    const problem = `"${manifest.entry}" does not load: ${messageOf(cause)}`;
-    throw new ManifestError(manifest.file, 'entry', problem, { cause });
+    const message = `"${manifest.entry}" does not load: ${messageOf(cause)}`;
+    throw new ConfigError({ kind: 'manifest', file: manifest.file, key: 'entry', message, cause });
   }
 }
 
@@ -51,12 +51,9 @@ function bindHooks(manifest: Manifest, provider: Provider): Partial<Hooks> {
   const hooks = (Object.entries(manifest.hooks) as [string, string][]).map(([hook, name]) => {
     const method = methods[name];
     if (typeof method === 'function') return [hook, method.bind(provider) as unknown];
-    const key = `hooks.${JSON.stringify(hook)}`;
-    throw new ManifestError(
-      manifest.file,
-      key,
-      `what "${manifest.provider}" returns has no method "${name}"`,
-    );
+    const key = keyText(['hooks', hook]);
+    const message = `what "${manifest.provider}" returns has no method "${name}"`;
+    throw new ConfigError({ kind: 'manifest', file: manifest.file, key, message });
   });
   return Object.fromEntries(hooks) as Partial<Hooks>;
 }
@@ -66,10 +63,11 @@ async function validateConfig(
   exports: Record<string, unknown>,
   { table, configFile }: { table: unknown; configFile: string },
 ): Promise<unknown> {
-  const key = `plugins.${JSON.stringify(manifest.name)}`;
+  const key = keyText(['plugins', manifest.name]);
   if (!manifest.config) {
     if (table === undefined) return {};
-    throw new ConfigError(configFile, key, 'this plugin has no configuration: remove the table');
+    const message = 'this plugin has no configuration: remove the table';
+    throw new ConfigError({ file: configFile, key, message });
   }
   const schema = exports[manifest.config.schema];
   if (!isSchema(schema))
@@ -77,7 +75,7 @@ async function validateConfig(
   const result = await schema['~standard'].validate(table ?? {});
   if (!result.issues) return result.value;
   const [problem] = problemsOf(schema, result.issues, ['plugins', manifest.name]);
-  throw new ConfigError(configFile, problem?.key ?? key, problem?.message ?? 'is not valid');
+  throw new ConfigError({ file: configFile, key, message: 'is not valid', ...problem });
 }
 
 /** What zod, valibot, arktype and others have in common: https://standardschema.dev. */
@@ -90,5 +88,7 @@ type Validation = { readonly value?: unknown; readonly issues?: readonly Issue[]
 const isSchema = (value: unknown): value is StandardSchema =>
   (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value;
 
-const missingExport = (manifest: Manifest, key: string, name: string, what: string): ManifestError =>
-  new ManifestError(manifest.file, key, `"${manifest.entry}" exports no ${what} "${name}"`);
+const missingExport = (manifest: Manifest, key: string, name: string, what: string): ConfigError => {
+  const message = `"${manifest.entry}" exports no ${what} "${name}"`;
+  return new ConfigError({ kind: 'manifest', file: manifest.file, key, message });
+};

@@ -2,7 +2,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { parse } from 'smol-toml';
 import { z } from 'zod';
-import { ManifestError, messageOf } from '../../errors.ts';
+import { ConfigError, messageOf } from '../../errors.ts';
 import { problemsOf } from '../../config/problems.ts';
 
 /** The one type of plugin there is: a provider of file-system shares. */
@@ -41,19 +41,19 @@ export interface Manifest extends Readonly<z.output<typeof manifestSchema>> {
 /**
  * Reads a plugin's manifest.
  *
- * @throws ManifestError naming file and key
+ * @throws ConfigError naming file and key
  */
 export function readManifest(file: string): Manifest {
   let text: unknown;
   try {
     text = parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new ManifestError(file, '', messageOf(cause), { cause });
+    throw new ConfigError({ kind: 'manifest', file, message: messageOf(cause), cause });
   }
   const result = manifestSchema.safeParse(text);
   if (!result.success) {
     const [problem] = problemsOf(manifestSchema, result.error.issues);
-    throw new ManifestError(file, problem?.key ?? '', problem?.message ?? 'is not a manifest');
+    throw new ConfigError({ kind: 'manifest', file, message: 'is not a manifest', ...problem });
   }
   const manifest = result.data;
   return {
@@ -71,12 +71,14 @@ function entryInside(file: string, entry: string): string {
   try {
     path = realpathSync(join(folder, entry));
   } catch (cause) {
-    throw new ManifestError(file, 'entry', `"${entry}" does not exist in ${folder}`, { cause });
+    const message = `"${entry}" does not exist in ${folder}`;
+    throw new ConfigError({ kind: 'manifest', file, key: 'entry', message, cause });
   }
   if (path.startsWith(folder + sep)) return path;
-  throw new ManifestError(
+  throw new ConfigError({
+    kind: 'manifest',
     file,
-    'entry',
-    `"${entry}" is outside ${folder}: a plugin's module stands beside its manifest`,
-  );
+    key: 'entry',
+    message: `"${entry}" is outside ${folder}: a plugin's module stands beside its manifest`,
+  });
 }

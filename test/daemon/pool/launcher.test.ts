@@ -69,6 +69,17 @@ describe('openStarter()', () => {
     assert.equal(readFileSync(outputPath, 'utf8'), expected);
   });
 
+  test('gives up its socket for a program that binds one by itself', async () => {
+    await using directory = await temporaryDirectory();
+    await using starter = openStarter(directory.path);
+    const outputPath = join(directory.path, 'out');
+    const args = ['-c', 'readlink /proc/$$/fd/0'];
+    starter.become({ command: '/bin/sh', args, outputPath, socket: 'own' });
+    assert.deepEqual(readdirSync(directory.path), []);
+    await once(starter.child, 'exit');
+    assert.equal(readFileSync(outputPath, 'utf8'), '/dev/null\n');
+  });
+
   test('ends by itself and removes its socket when its host is killed', async () => {
     await using directory = await temporaryDirectory();
     const host = spawn(

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import * as library from 'containerd-shim-virtiofs';
 import * as forPlugins from 'containerd-shim-virtiofs/plugin';
 import { Code } from 'ttrpc-ts';
-import { parseConfig } from '../../../src/config/schema.ts';
+import { parseConfig } from '../../../src/config/read.ts';
 import { createDaemons } from '../../../src/daemon/pool/pool.ts';
 import { loadPlugins, type PluginHost, type Plugins } from '../../../src/host/plugins/call.ts';
 import { describeStateDirectory } from '../../../src/share/state-directory.ts';
@@ -99,19 +99,19 @@ describe('loadPlugins()', () => {
     const code = 'export const create = () => ({ open: async () => ({}) });';
     const file = await writePlugin(directory.path, { id: 'x', code });
     await assert.rejects(load(directory.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${file}": hooks."sandbox.delete": what "create" returns has no method "close"`,
     });
     await using none = await temporaryDirectory();
     const first = await writePlugin(none.path, { id: 'x', code: 'export const open = () => {};' });
     await assert.rejects(load(none.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${first}": provider: "plugin.mjs" exports no function "create"`,
     });
     await using other = await temporaryDirectory();
     const second = await writePlugin(other.path, { id: 'x', manifest: withSchema });
     await assert.rejects(load(other.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${second}": config.schema: "plugin.mjs" exports no Standard Schema "schema"`,
     });
   });
@@ -120,7 +120,7 @@ describe('loadPlugins()', () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'x', code: "throw new Error('out of order')" });
     await assert.rejects(load(directory.path), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${file}": entry: "plugin.mjs" does not load: out of order`,
     });
   });

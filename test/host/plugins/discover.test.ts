@@ -50,7 +50,7 @@ suite('discoverPlugins()', () => {
     const file = await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.b"]` });
     await writePlugin(directory.path, { id: 'b', lines: `requires = ["${type}.a"]` });
     assert.throws(() => discoverPlugins([directory.path]), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${file}": requires: a cycle: ${type}.a → ${type}.b → ${type}.a`,
     });
   });
@@ -58,14 +58,14 @@ suite('discoverPlugins()', () => {
   test('rejects a plugin that requires itself', async () => {
     await using directory = await temporaryDirectory();
     await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.a"]` });
-    assert.throws(() => discoverPlugins([directory.path]), { name: 'ManifestError', message: /a cycle/ });
+    assert.throws(() => discoverPlugins([directory.path]), { name: 'ConfigError', message: /a cycle/ });
   });
 
   test('rejects what is required and missing, with the nearest name', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.virtiofsd"]` });
     assert.throws(() => discoverPlugins([directory.path]), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: `Invalid manifest "${file}": requires: no plugin "${type}.virtiofsd"; did you mean "${type}.virtiofs"?`,
     });
   });
@@ -76,7 +76,7 @@ suite('discoverPlugins()', () => {
     const sameId = manifestOf('a').replace('fs-a', 'fs-other');
     const second = await writePlugin(directory.path, { id: 'b', manifest: sameId });
     assert.throws(() => discoverPlugins([directory.path]), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       key: 'id',
       message: `Invalid manifest "${second}": id: "${type}.a" is taken by "${first}"`,
     });
@@ -90,7 +90,7 @@ suite('discoverPlugins()', () => {
 
   test('rejects a directory that cannot be read', () => {
     assert.throws(() => discoverPlugins(['/nonexistent']), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: 'Invalid manifest "/nonexistent": the directory cannot be read: correct plugin_dirs',
     });
   });

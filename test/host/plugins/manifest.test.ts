@@ -100,7 +100,7 @@ suite('readManifest()', () => {
           const { name, code, message } = error;
           assert.deepEqual(
             [name, code, error.file, error.key],
-            ['ManifestError', Code.InvalidArgument, file, key],
+            ['ConfigError', Code.InvalidArgument, file, key],
           );
           const prefix = `Invalid manifest "${file}"${key ? `: ${key}` : ''}: `;
           assert.equal(message.startsWith(prefix), true, message);
@@ -113,7 +113,7 @@ suite('readManifest()', () => {
 
   test('rejects a file that cannot be read', () => {
     assert.throws(() => readManifest('/nonexistent/plugin.toml'), {
-      name: 'ManifestError',
+      name: 'ConfigError',
       message: /ENOENT/,
     });
   });

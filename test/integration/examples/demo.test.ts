@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { readConfig } from '../../../src/config/schema.ts';
+import { readConfig } from '../../../src/config/read.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';

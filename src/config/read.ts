@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse } from 'smol-toml';
+import type { z } from 'zod';
+import { ConfigError, messageOf } from '../errors.ts';
+import { problemsOf } from './problems.ts';
+import { configSchema, DEFAULT_STATE, stateSchema, type Config } from './schema.ts';
+
+/** What a configuration is read with. */
+export interface ReadConfigOptions {
+  /** The state directory that the host is given. @default the configuration's own */
+  readonly state?: string | undefined;
+}
+
+/**
+ * Reads a configuration file.
+ *
+ * @throws ConfigError naming the file and the key, for an unreadable file, a TOML mistake, an unknown key, a wrong
+ *   type, another state directory than the given one
+ */
+export function readConfig(file: string, options: ReadConfigOptions = {}): Config {
+  let input: unknown;
+  try {
+    input = parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const message = isMissing ? 'there is no such file: create it' : messageOf(cause);
+    throw new ConfigError({ file, message, cause });
+  }
+  return parseConfig(input, { ...options, file });
+}
+
+/**
+ * Completes and checks a configuration; `file` names it in errors.
+ *
+ * @throws ConfigError naming the file and the key
+ */
+export function parseConfig(
+  input: unknown,
+  { file = '(options)', state }: ReadConfigOptions & { readonly file?: string } = {},
+): Config {
+  const config = validate(configSchema, input, { file });
+  if (state === undefined) return { ...config, state: resolve(config.state ?? DEFAULT_STATE) };
+  const given = resolve(validate(stateSchema, state, { file: '(options)', prefix: ['state'] }));
+  const own = resolve(config.state ?? given);
+  if (own === given) return { ...config, state: given };
+  const message =
+    `"${own}" is not the state directory "${given}" that this host is given: remove the key, ` +
+    `or give the host "${own}" (--state, CONTAINERD_SHIM_VIRTIOFS_STATE)`;
+  throw new ConfigError({ file, key: 'state', message });
+}
+
+function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  { file, prefix = [] }: { file: string; prefix?: readonly string[] },
+): z.output<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const [problem] = problemsOf(schema, result.error.issues, prefix);
+  throw new ConfigError({ file, message: 'is not valid', ...problem });
+}
