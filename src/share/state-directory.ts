@@ -51,17 +51,22 @@ export const HOST_FILES = {
   announce: 'announce',
 } as const;
 
-const SANDBOXES = 'sandboxes';
-const SOCKETS = 's';
-const SHARED = 'shared';
-/** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
-export const DELETIONS = 'deletions';
+/** Folders in the state directory. */
+export const FOLDERS = {
+  sandboxes: 'sandboxes',
+  /** One letter, because a socket's path is limited. */
+  sockets: 's',
+  shared: 'shared',
+  /** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
+  deletions: 'deletions',
+} as const;
+
 const RECORD = 'share.json';
 const OUTPUT = 'daemon.log';
 
 /** Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it. */
 export function openStateDirectory(path: string): StateDirectory {
-  for (const directory of ['', SANDBOXES, SOCKETS, SHARED, DELETIONS])
+  for (const directory of ['', ...Object.values(FOLDERS)])
     mkdirSync(join(path, directory), { recursive: true, mode: 0o700 });
   return describeStateDirectory(path);
 }
@@ -71,7 +76,7 @@ export function describeStateDirectory(path: string): StateDirectory {
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       path,
-      SANDBOXES,
+      FOLDERS.sandboxes,
       requireIdentifier('namespace', namespace),
       requireIdentifier('sandbox id', sandboxId),
     );
@@ -82,13 +87,13 @@ export function describeStateDirectory(path: string): StateDirectory {
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
-    deletionDirectory: join(path, DELETIONS),
-    deletion: (namespace, sandboxId) => join(path, DELETIONS, `${namespace}:${sandboxId}`),
-    socketDirectory: join(path, SOCKETS),
-    newSocketPath: () => join(path, SOCKETS, `${randomBytes(8).toString('hex')}.sock`),
-    newSharedDirectory: () => join(path, SHARED, randomBytes(16).toString('hex')),
+    deletionDirectory: join(path, FOLDERS.deletions),
+    deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
+    socketDirectory: join(path, FOLDERS.sockets),
+    newSocketPath: () => join(path, FOLDERS.sockets, `${randomBytes(8).toString('hex')}.sock`),
+    newSharedDirectory: () => join(path, FOLDERS.shared, randomBytes(16).toString('hex')),
     ownsSharedDirectory: (directory) =>
-      dirname(directory) === join(path, SHARED) && /^[0-9a-f]{32}$/.test(basename(directory)),
+      dirname(directory) === join(path, FOLDERS.shared) && /^[0-9a-f]{32}$/.test(basename(directory)),
   };
 }
 

@@ -49,8 +49,12 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${virtiofs}\n`;
-      await writeFile(configFile, `version = 1\nstate = "${stateOf(dir)}"\n${config}\n${plugin}`);
-      return { CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile, ...options.env };
+      await writeFile(configFile, `version = 1\n${config}\n${plugin}`);
+      return {
+        CONTAINERD_SHIM_VIRTIOFS_STATE: stateOf(dir),
+        CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,
+        ...options.env,
+      };
     },
   });
   const { dir } = containerd;

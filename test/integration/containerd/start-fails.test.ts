@@ -38,8 +38,9 @@ for (const version of containerdVersions) {
       // It comes before any real one in PATH, and is what a machine has that never had another.
       await executable(join(plugin, 'node'), '#!/bin/sh\necho v20.20.2\n');
       const CONTAINERD_SHIM_VIRTIOFS_CONFIG = join(place.path, 'config.toml');
-      await writeFile(CONTAINERD_SHIM_VIRTIOFS_CONFIG, `version = 1\nstate = "${place.path}/state"\n`);
-      const env = { CONTAINERD_SHIM_VIRTIOFS_CONFIG };
+      await writeFile(CONTAINERD_SHIM_VIRTIOFS_CONFIG, 'version = 1\n');
+      const CONTAINERD_SHIM_VIRTIOFS_STATE = join(place.path, 'state');
+      const env = { CONTAINERD_SHIM_VIRTIOFS_CONFIG, CONTAINERD_SHIM_VIRTIOFS_STATE };
       await using containerd = await startContainerd({ version, path: [plugin], env });
       const spec = join(place.path, 'spec.json');
       await writeFile(spec, '{}');

@@ -24,7 +24,10 @@ for (const shell of shells) {
       const bundle = await place.bundle('sb');
       const leave = 'cd "$1" && rm -r "$1" && shift && exec "$@"';
       await using other = await shimPlace({ shell: ['sh', '-c', leave, 'sh', bundle, ...shell] });
-      const env = { CONTAINERD_SHIM_VIRTIOFS_CONFIG: place.configFile };
+      const env = {
+        CONTAINERD_SHIM_VIRTIOFS_STATE: place.state,
+        CONTAINERD_SHIM_VIRTIOFS_CONFIG: place.configFile,
+      };
       const { code, stdout } = await other.delete('sb', { env });
       // Some shells say on standard error that there is no working directory, before they read the script.
       assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
@@ -101,11 +104,14 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
     assert.ok(!isGone(record?.pid ?? 0));
   });
 
-  test('uses the state in which the sandbox was started, whatever the configuration says now', async () => {
+  test('uses the state in which the sandbox was started, whatever the environment says now', async () => {
     await using place = await shimPlace();
     const record = await createThenKillHost(place);
-    await writeFile(place.configFile, 'version = 1\nstate = "/nowhere"\n');
-    assert.deepEqual(await place.delete('sb'), silent);
+    const env = {
+      CONTAINERD_SHIM_VIRTIOFS_STATE: '/nowhere',
+      CONTAINERD_SHIM_VIRTIOFS_CONFIG: '/nowhere.toml',
+    };
+    assert.deepEqual(await place.delete('sb', { env }), silent);
     await assertNothingLeft(place, record);
   });
 
@@ -120,7 +126,10 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
     try {
       const { code, stderr } = await place.delete('sb');
       assert.equal(code, 1);
-      assert.match(stderr, /cannot remove "\S+": something is mounted there/);
+      assert.match(
+        stderr,
+        /^containerd-shim-virtiofs-v1: Cannot remove "\S+": "\S+" is still mounted; unmount it first$/m,
+      );
       assert.ok(isGone(record.pid), 'the daemon is ended all the same');
       assert.equal(await readFile(join(precious, 'file'), 'utf8'), 'precious');
       assert.equal((await readRecords(place.state)).length, 1);

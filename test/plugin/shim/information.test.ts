@@ -83,7 +83,7 @@ async function runShim(
     stdin: 'ignore',
     stripFinalNewline: false,
     // Whatever it does by mistake, it does not do to this machine's own state.
-    env: { CONTAINERD_SHIM_VIRTIOFS_CONFIG: '/nowhere.toml' },
+    env: { CONTAINERD_SHIM_VIRTIOFS_STATE: '/dev/null/nowhere' },
   });
   return { code: exitCode, stdout, stderr };
 }

@@ -68,7 +68,7 @@ export async function shimPlace({
   stack.defer(() => endMarkedProcesses(path));
   const state = join(path, 'state');
   const configFile = join(path, 'config.toml');
-  await writeFile(configFile, shimConfig({ state, daemon }));
+  await writeFile(configFile, shimConfig({ daemon }));
   const bundle = async (id: string): Promise<string> => {
     const directory = join(path, 'bundles', id);
     await mkdir(directory, { recursive: true });
@@ -90,6 +90,7 @@ export async function shimPlace({
         env: {
           PATH: process.env['PATH'] ?? '',
           TMPDIR: process.env['TMPDIR'] ?? '/tmp',
+          CONTAINERD_SHIM_VIRTIOFS_STATE: state,
           CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,
           CONTAINERD_SHIM_VIRTIOFS_NODE: process.execPath,
           ...markOf(path),
@@ -126,9 +127,8 @@ export async function shimPlace({
 }
 
 /** A configuration whose sandboxes have one share without a source. */
-export function shimConfig({ state, daemon }: { state: string; daemon: string }): string {
+export function shimConfig({ daemon }: { daemon: string }): string {
   return `version = 1
-state = "${state}" # "not this"
 [[shares]]
 tag = "work"
 [plugins."io.containerd.fsshare.v1.virtiofs"]

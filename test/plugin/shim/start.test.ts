@@ -55,7 +55,10 @@ describe('containerd-shim-virtiofs-v1 start', () => {
     const started = await execa('sh', ['-c', 'exec 5>leaked; exec "$@"', 'sh', script, ...names], {
       cwd: await place.bundle('sb'),
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      env: { CONTAINERD_SHIM_VIRTIOFS_CONFIG: place.configFile },
+      env: {
+        CONTAINERD_SHIM_VIRTIOFS_STATE: place.state,
+        CONTAINERD_SHIM_VIRTIOFS_CONFIG: place.configFile,
+      },
     });
     assert.equal(started.stderr, '');
     const [host = 0] = await place.hosts();
