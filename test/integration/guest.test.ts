@@ -48,8 +48,12 @@ suite('startGuest()', () => {
     assert.deepEqual(await guest.exit, { code: 7, lines: ['ready', 'got one', 'got end'] });
   });
 
-  test('kills QEMU at the timeout and shows the last console lines', async () => {
-    await using guest = await startGuest({ script: 'echo stuck; sleep 60', timeoutMs: 5000 });
+  test('kills QEMU at the timeout and shows the last console lines', async ({ mock }) => {
+    // The types do not know it yet.
+    mock.timers.enable({ apis: ['AbortSignal.timeout' as 'setTimeout'] });
+    await using guest = await startGuest({ script: 'echo stuck; read line', timeoutMs: 5000 });
+    await guest.waitForLine('stuck');
+    mock.timers.tick(5000);
     await assert.rejects(guest.exit, {
       name: 'GuestError',
       message: 'The guest did not end within 5000 ms\n  | stuck',
@@ -59,7 +63,7 @@ suite('startGuest()', () => {
 
   test('kills QEMU when the signal aborts', async () => {
     const controller = new AbortController();
-    await using guest = await startGuest({ script: 'sleep 60', signal: controller.signal });
+    await using guest = await startGuest({ script: 'read line', signal: controller.signal });
     const waiting = assert.rejects(guest.waitForLine('never'), { name: 'GuestError' });
     controller.abort();
     await assert.rejects(guest.exit, { name: 'GuestError', message: 'The guest was stopped' });
