@@ -15,7 +15,7 @@ import { parseSpans, type Span } from './spans.ts';
 export interface FindOptions {
   /** When enough of the spans have arrived. @default there is one */
   readonly until?: (spans: readonly Span[]) => boolean;
-  /** @default 10000 */
+  /** @default 120000 */
   readonly timeoutMs?: number;
 }
 
@@ -121,7 +121,7 @@ async function fetchSpans(url: string): Promise<Span[]> {
 
 async function poll(
   find: () => Promise<Span[]>,
-  { until, timeoutMs = 10_000 }: FindOptions,
+  { until, timeoutMs = 120_000 }: FindOptions,
 ): Promise<Span[]> {
   const enough = until ?? ((spans) => spans.length > 0);
   const deadline = Date.now() + timeoutMs;

@@ -21,11 +21,11 @@ export async function markedProcesses(dir: string): Promise<MarkedProcess[]> {
   return found.filter((entry) => entry !== undefined);
 }
 
-/** Ends them with SIGTERM, then SIGKILL, and throws where one is still there two seconds later. */
+/** Ends them with SIGTERM, then SIGKILL, and throws where one is still there a minute later. */
 export async function endMarkedProcesses(dir: string): Promise<void> {
   for (const [signal, graceMs] of [
     ['SIGTERM', 3000],
-    ['SIGKILL', 2000],
+    ['SIGKILL', 60_000],
   ] as const) {
     const deadline = Date.now() + graceMs;
     let left = await markedProcesses(dir);

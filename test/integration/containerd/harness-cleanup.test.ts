@@ -4,13 +4,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { execa } from 'execa';
 
 import { startContainerd } from '../../harness/containerd/containerd.ts';
 import { markedProcesses } from '../../harness/containerd/marked-processes.ts';
 import { mountsBelow, removeDir } from '../../harness/containerd/remove-dir.ts';
+import { eventually } from '../../harness/eventually.ts';
 
 const fixtures = join(import.meta.dirname, '../../harness/containerd/fixtures');
 
@@ -35,7 +35,7 @@ test('Containerd.ctr() ends ctr when the signal aborts', async () => {
   await using containerd = await startContainerd({ version: '2.4.2' });
   const cancel = new AbortController();
   const events = containerd.ctr(['events'], { signal: cancel.signal });
-  await sleep(200);
+  await eventually('ctr runs', async () => (await containerd.processes()).length === 1);
   cancel.abort();
   assert.equal((await events).code, undefined);
   assert.deepEqual(await containerd.processes(), []);

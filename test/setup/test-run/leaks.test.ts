@@ -14,22 +14,24 @@ suite('findLeaks()', () => {
   test('names the processes, sockets and files of the run and nothing else', async ({ mock }) => {
     const before = await observe();
     const temporary = await mkdtemp(join(tmpdir(), 'csv-leaks-'));
-    const marked = execa('sleep', ['60'], { env: { TMPDIR: temporary }, reject: false });
-    const unmarked = execa('sleep', ['60'], { reject: false });
+    const marked = execa('sleep', ['600'], { env: { TMPDIR: temporary }, reject: false });
+    const unmarked = execa('sleep', ['600'], { reject: false });
     const server = createServer().listen(join(temporary, 'a.sock'));
     await once(server, 'listening');
     const files = [join(temporary, 'a.sock')];
     const leaks = findLeaks({ before, after: await observe(), temporary, files, isStrict: false });
     assert.deepEqual(describeLeaks(leaks), [
-      `process ${marked.pid}: sleep 60`,
+      `process ${marked.pid}: sleep 600`,
       `unix socket ${temporary}/a.sock`,
       `temporary file ${temporary}/a.sock`,
     ]);
-    server.close();
+    await once(server.close(), 'close');
     unmarked.kill();
     const { mock: said } = mock.method(console, 'error', () => {});
-    assert.equal(await reportLeaks({ before, temporary, isStrict: false }), false);
-    assert.deepEqual(said.calls[0]?.arguments, [`The tests left behind:\n  process ${marked.pid}: sleep 60`]);
+    assert.equal(await reportLeaks({ before, temporary, isStrict: false, graceMs: 0 }), false);
+    assert.deepEqual(said.calls[0]?.arguments, [
+      `The tests left behind:\n  process ${marked.pid}: sleep 600`,
+    ]);
     assert.equal((await marked).signal, 'SIGKILL');
     await unmarked;
   });
