@@ -59,25 +59,3 @@ suite('removeTree()', () => {
     }
   });
 });
-
-suite('mountsBeneath()', () => {
-  test('finds the directory itself and not its neighbours of longer names', async () => {
-    await using directory = await temporaryDirectory();
-    const [tree, neighbour] = ['tree', 'tree-two'].map((name) => join(directory.path, name)) as [
-      string,
-      string,
-    ];
-    for (const path of [tree, neighbour]) mkdirSync(path);
-    await execa('mount', ['-t', 'tmpfs', 'csv-test', neighbour]);
-    try {
-      assert.deepEqual(mountsBeneath(tree), []);
-      assert.deepEqual(mountsBeneath(neighbour), [neighbour]);
-    } finally {
-      await execa('umount', [neighbour]);
-    }
-  });
-
-  test('finds every mount beneath the root', () => {
-    assert.equal(mountsBeneath('/').includes('/proc'), true);
-  });
-});

@@ -1,6 +1,8 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { identify } from '../../../src/proc/stat.ts';
+
 /** A process that has the mark, or an argument or its output below the marked directory. */
 export interface MarkedProcess {
   readonly pid: number;
@@ -41,13 +43,12 @@ export async function endMarkedProcesses(dir: string): Promise<void> {
 
 async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | undefined> {
   try {
-    const [environment, commandLine, status] = await Promise.all([
+    // A zombie waits for its parent only; it holds nothing.
+    if (identify(pid) === undefined) return undefined;
+    const [environment, commandLine] = await Promise.all([
       readFile(`/proc/${pid}/environ`, 'latin1'),
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
-      readFile(`/proc/${pid}/stat`, 'utf8'),
     ]);
-    // A zombie waits for its parent only; it holds nothing.
-    if (/\) [ZX] /.test(status)) return undefined;
     const argv = commandLine.split('\0').slice(0, -1);
     const marked = `\0${environment}`.includes(`\0${variable}=${dir}\0`);
     // A daemon has no mark, because its environment is made for it; it writes to a file of ours.

@@ -52,10 +52,10 @@ test(
       const mountPoint = join(dir, 'a mount');
       await mkdir(mountPoint);
       await execa('mount', ['--bind', kept, mountPoint]);
-      assert.deepEqual(await mountsBelow(dir), [mountPoint]);
+      assert.deepEqual(mountsBelow(dir), [mountPoint]);
       await removeDir(dir);
       assert.equal(existsSync(dir), false);
-      assert.deepEqual(await mountsBelow(dir), []);
+      assert.deepEqual(mountsBelow(dir), []);
       assert.equal(await readFile(join(kept, 'file'), 'utf8'), 'contents');
     } finally {
       await rm(kept, { recursive: true });
