@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';
@@ -8,6 +7,7 @@ import { suite, test } from 'node:test';
 import { execa } from 'execa';
 import { runGuest } from '../harness/guest/run-guest.ts';
 import { startGuest } from '../harness/guest/start-guest.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
 
 // The harness on a virtiofsd that is started by hand; the product's own way has tests of its own. Needs root.
@@ -86,11 +86,11 @@ async function shareByHand(
   virtiofsd: string,
   argumentsFor: (directory: string) => string[],
 ): Promise<SharedByHand> {
-  const home = await mkdtemp(join(tmpdir(), 'csv-share-'));
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => rm(home, { recursive: true }));
-  const directory = await mkdtemp(join(home, 'shared-'));
-  const socket = join(home, 'vfs.sock');
+  const { path } = stack.use(await temporaryDirectory());
+  const directory = join(path, 'shared');
+  await mkdir(directory);
+  const socket = join(path, 'vfs.sock');
   const daemon = execa(virtiofsd, [`--socket-path=${socket}`, ...argumentsFor(directory)], {
     all: true,
     reject: false,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { copyFile, glob, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, glob, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 // run.mjs in a project of its own: no dependencies, and a main.ts that shows what it was given.
 
@@ -67,7 +67,8 @@ suite('run.mjs', () => {
 });
 
 async function createProject(main: string) {
-  const home = await mkdtemp(join(tmpdir(), 'csv-run-'));
+  const directory = await temporaryDirectory();
+  const home = directory.path;
   const setup = join(home, 'test/setup');
   await mkdir(setup, { recursive: true });
   for await (const file of glob(fileURLToPath(new URL('*.mjs', import.meta.url)))) {
@@ -82,6 +83,6 @@ async function createProject(main: string) {
       const env: NodeJS.ProcessEnv = { PATH: path, PROJECT: home, XDG_CACHE_HOME: home, ...more };
       return execa(process.execPath, [join(setup, 'run.mjs'), ...args], { reject: false, env });
     },
-    [Symbol.asyncDispose]: () => rm(home, { recursive: true }),
+    [Symbol.asyncDispose]: () => directory.remove(),
   };
 }

@@ -1,12 +1,11 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { obtain } from '../../setup/obtain.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { freePorts } from './free-ports.ts';
 import { jaegerConfig } from './jaeger-config.ts';
-import { removeDir } from './remove-dir.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
 import { outline, tree } from './span-tree.ts';
 import { parseSpans, type Span } from './spans.ts';
@@ -43,8 +42,7 @@ export interface Jaeger extends AsyncDisposable {
 export async function startJaeger(): Promise<Jaeger> {
   const binary = await obtain('jaeger');
   await using stack = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), 'csv-'));
-  stack.defer(() => removeDir(dir));
+  const { path: dir } = stack.use(await temporaryDirectory());
   const { running, otlpHttp, query } = await startOnFreePorts(binary, dir);
   stack.defer(() => running.stop('SIGTERM'));
   const owned = stack.move();
