@@ -19,10 +19,10 @@ export interface Workbench extends AsyncDisposable {
 
 /** Makes one. */
 export async function openWorkbench(): Promise<Workbench> {
-  const { path, remove } = await mkdtempDisposable(join(await parentFolder(), 'csv-bench-'));
-  const source = join(path, 'source');
+  const temporary = await mkdtempDisposable(join(await parentFolder(), 'csv-bench-'));
+  const source = join(temporary.path, 'source');
   await mkdir(source);
-  return { directory: path, source, [Symbol.asyncDispose]: remove };
+  return { directory: temporary.path, source, [Symbol.asyncDispose]: () => temporary.remove() };
 }
 
 async function parentFolder(): Promise<string> {
