@@ -48,21 +48,27 @@ suite('run.mjs', () => {
 
   test('passes a signal on once, waits for the clean-up and reports it as a shell would', async () => {
     await using project = await createProject(`
-      let signals = 0;
-      const timer = setTimeout(() => {}, 60_000);
-      process.on('SIGINT', () => {
-        signals += 1;
-        setTimeout(() => { console.log(\`cleaned up after \${signals}\`); process.exitCode = 130; clearTimeout(timer); process.disconnect(); }, 200);
+      const stay = setInterval(() => {}, 60_000);
+      process.on('SIGINT', () => console.log('interrupted'));
+      process.on('SIGTERM', () => {
+        console.log('cleaned up');
+        process.exitCode = 130;
+        clearInterval(stay);
+        process.disconnect();
       });
       console.log('ready');`);
-    const run = project.run(['demo']);
+    // For it no time passes between the signals of one Ctrl-C, and much before the one after them.
+    const clock = `let now = 0; performance.now = () => now; process.on('SIGTERM', () => (now = 60_000));`;
+    const NODE_OPTIONS = `--import="data:text/javascript,${encodeURIComponent(clock)}"`;
+    const run = project.run(['demo'], { NODE_OPTIONS });
     for await (const line of run) {
-      if (line !== 'ready') continue;
+      if (line === 'ready') run.kill('SIGINT');
+      if (line !== 'interrupted') continue;
       run.kill('SIGINT');
-      setTimeout(() => run.kill('SIGINT'), 50);
+      run.kill('SIGTERM');
     }
     const { exitCode, stdout } = await run;
-    assert.deepEqual([exitCode, stdout], [130, 'ready\ncleaned up after 1']);
+    assert.deepEqual([exitCode, stdout], [130, 'ready\ninterrupted\ncleaned up']);
   });
 });
 
