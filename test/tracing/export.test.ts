@@ -23,8 +23,6 @@ async function collector({ answer = true } = {}): Promise<
 > {
   const received: Received[] = [];
   const unanswered: ServerResponse[] = [];
-  const accept = (response: ServerResponse): void =>
-    void response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
   const keep = async (request: IncomingMessage): Promise<void> => {
     const body = Buffer.concat(await request.toArray());
     const { url, method, headers } = request;
@@ -52,6 +50,10 @@ async function collector({ answer = true } = {}): Promise<
       await once(server, 'close');
     },
   };
+}
+
+function accept(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
 }
 
 const settings = { service_name: 'of-the-file', sample_ratio: 1, timeout_ms: 60_000 };
