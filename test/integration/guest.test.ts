@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { runGuest } from '../harness/guest/run-guest.ts';
 import { startGuest } from '../harness/guest/start-guest.ts';
@@ -19,7 +19,7 @@ const dialects = [
   { name: 'Rust virtiofsd', ...rustDaemon, argumentsFor: (dir: string) => [`--shared-dir=${dir}`] },
 ];
 
-suite('startGuest()', () => {
+describe('startGuest()', () => {
   for (const { name, part, skip, argumentsFor } of dialects) {
     test(`reads and writes a directory shared by the ${name}`, { skip }, async () => {
       await using share = await shareByHand(part ?? '', argumentsFor);

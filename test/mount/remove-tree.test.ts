@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 // These mount, and so need root.
 
-suite('removeTree()', () => {
+describe('removeTree()', () => {
   test('removes a directory with what is in it; a missing one is no error', async () => {
     await using directory = await temporaryDirectory();
     const tree = join(directory.path, 'tree');

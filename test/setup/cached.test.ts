@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, beforeEach, mock, suite, test } from 'node:test';
+import { after, beforeEach, describe, mock, test } from 'node:test';
 import { execa } from 'execa';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { cached } from './cached.ts';
 
-suite('cached()', () => {
+describe('cached()', () => {
   let cache: string;
   const homes = new AsyncDisposableStack();
   const { signal } = new AbortController();

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
 import { temporaryDirectory, type TemporaryDirectory } from '../harness/temporary-directory.ts';
 import { acquireLock } from './lock.mjs';
 
-suite('acquireLock()', () => {
+describe('acquireLock()', () => {
   let directory: TemporaryDirectory;
   before(async () => {
     directory = await temporaryDirectory();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, glob, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
@@ -16,7 +16,7 @@ echo "npm $*" >>"$PROJECT/calls"
 mkdir -p node_modules && echo '{"packages":{"node_modules/x":{"version":"1.0.0"}}}' >node_modules/.package-lock.json
 `;
 
-suite('run.mjs', () => {
+describe('run.mjs', () => {
   test('installs the dependencies once and passes arguments and exit code on', async () => {
     await using project = await createProject(
       `console.log(process.argv.slice(2).join()); process.exitCode = 7;`,

@@ -4,7 +4,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { startTracing } from '../../src/tracing/export.ts';
 import { withSpan } from '../../src/tracing/span.ts';
 import { captureLog } from '../harness/captured-log.ts';
@@ -58,7 +58,7 @@ function accept(response: ServerResponse): void {
 
 const settings = { service_name: 'of-the-file', sample_ratio: 1, timeout_ms: 60_000 };
 
-suite('startTracing()', () => {
+describe('startTracing()', () => {
   test('sends spans by OTLP over HTTP in protobuf, under the configured service name whatever the environment', async () => {
     await using own = await collector();
     process.env['OTEL_SERVICE_NAME'] = 'containerd-of-the-environment';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'smol-toml';
 import type { ConfigInput } from '../../../src/config/schema.ts';
@@ -37,7 +37,7 @@ async function hostOfExample(directory: string, sharedFs?: string): Promise<Serv
   return { ...host, copies };
 }
 
-suite('examples/provider', () => {
+describe('examples/provider', () => {
   test('is loaded by configuration alone and serves a copy that later changes do not reach; needs root', async () => {
     await using directory = await temporaryDirectory();
     await using own = await hostOfExample(directory.path);

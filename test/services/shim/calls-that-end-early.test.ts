@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { ShutdownSandboxRequestSchema } from '../../../src/proto/containerd/sandbox_pb.ts';
 import { writeBundle } from '../../harness/bundle.ts';
@@ -23,7 +23,7 @@ async function busyHost(options: TestHostOptions = {}): Promise<ServedHost & { b
   return { ...own, bundlePath };
 }
 
-suite('Sandbox service', () => {
+describe('Sandbox service', () => {
   test('leaves nothing of a creation whose deadline passes', async () => {
     await using spans = await memorySpans();
     await using own = await busyHost();

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { describeLeaks, findLeaks } from './leaks.ts';
 import { observe, parseSockets } from './machine.ts';
 import { reportLeaks } from './report-leaks.ts';
 
-suite('findLeaks()', () => {
+describe('findLeaks()', () => {
   test('names the processes, sockets and files of the run and nothing else', async ({ mock }) => {
     const before = await observe();
     const temporary = await mkdtemp(join(tmpdir(), 'csv-leaks-'));
