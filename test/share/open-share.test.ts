@@ -27,7 +27,7 @@ const open = (
     queueSize: 128,
     start: (places): Promise<Daemon> => {
       onStart(places);
-      const limits = { startTimeoutMs: 10_000, stopTimeoutMs: 10_000, log: context.log };
+      const limits = { startTimeoutMs: 600_000, stopTimeoutMs: 600_000, log: context.log };
       const waitingLine = /Waiting for/;
       return startDaemon({
         name: 'virtiofsd',

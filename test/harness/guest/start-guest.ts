@@ -85,7 +85,7 @@ export async function startGuest({
   return {
     pid: qemuProcess.pid ?? -1,
     lines: console.lines,
-    waitForLine: (pattern, options) => console.waitForLine(pattern, options),
+    waitForLine: (pattern) => console.waitForLine(pattern),
     exit,
     write: (text) => void qemuProcess.stdin.write(text),
     stop,
