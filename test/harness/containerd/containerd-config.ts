@@ -30,7 +30,7 @@ root = "${dir}/root"
 state = "${dir}/state"
 temp = "${dir}/temp"
 imports = ${JSON.stringify(imports)}
-disabled_plugins = [${unwantedPlugins.map((id) => `\n  "${id}",`).join('')}
+disabled_plugins = [${UNWANTED_PLUGINS.map((id) => `\n  "${id}",`).join('')}
 ]
 
 ${PATIENT_TIMEOUTS}
@@ -76,7 +76,7 @@ ${version.startsWith('2.3.') ? '' : '  disable_pause_image_pull = true\n'}${
   }`;
 }
 
-const unwantedPlugins = [
+const UNWANTED_PLUGINS = [
   'io.containerd.differ.v1.erofs',
   'io.containerd.image-verifier.v1.bindir',
   'io.containerd.internal.v1.opt',

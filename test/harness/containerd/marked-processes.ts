@@ -9,11 +9,11 @@ export interface MarkedProcess {
   readonly argv: readonly string[];
 }
 
-const variable = 'CONTAINERD_HARNESS';
+const VARIABLE = 'CONTAINERD_HARNESS';
 
 /** The environment that marks a process, and whatever it starts, as belonging to `dir`. */
 export function markOf(dir: string): Record<string, string> {
-  return { [variable]: dir };
+  return { [VARIABLE]: dir };
 }
 
 /** All living processes that belong to `dir`, including those that no longer descend from its containerd. */
@@ -50,7 +50,7 @@ async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | 
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
     ]);
     const argv = commandLine.split('\0').slice(0, -1);
-    const marked = `\0${environment}`.includes(`\0${variable}=${dir}\0`);
+    const marked = `\0${environment}`.includes(`\0${VARIABLE}=${dir}\0`);
     // A daemon has no mark, because its environment is made for it; it writes to a file of ours.
     const places = [...argv, await readlink(`/proc/${pid}/fd/1`)];
     return marked || places.some((place) => place.includes(`${dir}/`)) ? { pid, argv } : undefined;
