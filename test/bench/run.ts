@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,20 +84,16 @@ async function runProgram(
   { command }: Program,
   { isQuick, isPiped, signal }: { isQuick: boolean; isPiped: boolean; signal: AbortSignal },
 ): Promise<unknown> {
-  const directory = await mkdtemp(join(tmpdir(), 'csv-bench-json-'));
-  try {
-    const json = join(directory, 'result.json');
-    const args = [...command, '--json', json, ...(isQuick ? ['--quick'] : [])];
-    const { exitCode } = await execa(process.execPath, args, {
-      stdio: ['ignore', isPiped ? process.stderr : 'inherit', 'inherit'],
-      reject: false,
-      cancelSignal: signal,
-      forceKillAfterDelay: 20_000,
-    });
-    return exitCode === 0 ? (JSON.parse(await readFile(json, 'utf8')) as unknown) : undefined;
-  } finally {
-    await rm(directory, { recursive: true });
-  }
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'csv-bench-json-'));
+  const json = join(directory.path, 'result.json');
+  const args = [...command, '--json', json, ...(isQuick ? ['--quick'] : [])];
+  const { exitCode } = await execa(process.execPath, args, {
+    stdio: ['ignore', isPiped ? process.stderr : 'inherit', 'inherit'],
+    reject: false,
+    cancelSignal: signal,
+    forceKillAfterDelay: 20_000,
+  });
+  return exitCode === 0 ? (JSON.parse(await readFile(json, 'utf8')) as unknown) : undefined;
 }
 
 const interrupt = onInterrupt();

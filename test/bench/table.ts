@@ -14,19 +14,20 @@ export function formatTable(rows: readonly Row[]): string[] {
       peer ?? '',
     ]),
   ];
-  const widths = lines.reduce<number[]>(
-    (known, line) => line.map((cell, column) => Math.max(known[column] ?? 0, cell.length)),
-    [],
-  );
-  return lines.map((line) =>
-    line
-      .map((cell, column) => (isText(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join('  ')
-      .trimEnd(),
-  );
+  return alignColumns(lines, { texts: [0, 4, 6] });
 }
 
-const isText = (column: number): boolean => column === 0 || column === 4 || column === 6;
+/** Returns the lines with their columns aligned: those of texts left, those of numbers right. */
+export function alignColumns(
+  lines: readonly (readonly string[])[],
+  { texts }: { readonly texts: readonly number[] },
+): string[] {
+  const widthOf = (column: number): number => Math.max(...lines.map((line) => line[column]?.length ?? 0));
+  const widths = (lines[0] ?? []).map((_, column) => widthOf(column));
+  const pad = (cell: string, column: number): string =>
+    texts.includes(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
+  return lines.map((line) => line.map(pad).join('  ').trimEnd());
+}
 
 /** Three digits that matter. */
 function formatNumber(value: number): string {

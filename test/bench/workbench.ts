@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { mkdir, mkdtempDisposable, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -19,14 +19,10 @@ export interface Workbench extends AsyncDisposable {
 
 /** Makes one. */
 export async function openWorkbench(): Promise<Workbench> {
-  const directory = await mkdtemp(join(await parentFolder(), 'csv-bench-'));
-  const source = join(directory, 'source');
+  const temporary = await mkdtempDisposable(join(await parentFolder(), 'csv-bench-'));
+  const source = join(temporary.path, 'source');
   await mkdir(source);
-  return {
-    directory,
-    source,
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
-  };
+  return { directory: temporary.path, source, [Symbol.asyncDispose]: () => temporary.remove() };
 }
 
 async function parentFolder(): Promise<string> {

@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { connect, createClient, type Client } from 'ttrpc-ts';
 import { Sandbox } from '../../src/proto/containerd/sandbox_pb.ts';
 import { eventually } from './eventually.ts';
+import { PATIENT_DAEMON } from './patience.ts';
 import { VIRTIOFS } from './test-host.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -27,6 +28,7 @@ state = "${directory}/state"
 [plugins."${VIRTIOFS}"]
 virtio_fs_daemon = "${daemon}"
 virtio_fs_dialect = "rust"
+${PATIENT_DAEMON}
 `,
   );
   await using stack = new AsyncDisposableStack();

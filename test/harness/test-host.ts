@@ -58,7 +58,7 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
 const virtiofsTable = (daemon: string): Record<string, unknown> => ({
   virtio_fs_daemon: daemon.startsWith('/') ? daemon : fixture(daemon),
   virtio_fs_dialect: 'rust',
-  virtio_fs_start_timeout_ms: 10_000,
+  virtio_fs_start_timeout_ms: 600_000,
 });
 
 /** A host that is served over ttrpc, and a client of it. */

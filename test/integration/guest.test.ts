@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { runGuest } from '../harness/guest/run-guest.ts';
 import { startGuest } from '../harness/guest/start-guest.ts';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
 
 // The harness on a virtiofsd that is started by hand; the product's own way has tests of its own. Needs root.
@@ -19,7 +19,7 @@ const dialects = [
   { name: 'Rust virtiofsd', ...rustDaemon, argumentsFor: (dir: string) => [`--shared-dir=${dir}`] },
 ];
 
-suite('startGuest()', () => {
+describe('startGuest()', () => {
   for (const { name, part, skip, argumentsFor } of dialects) {
     test(`reads and writes a directory shared by the ${name}`, { skip }, async () => {
       await using share = await shareByHand(part ?? '', argumentsFor);
@@ -48,8 +48,12 @@ suite('startGuest()', () => {
     assert.deepEqual(await guest.exit, { code: 7, lines: ['ready', 'got one', 'got end'] });
   });
 
-  test('kills QEMU at the timeout and shows the last console lines', async () => {
-    await using guest = await startGuest({ script: 'echo stuck; sleep 60', timeoutMs: 5000 });
+  test('kills QEMU at the timeout and shows the last console lines', async ({ mock }) => {
+    // The types do not know it yet.
+    mock.timers.enable({ apis: ['AbortSignal.timeout' as 'setTimeout'] });
+    await using guest = await startGuest({ script: 'echo stuck; read line', timeoutMs: 5000 });
+    await guest.waitForLine('stuck');
+    mock.timers.tick(5000);
     await assert.rejects(guest.exit, {
       name: 'GuestError',
       message: 'The guest did not end within 5000 ms\n  | stuck',
@@ -59,7 +63,7 @@ suite('startGuest()', () => {
 
   test('kills QEMU when the signal aborts', async () => {
     const controller = new AbortController();
-    await using guest = await startGuest({ script: 'sleep 60', signal: controller.signal });
+    await using guest = await startGuest({ script: 'read line', signal: controller.signal });
     const waiting = assert.rejects(guest.waitForLine('never'), { name: 'GuestError' });
     controller.abort();
     await assert.rejects(guest.exit, { name: 'GuestError', message: 'The guest was stopped' });
@@ -82,11 +86,11 @@ async function shareByHand(
   virtiofsd: string,
   argumentsFor: (directory: string) => string[],
 ): Promise<SharedByHand> {
-  const home = await mkdtemp(join(tmpdir(), 'csv-share-'));
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => rm(home, { recursive: true }));
-  const directory = await mkdtemp(join(home, 'shared-'));
-  const socket = join(home, 'vfs.sock');
+  const { path } = stack.use(await temporaryDirectory());
+  const directory = join(path, 'shared');
+  await mkdir(directory);
+  const socket = join(path, 'vfs.sock');
   const daemon = execa(virtiofsd, [`--socket-path=${socket}`, ...argumentsFor(directory)], {
     all: true,
     reject: false,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Quit } from '../../src/host/sandboxes.ts';
 import type { ShareStatus } from '../../src/share/contract.ts';
 import { qemuArguments } from '../../src/vmm/qemu.ts';
@@ -18,7 +18,7 @@ import { realVirtiofsds } from '../harness/virtiofsds.ts';
 const MEMORY_MIB = 256;
 
 for (const { name, dialect, path, skip } of await realVirtiofsds()) {
-  suite(`a sandbox with ${name}`, { skip }, () => {
+  describe(`a sandbox with ${name}`, { skip }, () => {
     const virtiofs = { virtio_fs_dialect: dialect };
 
     test('gives a guest two directories to read and write, and nothing of it is left afterwards', async () => {
@@ -102,7 +102,7 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
   });
 }
 
-suite('a read-only share', () => {
+describe('a read-only share', () => {
   test('can be read and not written by a guest', async () => {
     const rust = (await realVirtiofsds())[1];
     if (!rust || rust.skip) return;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { openHost } from '../../src/host/host.ts';
 import { writeBundle } from '../harness/bundle.ts';
 import { captureLog } from '../harness/captured-log.ts';
@@ -29,7 +29,7 @@ const end = async (pid: number): Promise<void> => {
   await eventually('the daemon is gone', () => isGone(pid));
 };
 
-suite('shim-virtiofs serve', () => {
+describe('shim-virtiofs serve', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`ends with 0 at ${signal}, removes its socket, gives up its lock and leaves the shares alive`, async () => {
       await using directory = await temporaryDirectory();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { probeVirtiofsd } from '../../plugin/virtiofs/probe.ts';
 import { identify, isAlive } from '../../src/proc/stat.ts';
 import type { DaemonError } from '../../src/errors.ts';
@@ -14,7 +14,7 @@ import { askFeatures, connectVhostUser } from '../harness/vhost-user.ts';
 // These start real virtiofsds in namespaces of their own, and so need root.
 
 for (const { name, dialect, path, skip } of await realVirtiofsds()) {
-  suite(`startVirtiofsd() with ${name}`, { skip }, () => {
+  describe(`startVirtiofsd() with ${name}`, { skip }, () => {
     test('tells which one it is', async () => {
       const found = await probeVirtiofsd(path);
       assert.equal(found.dialect, dialect);
@@ -120,7 +120,7 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
   });
 }
 
-suite('startVirtiofsd() of the wrong dialect', () => {
+describe('startVirtiofsd() of the wrong dialect', () => {
   test('is a start error with the words of the program', async () => {
     const [c] = await realVirtiofsds();
     if (!c || c.skip) return;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import { lockFile } from '../../src/proc/flock.ts';
@@ -19,7 +19,7 @@ console.log(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid);
 setInterval(() => {}, 1000);
 `;
 
-suite('lockFile()', () => {
+describe('lockFile()', () => {
   test('rejects a second holder with FailedPrecondition until the first lets go', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'lock');

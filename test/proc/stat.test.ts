@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { bootId, identify, isAlive } from '../../src/proc/stat.ts';
 import { executable } from '../harness/fixtures.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('identify()', () => {
+describe('identify()', () => {
   test('tells the start time of a process whatever its name holds', async () => {
     await using directory = await temporaryDirectory();
     const program = await executable(`${directory.path}/) S 1 (`, '#!/bin/sh\nread line\n');

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import { serve } from '../../src/services/serve.ts';
 import { openTestHost, serveTestHost } from '../harness/test-host.ts';
 
-suite('serve()', () => {
+describe('serve()', () => {
   test('listens where only the owner can connect, and removes the socket at the end', async () => {
     await using own = await openTestHost();
     const serving = await serve(own.host);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { writeBundle } from '../harness/bundle.ts';
 import { eventually } from '../harness/eventually.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
@@ -10,7 +10,7 @@ const CREATE = 'containerd.runtime.sandbox.v1.Sandbox/CreateSandbox';
 const caller = { traceId: '0123456789abcdef0123456789abcdef', spanId: '0123456789abcdef', traceFlags: 1 };
 const callerContext = trace.setSpanContext(ROOT_CONTEXT, caller);
 
-suite('traceCalls()', () => {
+describe('traceCalls()', () => {
   test("puts a call and all that it does into the caller's trace", async () => {
     await using spans = await memorySpans();
     await using own = await serveTestHost();

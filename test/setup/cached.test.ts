@@ -1,26 +1,23 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, beforeEach, mock, suite, test } from 'node:test';
+import { after, beforeEach, describe, mock, test } from 'node:test';
 import { execa } from 'execa';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { cached } from './cached.ts';
 
-suite('cached()', () => {
-  let home: string;
+describe('cached()', () => {
   let cache: string;
-  const homes: string[] = [];
+  const homes = new AsyncDisposableStack();
   const { signal } = new AbortController();
   mock.method(console, 'error', () => {});
   beforeEach(async () => {
-    home = await mkdtemp(join(tmpdir(), 'csv-cached-'));
-    homes.push(home);
-    cache = join(home, 'cache');
+    cache = join(homes.use(await temporaryDirectory()).path, 'cache');
     await mkdir(join(cache, 'lock'), { recursive: true });
   });
   after(() => mock.restoreAll());
-  after(() => Promise.all(homes.map((path) => rm(path, { recursive: true }))));
+  after(() => homes.disposeAsync());
 
   test('makes a part once, also for two callers at once', async () => {
     let calls = 0;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A wish of the person, or of whoever started us, that this process ends. */
 export interface Interrupt {
@@ -16,12 +16,12 @@ export interface Interrupt {
 export function onInterrupt(): Interrupt {
   const controller = new AbortController();
   let exitCode: number | undefined;
-  const interrupt = (name: (typeof signals)[number]): void => {
+  const interrupt = (name: (typeof SIGNALS)[number]): void => {
     exitCode ??= 128 + constants.signals[name];
     controller.abort(name);
   };
   const parentDied = (): void => interrupt('SIGTERM');
-  for (const name of signals) process.on(name, interrupt);
+  for (const name of SIGNALS) process.on(name, interrupt);
   process.on('disconnect', parentDied);
   process.channel?.unref();
   return {
@@ -30,7 +30,7 @@ export function onInterrupt(): Interrupt {
       return exitCode;
     },
     stopListening() {
-      for (const name of signals) process.off(name, interrupt);
+      for (const name of SIGNALS) process.off(name, interrupt);
       process.off('disconnect', parentDied);
       if (process.connected) process.disconnect?.();
     },

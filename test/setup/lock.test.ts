@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
+import { temporaryDirectory, type TemporaryDirectory } from '../harness/temporary-directory.ts';
 import { acquireLock } from './lock.mjs';
 
-suite('acquireLock()', () => {
-  let directory: string;
+describe('acquireLock()', () => {
+  let directory: TemporaryDirectory;
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'csv-lock-'));
+    directory = await temporaryDirectory();
   });
-  after(() => rm(directory, { recursive: true }));
+  after(() => directory.remove());
 
   test('waits for the holder and says so once', async () => {
-    const path = join(directory, 'waits');
+    const path = join(directory.path, 'waits');
     const release = await acquireLock(path);
     const events: string[] = [];
     const waiting = Promise.withResolvers<void>();
@@ -35,7 +34,7 @@ suite('acquireLock()', () => {
   });
 
   test('takes over the lock of a process that was killed', async () => {
-    const path = join(directory, 'killed');
+    const path = join(directory.path, 'killed');
     const program = `
       import { acquireLock } from ${JSON.stringify(import.meta.resolve('./lock.mjs'))};
       await acquireLock(${JSON.stringify(path)});
@@ -43,13 +42,13 @@ suite('acquireLock()', () => {
     const holder = execa(process.execPath, ['--input-type=module', '--eval', program], { reject: false });
     await once(holder.stdout, 'data');
     holder.kill('SIGKILL');
-    const release = await acquireLock(path, { signal: AbortSignal.timeout(5000) });
+    const release = await acquireLock(path);
     await release();
     await holder;
   });
 
   test('rejects with the reason of the signal and leaves the lock to its holder', async () => {
-    const path = join(directory, 'aborted');
+    const path = join(directory.path, 'aborted');
     const release = await acquireLock(path);
     const controller = new AbortController();
     const second = acquireLock(path, { signal: controller.signal });
@@ -63,6 +62,6 @@ suite('acquireLock()', () => {
 
   test('rejects when the signal is already aborted', async () => {
     const signal = AbortSignal.abort(new Error('too late'));
-    await assert.rejects(acquireLock(join(directory, 'late'), { signal }), { message: 'too late' });
+    await assert.rejects(acquireLock(join(directory.path, 'late'), { signal }), { message: 'too late' });
   });
 });

@@ -5,7 +5,7 @@ import { cacheDir } from './cache-dir.mjs';
 import { acquireLock } from './lock.mjs';
 import { npm } from './npm.mjs';
 
-const oldestMajor = 24;
+const OLDEST_MAJOR = 24;
 
 /** Tells whether the Node that runs this is too old for the project. */
 export function needsNewerNode() {
@@ -19,11 +19,11 @@ export async function findNode(root) {
 }
 
 function isNewEnough(path) {
-  if (path === process.execPath) return Number.parseInt(process.versions.node, 10) >= oldestMajor;
+  if (path === process.execPath) return Number.parseInt(process.versions.node, 10) >= OLDEST_MAJOR;
   try {
     return (
       Number.parseInt(execFileSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' }), 10) >=
-      oldestMajor
+      OLDEST_MAJOR
     );
   } catch {
     return false;

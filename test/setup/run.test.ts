@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { copyFile, glob, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, glob, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 // run.mjs in a project of its own: no dependencies, and a main.ts that shows what it was given.
 
@@ -16,7 +16,7 @@ echo "npm $*" >>"$PROJECT/calls"
 mkdir -p node_modules && echo '{"packages":{"node_modules/x":{"version":"1.0.0"}}}' >node_modules/.package-lock.json
 `;
 
-suite('run.mjs', () => {
+describe('run.mjs', () => {
   test('installs the dependencies once and passes arguments and exit code on', async () => {
     await using project = await createProject(
       `console.log(process.argv.slice(2).join()); process.exitCode = 7;`,
@@ -48,26 +48,33 @@ suite('run.mjs', () => {
 
   test('passes a signal on once, waits for the clean-up and reports it as a shell would', async () => {
     await using project = await createProject(`
-      let signals = 0;
-      const timer = setTimeout(() => {}, 60_000);
-      process.on('SIGINT', () => {
-        signals += 1;
-        setTimeout(() => { console.log(\`cleaned up after \${signals}\`); process.exitCode = 130; clearTimeout(timer); process.disconnect(); }, 200);
+      const stay = setInterval(() => {}, 60_000);
+      process.on('SIGINT', () => console.log('interrupted'));
+      process.on('SIGTERM', () => {
+        console.log('cleaned up');
+        process.exitCode = 130;
+        clearInterval(stay);
+        process.disconnect();
       });
       console.log('ready');`);
-    const run = project.run(['demo']);
+    // For it no time passes between the signals of one Ctrl-C, and much before the one after them.
+    const clock = `let now = 0; performance.now = () => now; process.on('SIGTERM', () => (now = 60_000));`;
+    const NODE_OPTIONS = `--import="data:text/javascript,${encodeURIComponent(clock)}"`;
+    const run = project.run(['demo'], { NODE_OPTIONS });
     for await (const line of run) {
-      if (line !== 'ready') continue;
+      if (line === 'ready') run.kill('SIGINT');
+      if (line !== 'interrupted') continue;
       run.kill('SIGINT');
-      setTimeout(() => run.kill('SIGINT'), 50);
+      run.kill('SIGTERM');
     }
     const { exitCode, stdout } = await run;
-    assert.deepEqual([exitCode, stdout], [130, 'ready\ncleaned up after 1']);
+    assert.deepEqual([exitCode, stdout], [130, 'ready\ninterrupted\ncleaned up']);
   });
 });
 
 async function createProject(main: string) {
-  const home = await mkdtemp(join(tmpdir(), 'csv-run-'));
+  const directory = await temporaryDirectory();
+  const home = directory.path;
   const setup = join(home, 'test/setup');
   await mkdir(setup, { recursive: true });
   for await (const file of glob(fileURLToPath(new URL('*.mjs', import.meta.url)))) {
@@ -82,6 +89,6 @@ async function createProject(main: string) {
       const env: NodeJS.ProcessEnv = { PATH: path, PROJECT: home, XDG_CACHE_HOME: home, ...more };
       return execa(process.execPath, [join(setup, 'run.mjs'), ...args], { reject: false, env });
     },
-    [Symbol.asyncDispose]: () => rm(home, { recursive: true }),
+    [Symbol.asyncDispose]: () => directory.remove(),
   };
 }

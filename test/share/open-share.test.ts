@@ -25,8 +25,8 @@ const open = (
       name: 'virtiofsd',
       socket: 'handed-over',
       ready: { line: /Waiting for/ },
-      startTimeoutMs: 10_000,
-      stopTimeoutMs: 10_000,
+      startTimeoutMs: 600_000,
+      stopTimeoutMs: 600_000,
       program: () => {
         onStart();
         return { command: fixture(program), args: ['--of=it'], version: '1.2.3' };
@@ -42,8 +42,8 @@ const openFailing = (context: PluginContext, program: () => never): Promise<Shar
       name: 'virtiofsd',
       socket: 'handed-over',
       ready: { line: /x/ },
-      startTimeoutMs: 10_000,
-      stopTimeoutMs: 10_000,
+      startTimeoutMs: 600_000,
+      stopTimeoutMs: 600_000,
       program,
     }),
   });

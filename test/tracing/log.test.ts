@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createLogger } from '../../src/tracing/log.ts';
 import { withSpan } from '../../src/tracing/span.ts';
 import { captureLog, type LogLine } from '../harness/captured-log.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
 
-suite('createLogger()', () => {
+describe('createLogger()', () => {
   test('writes lines with the ids of the active span, and none outside of one', async () => {
     await using spans = await memorySpans();
     const { log, lines } = captureLog();

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { mock, suite, test } from 'node:test';
+import { describe, mock, test } from 'node:test';
 import { Code, StatusError } from 'ttrpc-ts';
 import { activeSpanContext, withAttributes, withSpan, withSpanSync } from '../../src/tracing/span.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
 
-suite('withSpan()', () => {
+describe('withSpan()', () => {
   test('tags the span, passes the result on and is the parent of what is within', async () => {
     await using spans = await memorySpans();
     const result = await withSpan('outer', { key: 'value' }, async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { qemuArguments } from '../../src/vmm/qemu.ts';
 
-suite('qemuArguments()', () => {
+describe('qemuArguments()', () => {
   test('shares the memory and gives each share a device', () => {
     const shares = [
       { tag: 'one', socketPath: '/run/1.sock', queueSize: 1024 },

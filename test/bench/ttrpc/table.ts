@@ -1,3 +1,4 @@
+import { alignColumns } from '../table.ts';
 import type { Sample } from './pair.ts';
 
 /** Medians of a case, by the name of the pair. */
@@ -21,10 +22,7 @@ export function formatTable(results: readonly CaseResult[], reference: string): 
       rows.push([name, pair, ...times, ...rates, ratio('p50'), ratio('perSecond'), ratio('cpuPerCall')]);
     }
   }
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const pad = (cell: string, column: number): string =>
-    column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
-  return rows.map((row) => row.map(pad).join('  ')).join('\n');
+  return alignColumns(rows, { texts: [0, 1] }).join('\n');
 }
 
 /** Returns, of each value, the middle one. */

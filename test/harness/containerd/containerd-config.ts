@@ -21,7 +21,8 @@ export interface ContainerdConfig {
 
 /**
  * The configuration, in TOML, of a containerd that keeps everything below `dir`: no directory of the
- * system is read or written, and no plugin is loaded that needs a special kernel or file system.
+ * system is read or written, and no plugin is loaded that needs a special kernel or file system. What it would give up
+ * after a few seconds, it waits for: a busy machine may need them.
  */
 export function containerdConfig({ dir, version, runtimes, imports, extra }: ContainerdConfig): string {
   return `version = 3
@@ -29,9 +30,10 @@ root = "${dir}/root"
 state = "${dir}/state"
 temp = "${dir}/temp"
 imports = ${JSON.stringify(imports)}
-disabled_plugins = [${unwantedPlugins.map((id) => `\n  "${id}",`).join('')}
+disabled_plugins = [${UNWANTED_PLUGINS.map((id) => `\n  "${id}",`).join('')}
 ]
 
+${PATIENT_TIMEOUTS}
 [grpc]
   address = "${dir}/c.sock"
 
@@ -56,6 +58,13 @@ ${Object.entries(runtimes)
 ${extra}`;
 }
 
+const PATIENT_TIMEOUTS = `[timeouts]
+  "io.containerd.timeout.shim.cleanup" = "5m"
+  "io.containerd.timeout.shim.load" = "5m"
+  "io.containerd.timeout.shim.shutdown" = "5m"
+  "io.containerd.timeout.metrics.shimstats" = "5m"
+`;
+
 function criRuntime(name: string, { type, sandboxer, options }: CriRuntime, version: string): string {
   const table = `plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${name}`;
   return `
@@ -67,7 +76,7 @@ ${version.startsWith('2.3.') ? '' : '  disable_pause_image_pull = true\n'}${
   }`;
 }
 
-const unwantedPlugins = [
+const UNWANTED_PLUGINS = [
   'io.containerd.differ.v1.erofs',
   'io.containerd.image-verifier.v1.bindir',
   'io.containerd.internal.v1.opt',

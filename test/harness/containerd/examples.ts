@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 
 import { obtain } from '../../setup/obtain.ts';
+import { PATIENT_DAEMON } from '../patience.ts';
 import { containerdBinaries } from './containerd-binaries.ts';
 import type { ContainerdOptions, CtrResult } from './containerd.ts';
 import { startShimContainerd, type ShimContainerd } from './shim-containerd.ts';
@@ -33,7 +34,7 @@ export async function startExampleContainerd(options: ExampleOptions): Promise<S
   for (const [from, to] of Object.entries(places)) text = text.replaceAll(from, to);
   const table = '[plugins."io.containerd.fsshare.v1.virtiofs"]\n';
   if (!text.includes(table)) text += `\n${table}`;
-  const daemon = `virtio_fs_daemon = "${await obtain('virtiofsd-rust')}"\n`;
+  const daemon = `virtio_fs_daemon = "${await obtain('virtiofsd-rust')}"\n${PATIENT_DAEMON}\n`;
   await writeFile(configFile, text.replace(table, `${table}${daemon}`));
   return containerd;
 }

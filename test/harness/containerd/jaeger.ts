@@ -1,12 +1,11 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { obtain } from '../../setup/obtain.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { freePorts } from './free-ports.ts';
 import { jaegerConfig } from './jaeger-config.ts';
-import { removeDir } from './remove-dir.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
 import { outline, tree } from './span-tree.ts';
 import { parseSpans, type Span } from './spans.ts';
@@ -15,7 +14,7 @@ import { parseSpans, type Span } from './spans.ts';
 export interface FindOptions {
   /** When enough of the spans have arrived. @default there is one */
   readonly until?: (spans: readonly Span[]) => boolean;
-  /** @default 10000 */
+  /** @default 120000 */
   readonly timeoutMs?: number;
 }
 
@@ -43,8 +42,7 @@ export interface Jaeger extends AsyncDisposable {
 export async function startJaeger(): Promise<Jaeger> {
   const binary = await obtain('jaeger');
   await using stack = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), 'csv-'));
-  stack.defer(() => removeDir(dir));
+  const { path: dir } = stack.use(await temporaryDirectory());
   const { running, otlpHttp, query } = await startOnFreePorts(binary, dir);
   stack.defer(() => running.stop('SIGTERM'));
   const owned = stack.move();
@@ -121,7 +119,7 @@ async function fetchSpans(url: string): Promise<Span[]> {
 
 async function poll(
   find: () => Promise<Span[]>,
-  { until, timeoutMs = 10_000 }: FindOptions,
+  { until, timeoutMs = 120_000 }: FindOptions,
 ): Promise<Span[]> {
   const enough = until ?? ((spans) => spans.length > 0);
   const deadline = Date.now() + timeoutMs;

@@ -1,17 +1,19 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { identify } from '../../../src/proc/stat.ts';
+
 /** A process that has the mark, or an argument or its output below the marked directory. */
 export interface MarkedProcess {
   readonly pid: number;
   readonly argv: readonly string[];
 }
 
-const variable = 'CONTAINERD_HARNESS';
+const VARIABLE = 'CONTAINERD_HARNESS';
 
 /** The environment that marks a process, and whatever it starts, as belonging to `dir`. */
 export function markOf(dir: string): Record<string, string> {
-  return { [variable]: dir };
+  return { [VARIABLE]: dir };
 }
 
 /** All living processes that belong to `dir`, including those that no longer descend from its containerd. */
@@ -21,11 +23,11 @@ export async function markedProcesses(dir: string): Promise<MarkedProcess[]> {
   return found.filter((entry) => entry !== undefined);
 }
 
-/** Ends them with SIGTERM, then SIGKILL, and throws where one is still there two seconds later. */
+/** Ends them with SIGTERM, then SIGKILL, and throws where one is still there a minute later. */
 export async function endMarkedProcesses(dir: string): Promise<void> {
   for (const [signal, graceMs] of [
     ['SIGTERM', 3000],
-    ['SIGKILL', 2000],
+    ['SIGKILL', 60_000],
   ] as const) {
     const deadline = Date.now() + graceMs;
     let left = await markedProcesses(dir);
@@ -41,15 +43,14 @@ export async function endMarkedProcesses(dir: string): Promise<void> {
 
 async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | undefined> {
   try {
-    const [environment, commandLine, status] = await Promise.all([
+    // A zombie waits for its parent only; it holds nothing.
+    if (identify(pid) === undefined) return undefined;
+    const [environment, commandLine] = await Promise.all([
       readFile(`/proc/${pid}/environ`, 'latin1'),
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
-      readFile(`/proc/${pid}/stat`, 'utf8'),
     ]);
-    // A zombie waits for its parent only; it holds nothing.
-    if (/\) [ZX] /.test(status)) return undefined;
     const argv = commandLine.split('\0').slice(0, -1);
-    const marked = `\0${environment}`.includes(`\0${variable}=${dir}\0`);
+    const marked = `\0${environment}`.includes(`\0${VARIABLE}=${dir}\0`);
     // A daemon has no mark, because its environment is made for it; it writes to a file of ours.
     const places = [...argv, await readlink(`/proc/${pid}/fd/1`)];
     return marked || places.some((place) => place.includes(`${dir}/`)) ? { pid, argv } : undefined;

@@ -26,8 +26,8 @@ export async function createSandbox(
   settings: SandboxSettings,
   options: GrpcCallOptions = {},
 ): Promise<void> {
-  const create = await recordSandbox(grpc, settings, options);
-  await create();
+  const createRecorded = await recordSandbox(grpc, settings, options);
+  await createRecorded();
 }
 
 /** The first half of {@link createSandbox}; resolves to the second. */

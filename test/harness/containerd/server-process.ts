@@ -56,13 +56,13 @@ export async function startServer(command: ServerCommand): Promise<ServerProcess
   throw new Error(`Cannot start ${command.binary}:\n${lastLines.join('\n')}`);
 }
 
-/** False when the process has ended or 20 seconds have passed. */
+/** False when the process has ended or two minutes have passed. */
 async function served(
   { logFile, serves }: ServerCommand,
   logStart: number,
   ended: Promise<boolean>,
 ): Promise<boolean> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 120_000;
   while (Date.now() < deadline) {
     if (await serves((await readFile(logFile)).subarray(logStart).toString())) return true;
     if (await Promise.race([ended, sleep(20, false)])) return false;

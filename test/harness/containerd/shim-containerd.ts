@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import type { ShareRecord } from '../../../src/share/record.ts';
 import { obtain } from '../../setup/obtain.ts';
+import { PATIENT_DAEMON, PATIENT_HOST } from '../patience.ts';
 import { startContainerd, type Containerd, type ContainerdOptions, type CtrResult } from './containerd.ts';
 
 /** The directory of `containerd-shim-virtiofs-v1`. */
@@ -48,11 +49,12 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     path: [shimDirectory],
     env: async (dir) => {
       const configFile = configFileOf(dir);
-      const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${virtiofs}\n`;
+      const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;
       await writeFile(configFile, `version = 1\n${config}\n${plugin}`);
       return {
         CONTAINERD_SHIM_VIRTIOFS_STATE: stateOf(dir),
         CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,
+        ...PATIENT_HOST,
         ...options.env,
       };
     },

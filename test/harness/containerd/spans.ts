@@ -74,8 +74,8 @@ const tracesDataSchema = z.object({
     )
     .default([]),
 });
-const kinds = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const;
-const statusCodes = ['unset', 'ok', 'error'] as const;
+const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const;
+const STATUS_CODES = ['unset', 'ok', 'error'] as const;
 
 function toSpan(span: z.infer<typeof spanSchema>, resource: Attributes): Span {
   return {
@@ -86,8 +86,8 @@ function toSpan(span: z.infer<typeof spanSchema>, resource: Attributes): Span {
     service: String(resource['service.name']),
     attributes: toAttributes(span.attributes),
     resource,
-    kind: kinds[span.kind] ?? 'unspecified',
-    status: { code: statusCodes[span.status.code] ?? 'unset', message: span.status.message },
+    kind: KINDS[span.kind] ?? 'unspecified',
+    status: { code: STATUS_CODES[span.status.code] ?? 'unset', message: span.status.message },
     events: span.events.map(({ name, attributes }) => ({ name, attributes: toAttributes(attributes) })),
     links: span.links.map((link) => ({ ...link, attributes: toAttributes(link.attributes) })),
     startNs: BigInt(span.startTimeUnixNano),

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { GuestError } from './guest-error.ts';
@@ -14,13 +15,13 @@ export interface Console {
    * Resolves to the next line that matches, where "next" begins after the line that the call before resolved to.
    * Rejects with a GuestError if the console ends first.
    */
-  waitForLine(pattern: RegExp | string, options?: { readonly signal?: AbortSignal }): Promise<string>;
+  waitForLine(pattern: RegExp | string): Promise<string>;
 }
 
 /** Reads QEMU's output as lines. */
 export function readConsole(stream: Readable): Console {
   const lines: string[] = [];
-  const changed = new EventTarget();
+  const changed = new EventEmitter();
   let exitCode: number | undefined;
   let isOpen = true;
   let next = 0;
@@ -34,12 +35,12 @@ export function readConsole(stream: Readable): Console {
       exitCode = Number(report[1]);
       if (lines.at(-1) === '') lines.pop(); // printed so that the report begins a line
     }
-    changed.dispatchEvent(new Event('change'));
+    changed.emit('change');
   });
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   reader.once('close', () => {
     isOpen = false;
-    changed.dispatchEvent(new Event('change'));
+    changed.emit('change');
     resolve();
   });
   return {
@@ -48,31 +49,18 @@ export function readConsole(stream: Readable): Console {
     get exitCode() {
       return exitCode;
     },
-    async waitForLine(pattern, { signal } = {}) {
+    async waitForLine(pattern) {
       const matches = (line: string): boolean =>
         typeof pattern === 'string' ? line.includes(pattern) : pattern.test(line);
       for (;;) {
-        signal?.throwIfAborted();
         const found = lines.findIndex((line, index) => index >= next && matches(line));
         if (found !== -1) {
           next = found + 1;
           return lines[found] ?? '';
         }
         if (!isOpen) throw new GuestError(`The guest ended before it printed ${String(pattern)}`, lines);
-        await once(changed, signal);
+        await once(changed, 'change');
       }
     },
   };
-}
-
-function once(changed: EventTarget, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const settle = (): void => {
-    changed.removeEventListener('change', settle);
-    signal?.removeEventListener('abort', settle);
-    resolve();
-  };
-  changed.addEventListener('change', settle);
-  signal?.addEventListener('abort', settle);
-  return promise;
 }

@@ -12,7 +12,7 @@ export interface GuestOptions {
   readonly qemuArguments?: readonly string[];
   /** Size of the guest's memory. @default 256 */
   readonly memoryMiB?: number;
-  /** After this time QEMU is killed and the guest's `exit` rejects. @default 60000 */
+  /** After this time QEMU is killed and the guest's `exit` rejects. @default 300000 */
   readonly timeoutMs?: number;
   /** Kills QEMU. */
   readonly signal?: AbortSignal;
@@ -43,7 +43,7 @@ export async function startGuest({
   script,
   qemuArguments = [],
   memoryMiB = 256,
-  timeoutMs = 60_000,
+  timeoutMs = 300_000,
   signal,
 }: GuestOptions): Promise<Guest> {
   const [qemu, { image }, initrd] = await Promise.all([obtain('qemu'), obtain('kernel'), obtain('initrd')]);
@@ -85,7 +85,7 @@ export async function startGuest({
   return {
     pid: qemuProcess.pid ?? -1,
     lines: console.lines,
-    waitForLine: (pattern, options) => console.waitForLine(pattern, options),
+    waitForLine: (pattern) => console.waitForLine(pattern),
     exit,
     write: (text) => void qemuProcess.stdin.write(text),
     stop,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
-import { connectGrpc } from '../../harness/containerd/grpc.ts';
+import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
 import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type ShimContainerd,
 } from '../../harness/containerd/shim-containerd.ts';
 import { eventually } from '../../harness/eventually.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { obtain } from '../../setup/obtain.ts';
 
 // Callers that no longer wait while CreateSandbox is at work. containerd executes `delete` in some of these cases and
@@ -29,23 +30,19 @@ for (const version of containerdVersions) {
     for (const way of ways) {
       for (const stubborn of [false, true]) {
         test(`${way} leaves nothing: a provider that ${stubborn ? 'takes no notice' : 'stops'}`, async () => {
-          await using containerd = await startSlow({ version, stubborn });
+          await using marks = await temporaryDirectory();
+          await using containerd = await startSlow({ version, stubborn, marks: marks.path });
           using grpc = connectGrpc(containerd.address);
           const spec = specOf({ work: await containerd.source('work') });
           // A sandbox that stays, so that the host does.
           await createSandbox(grpc, { id: 'other', spec: {} });
-          for (const id of Array.from({ length: rounds }, (_, index) => `sb${index}`)) {
+          for (const name of Array.from({ length: rounds }, (_, index) => `sb${index}`)) {
             // oxlint-disable no-await-in-loop -- one after the other
-            const caller = new AbortController();
-            const options = way === 'past its deadline' ? { timeoutMs: 400 } : { signal: caller.signal };
-            const creating = createSandbox(grpc, { id, spec }, options);
-            // DeadlineExceeded or Canceled, whichever side notices first.
-            const rejected = assert.rejects(creating, ({ code }: { code: number }) => [1, 4].includes(code));
-            if (!stubborn && way !== 'past its deadline')
-              await eventually('the share is open', async () => (await containerd.records()).length === 1);
-            caller.abort();
-            await rejected;
-            if (stubborn) await sleep(700);
+            const id = await abandon(grpc, { way, marks: marks.path, name, spec });
+            if (stubborn) {
+              await writeFile(mark(marks.path, id, 'go'), '');
+              await eventually('the share was open', () => existsSync(mark(marks.path, id, 'opened')));
+            }
             await eventually(
               `nothing of ${id} is left`,
               async () => (await left(containerd)).length === 0,
@@ -59,23 +56,57 @@ for (const version of containerdVersions) {
     }
 
     test('whose caller has gone does not keep the next one of the same id from its sandbox', async () => {
-      await using containerd = await startSlow({ version, stubborn: true });
+      await using marks = await temporaryDirectory();
+      await using containerd = await startSlow({ version, stubborn: true, marks: marks.path });
       using grpc = connectGrpc(containerd.address);
-      const settings = { id: 'sb', spec: specOf({ work: await containerd.source('work') }) };
+      const spec = specOf({ work: await containerd.source('work') });
       await createSandbox(grpc, { id: 'other', spec: {} });
-      await assert.rejects(createSandbox(grpc, settings, { timeoutMs: 200 }));
-      await grpc.unary(Store.method.delete, { sandboxId: 'sb' });
+      const id = await abandon(grpc, { way: 'past its deadline', marks: marks.path, name: 'sb', spec });
+      await grpc.unary(Store.method.delete, { sandboxId: id });
       await eventually('containerd has let go of it', async () => {
         const bundles = await readdir(bundlesOf(containerd));
-        return !bundles.includes('sb');
+        return !bundles.includes(id);
       });
-      await createSandbox(grpc, settings);
+      const creating = createSandbox(grpc, { id, spec });
+      await writeFile(mark(marks.path, id, 'go'), '');
+      await creating;
       assert.equal((await containerd.records()).length, 1);
-      await removeSandbox(grpc, 'sb');
+      await removeSandbox(grpc, id);
       assert.deepEqual(await left(containerd), []);
     });
   });
 }
+
+/**
+ * Has a caller give up CreateSandbox while the provider is at work on it; returns the sandbox' id. A deadline that has
+ * passed before is tried again, twice as long.
+ */
+async function abandon(
+  grpc: GrpcConnection,
+  { way, marks, name, spec }: { way: (typeof ways)[number]; marks: string; name: string; spec: unknown },
+): Promise<string> {
+  for (let timeoutMs = 400; ; timeoutMs *= 2) {
+    // oxlint-disable no-await-in-loop -- one after the other
+    const id = `${name}-${timeoutMs}`;
+    const isAsked = (): boolean => existsSync(mark(marks, id, 'asked'));
+    const caller = new AbortController();
+    const options = way === 'past its deadline' ? { timeoutMs } : { signal: caller.signal };
+    // DeadlineExceeded or Canceled, whichever side notices first.
+    const rejected = assert.rejects(
+      createSandbox(grpc, { id, spec }, options),
+      ({ code }: { code: number }) => [1, 4].includes(code),
+    );
+    if (way === 'cancelled by its caller') await eventually('the provider is asked', isAsked);
+    caller.abort();
+    await rejected;
+    if (isAsked()) return id;
+    // oxlint-enable no-await-in-loop
+  }
+}
+
+/** A file by which the provider and the test speak of a sandbox. */
+const mark = (marks: string, id: string, name: 'asked' | 'go' | 'opened'): string =>
+  join(marks, `${id}.${name}`);
 
 /** What is left of all sandboxes but the one that stays, containerd's bundles included. */
 async function left(containerd: ShimContainerd): Promise<string[]> {
@@ -89,15 +120,17 @@ const bundlesOf = ({ dir }: ShimContainerd): string =>
 async function startSlow({
   version,
   stubborn,
+  marks,
 }: {
   version: (typeof containerdVersions)[number];
   stubborn: boolean;
+  marks: string;
 }): Promise<ShimContainerd> {
   const daemon = `virtio_fs_daemon = "${(await obtain('virtiofsd')).path}"`;
   const config = `shared_fs = "virtio-fs-slow"
 plugin_dirs = ["${fixtures}"]
 [plugins."io.containerd.fsshare.v1.slow"]
-delay_ms = ${stubborn ? 800 : 60_000}
+marks = "${marks}"
 stubborn = ${stubborn}
 [plugins."io.containerd.fsshare.v1.slow".virtiofs]
 ${daemon}`;

@@ -43,7 +43,7 @@ for (const version of containerdVersions) {
     });
 
     test('a sandbox can be made, and one that containerd no longer knows is gone', async () => {
-      const env = { CONTAINERD_SHIM_VIRTIOFS_IDLE_TIMEOUT_MS: '300' };
+      const env = { CONTAINERD_SHIM_VIRTIOFS_IDLE_TIMEOUT_MS: '5000' };
       await using containerd = await startShimContainerd({ version, env });
       const source = await containerd.source('work');
       using grpc = connectGrpc(containerd.address);

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { readConfig } from '../../../src/config/read.ts';
@@ -39,7 +39,7 @@ async function textOf(stream: Readable, text: string): Promise<void> {
   }
 }
 
-suite('examples/demo', { concurrency: false }, () => {
+describe('examples/demo', { concurrency: false }, () => {
   test('shows both files and the spans, and leaves nothing', async () => {
     await Promise.all([obtain('virtiofsd'), obtain('qemu'), obtain('initrd')]);
     await using directory = await temporaryDirectory();

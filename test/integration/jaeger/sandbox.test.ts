@@ -145,7 +145,7 @@ interface Traced extends AsyncDisposable {
 async function startTraced(version: (typeof containerdVersions)[number]): Promise<Traced> {
   await using stack = new AsyncDisposableStack();
   const jaeger = stack.use(await startJaeger());
-  const config = `[trace]\nendpoint = "${jaeger.otlpEndpoint}"`;
+  const config = `[trace]\nendpoint = "${jaeger.otlpEndpoint}"\ntimeout_ms = 60000`;
   const containerd = stack.use(await startShimContainerd({ version, config, env: jaeger.exportEnv }));
   const grpc = stack.use(connectGrpc(containerd.address));
   const traceId = randomBytes(16).toString('hex');

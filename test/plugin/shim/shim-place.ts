@@ -6,6 +6,7 @@ import { Sandbox } from '../../../src/proto/containerd/sandbox_pb.ts';
 import { markedProcesses, endMarkedProcesses, markOf } from '../../harness/containerd/marked-processes.ts';
 import { findProgram } from '../../setup/find-program.ts';
 import { fixture } from '../../harness/fixtures.ts';
+import { PATIENT_DAEMON, PATIENT_HOST } from '../../harness/patience.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 /** The script. */
@@ -93,6 +94,7 @@ export async function shimPlace({
           CONTAINERD_SHIM_VIRTIOFS_STATE: state,
           CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,
           CONTAINERD_SHIM_VIRTIOFS_NODE: process.execPath,
+          ...PATIENT_HOST,
           ...markOf(path),
           ...execution.env,
         },
@@ -134,5 +136,6 @@ tag = "work"
 [plugins."io.containerd.fsshare.v1.virtiofs"]
 virtio_fs_daemon = "${fixture(daemon)}"
 virtio_fs_dialect = "rust"
+${PATIENT_DAEMON}
 `;
 }

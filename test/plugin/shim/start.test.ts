@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { eventually } from '../../harness/eventually.ts';
 import { markedProcesses } from '../../harness/containerd/marked-processes.ts';
@@ -93,10 +92,17 @@ describe('containerd-shim-virtiofs-v1 start', () => {
 
   test('starts a host that stays while it has a sandbox', async () => {
     await using place = await shimPlace();
-    await place.createSandbox('sb', idleTimeout(200));
+    // A host may be idle for too long before the sandbox comes.
+    await eventually('the sandbox is created', () =>
+      place.createSandbox('sb', idleTimeout(200)).then(
+        () => true,
+        () => false,
+      ),
+    );
     const hosts = await place.hosts();
-    // Longer than the idle timeout and its poll.
-    await delay(1500);
+    await using other = await shimPlace();
+    await other.start('sb', idleTimeout(200));
+    await eventually('a host without a sandbox has ended', async () => (await other.hosts()).length === 0);
     assert.deepEqual(await place.hosts(), hosts);
     await place.call((sandboxes) => sandboxes.shutdownSandbox({ sandboxId: 'sb' }));
     await eventually('the host has ended', async () => (await place.hosts()).length === 0);

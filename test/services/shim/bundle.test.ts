@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { readShares } from '../../../src/services/shim/bundle.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
@@ -12,7 +12,7 @@ const read = async (spec: string): Promise<unknown> => {
   return await readShares(bundle.path);
 };
 
-suite('readShares()', () => {
+describe('readShares()', () => {
   test('makes a share of each mount of type virtiofs, its destination being the tag', async () => {
     const spec = {
       ociVersion: '1.2.0',

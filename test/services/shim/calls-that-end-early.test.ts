@@ -5,13 +5,14 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { ShutdownSandboxRequestSchema } from '../../../src/proto/containerd/sandbox_pb.ts';
 import { writeBundle } from '../../harness/bundle.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { executable } from '../../harness/fixtures.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
+import { memorySpans } from '../../harness/memory-spans.ts';
 import { serveTestHost, type ServedHost, type TestHostOptions } from '../../harness/test-host.ts';
 
 /** A host both of whose slots are held by daemons that are never ready: a further creation waits. */
@@ -22,15 +23,18 @@ async function busyHost(options: TestHostOptions = {}): Promise<ServedHost & { b
   return { ...own, bundlePath };
 }
 
-suite('Sandbox service', () => {
+describe('Sandbox service', () => {
   test('leaves nothing of a creation whose deadline passes', async () => {
+    await using spans = await memorySpans();
     await using own = await busyHost();
     const before = await leftovers(own.state);
     const { client, bundlePath } = own;
     await assert.rejects(client.createSandbox({ sandboxId: 'late', bundlePath }, { timeoutMs: 30 }), {
       code: Code.DeadlineExceeded,
     });
-    await eventually('the host forgets it', () => own.host.sandboxes.size === 2);
+    const name = 'containerd.runtime.sandbox.v1.Sandbox/CreateSandbox';
+    await eventually('the host has done with it', () => spans.named(name).length === 3);
+    assert.equal(own.host.sandboxes.size, 2);
     assert.deepEqual(await leftovers(own.state), before);
     await assert.rejects(client.pingSandbox({ sandboxId: 'late' }), { code: Code.NotFound });
   });

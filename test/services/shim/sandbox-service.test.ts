@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { writeBundle } from '../../harness/bundle.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
@@ -15,7 +15,7 @@ const share = (
   ...(source === undefined ? {} : { source }),
 });
 
-suite('Sandbox service', () => {
+describe('Sandbox service', () => {
   test('creates, starts, shows, stops and forgets a sandbox of the bundle', async () => {
     await using own = await serveTestHost();
     const { client } = own;

@@ -11,7 +11,7 @@ import { SetupError } from '../setup-error.ts';
 import { runTool } from '../tool.ts';
 import { kernel } from './kernel.ts';
 
-const wantedModules = ['virtio_pci', 'virtiofs', 'overlay'];
+const WANTED_MODULES = ['virtio_pci', 'virtiofs', 'overlay'];
 const initScript = new URL('../../harness/guest/init.sh', import.meta.url);
 
 /** The path of the guest's initial root file system: busybox, the modules it needs and test/harness/guest/init.sh. */
@@ -19,7 +19,7 @@ export const initrd: Part<string> = {
   description: "guest's initial root file system: Debian's static busybox and kernel modules",
   async obtain(context) {
     const init = await readFile(initScript);
-    const recipe = createHash('sha256').update(init).update(wantedModules.join()).digest('hex').slice(0, 8);
+    const recipe = createHash('sha256').update(init).update(WANTED_MODULES.join()).digest('hex').slice(0, 8);
     const { modules } = await kernel.obtain(context);
     const make = (directory: string): Promise<void> => build({ directory, init, modules, context });
     const doing = 'Assembling the guest from busybox and kernel modules';
@@ -39,7 +39,7 @@ async function build({ directory, init, modules, context }: BuildOptions): Promi
   const scratch = join(directory, 'scratch');
   await runTool('mkdir', [scratch], context);
   const busybox = await unpackBusybox(scratch, context);
-  const loaded = await readModules({ directory: modules, wanted: wantedModules, busybox });
+  const loaded = await readModules({ directory: modules, wanted: WANTED_MODULES, busybox });
   const program = entryType.file | 0o755;
   const entries: CpioEntry[] = [
     ...['bin', 'dev', 'proc', 'sys', 'tmp', 'mnt', 'modules'].map(folder),

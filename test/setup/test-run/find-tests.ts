@@ -1,7 +1,7 @@
 import { glob } from 'node:fs/promises';
 
 /** Need real parts, or start many processes: the script's tests start hosts, the package's test runs npm. */
-const slow = /^test\/(integration|interop|chaos|plugin)\/|^test\/ttrpc-ts\/package\.test\.ts$/;
+const SLOW = /^test\/(integration|interop|chaos|plugin\/shim)\/|^test\/ttrpc-ts\/package\.test\.ts$/;
 
 /** Resolves to the test files; the fast ones are those under test/ that need nothing but Node. */
 export async function findTests(which: 'all' | 'fast'): Promise<string[]> {
@@ -9,5 +9,5 @@ export async function findTests(which: 'all' | 'fast'): Promise<string[]> {
     glob('{test,src,plugin,examples}/**/*.test.ts', { exclude: ['**/node_modules', '**/dist'] }),
   );
   const all = files.toSorted();
-  return which === 'all' ? all : all.filter((file) => file.startsWith('test/') && !slow.test(file));
+  return which === 'all' ? all : all.filter((file) => file.startsWith('test/') && !SLOW.test(file));
 }

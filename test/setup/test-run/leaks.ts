@@ -20,18 +20,18 @@ export interface LeakOptions {
   readonly isStrict: boolean;
 }
 
-const ourPaths = /csv-|virtiofs|containerd|nydus|jaeger/;
-const ourPrograms = /^(virtiofsd|nydusd|qemu-system|containerd|jaeger|shim-virtiofs|docker-registry)/;
+const OUR_PATHS = /csv-|virtiofs|containerd|nydus|jaeger/;
+const OUR_PROGRAMS = /^(virtiofsd|nydusd|qemu-system|containerd|jaeger|shim-virtiofs|docker-registry)/;
 
 /** Returns what was not there before the run and is there after it. */
 export function findLeaks({ before, after, temporary, files, isStrict }: LeakOptions): Leaks {
   const known = new Set(before.processes.map(({ pid, startTime }) => `${pid} ${startTime}`));
   const isMarked = (path: string): boolean => path === temporary || path.startsWith(`${temporary}/`);
   const isOurs = (one: Process): boolean =>
-    isOfRun(one, temporary) || (isStrict && ourPrograms.test(one.name));
+    isOfRun(one, temporary) || (isStrict && OUR_PROGRAMS.test(one.name));
   const newPaths = (was: readonly string[], is: readonly string[]): string[] =>
     is.filter(
-      (path) => isMarked(path.replace(/^@/, '')) || (isStrict && ourPaths.test(path) && !was.includes(path)),
+      (path) => isMarked(path.replace(/^@/, '')) || (isStrict && OUR_PATHS.test(path) && !was.includes(path)),
     );
   return {
     processes: after.processes.filter((one) => !known.has(`${one.pid} ${one.startTime}`) && isOurs(one)),

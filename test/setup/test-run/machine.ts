@@ -1,10 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { mountsBeneath } from '../../../src/proc/mountinfo.ts';
+import { identify, type ProcessIdentity } from '../../../src/proc/stat.ts';
 
 /** A process of this machine. */
-export interface Process {
-  readonly pid: number;
-  /** With the pid, names a process for good: when it started, in ticks since boot. */
-  readonly startTime: string;
+export interface Process extends ProcessIdentity {
   readonly name: string;
   /** Program and arguments. */
   readonly command: string;
@@ -22,40 +21,27 @@ export interface Machine {
 
 /** Resolves to what runs, listens and is mounted now. */
 export async function observe(): Promise<Machine> {
-  const [processes, sockets, mounts] = await Promise.all([
-    observeProcesses(),
-    readFile('/proc/net/unix', 'utf8'),
-    readFile('/proc/self/mountinfo', 'utf8'),
-  ]);
-  return { processes, sockets: parseSockets(sockets), mounts: parseMounts(mounts) };
+  const [processes, sockets] = await Promise.all([observeProcesses(), readFile('/proc/net/unix', 'utf8')]);
+  return { processes, sockets: parseSockets(sockets), mounts: mountsBeneath('/') };
 }
 
 async function observeProcesses(): Promise<Process[]> {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid) => {
+      const read = (file: string): Promise<string> => readFile(`/proc/${pid}/${file}`, 'utf8');
       try {
-        const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-        const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
-        const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trimEnd();
-        return [{ pid, environment, command, ...parseStat(stat) }];
+        const identity = identify(pid);
+        if (!identity) return [];
+        const environment = await read('environ');
+        const command = (await read('cmdline')).replaceAll('\0', ' ').trimEnd();
+        return [{ ...identity, name: (await read('comm')).trimEnd(), command, environment }];
       } catch {
         return []; // ended meanwhile, or not ours to see
       }
     }),
   );
-  return found.flat().filter(({ state }) => state !== 'Z');
-}
-
-/** Parses /proc/pid/stat, in which the name stands in parentheses and may contain some (proc(5)). */
-export function parseStat(stat: string): { name: string; state: string; startTime: string } {
-  const end = stat.lastIndexOf(')');
-  const fields = stat.slice(end + 2).split(' ');
-  return {
-    name: stat.slice(stat.indexOf('(') + 1, end),
-    state: fields[0] ?? '',
-    startTime: fields[19] ?? '',
-  };
+  return found.flat();
 }
 
 /** Parses the paths out of /proc/net/unix; abstract ones begin with `@`. */
@@ -64,14 +50,4 @@ export function parseSockets(table: string): string[] {
     .split('\n')
     .flatMap((line) => /^(?:\S+\s+){7}(.+)$/.exec(line)?.[1] ?? [])
     .slice(1);
-}
-
-/** Parses the mount points out of /proc/self/mountinfo, where odd characters stand as octal escapes. */
-export function parseMounts(table: string): string[] {
-  return table.split('\n').flatMap((line) => {
-    const point = line.split(' ')[4];
-    return point === undefined
-      ? []
-      : [point.replace(/\\(\d{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)))];
-  });
 }

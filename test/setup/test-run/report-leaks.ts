@@ -3,19 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describeLeaks, findLeaks, isOfRun, type Leaks } from './leaks.ts';
 import { observe, type Machine } from './machine.ts';
 
-/** How long things may take to go away after the last test. */
-const graceMs = 3000;
-
 /** The run that is looked at. */
 export interface RunToCheck {
   readonly before: Machine;
   readonly temporary: string;
   readonly isStrict: boolean;
+  /** How long things may take to go away after the last test. @default 60000 */
+  readonly graceMs?: number;
 }
 
 /** Resolves to false, after naming it all and ending its processes, if a run left anything; removes its temporary folder. */
 export async function reportLeaks(run: RunToCheck): Promise<boolean> {
-  const deadline = performance.now() + graceMs;
+  const deadline = performance.now() + (run.graceMs ?? 60_000);
   let leaks = await look(run);
   while (describeLeaks(leaks).length > 0 && performance.now() < deadline) {
     await sleep(100);

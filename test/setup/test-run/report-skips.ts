@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Why a test may skip also where nothing should be missing. */
-const acceptedReasons = [/^No C virtiofsd: only Debian 12/];
+const ACCEPTED_REASONS = [/^No C virtiofsd: only Debian 12/];
 
 interface Skip {
   readonly name: string;
@@ -26,5 +26,5 @@ export function unacceptedSkips(text: string): Skip[] {
     .split('\n')
     .filter(Boolean)
     .map((line): Skip => JSON.parse(line));
-  return skips.filter(({ reason }) => !acceptedReasons.some((accepted) => accepted.test(reason)));
+  return skips.filter(({ reason }) => !ACCEPTED_REASONS.some((accepted) => accepted.test(reason)));
 }

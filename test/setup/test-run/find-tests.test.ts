@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findTests } from './find-tests.ts';
+
+test('findTests() takes for fast what needs nothing but Node, the unit tests of a plugin included', async () => {
+  const [all, fast] = [await findTests('all'), await findTests('fast')];
+  const quick = ['test/plugin/virtiofs/config.test.ts', 'test/setup/test-run/find-tests.test.ts'];
+  const slow = ['test/plugin/shim/start.test.ts', 'test/integration/guest.test.ts'];
+  assert.deepEqual(
+    [...quick, ...slow].filter((file) => !all.includes(file)),
+    [],
+  );
+  assert.deepEqual(
+    [...quick, ...slow].filter((file) => fast.includes(file)),
+    quick,
+  );
+});
