@@ -3,11 +3,13 @@ import type { Logger } from 'pino';
 import { parseConfig, readConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
+import { createTrash } from '../mount/trash.ts';
 import { lockFile } from '../proc/flock.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
+import { reapLeftovers } from './leftovers.ts';
 import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
 import { createProfiles, loadProfile, type Profile } from './profile.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
@@ -72,11 +74,17 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.use(await lockFile(stateDir.host.lock));
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
-  const pluginHost = { log, stateDir, daemons };
+  const trash = createTrash(stateDir.trashDirectory, { log });
+  const pluginHost = { log, stateDir, daemons, trash };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
-  const sandboxes = createSandboxes({ profile, stateDir, log, onQuit: options.onQuit });
+  const sandboxes = createSandboxes({ profile, stateDir, trash, log, onQuit: options.onQuit });
+  const reaping = reapLeftovers({ stateDir, trash, log }, (...id) => sandboxes.reap(...id)).catch(
+    (error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'),
+  );
+  stack.defer(() => reaping);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  trash.sweep();
   const own = stack.move();
 
   return {
@@ -94,6 +102,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     async [Symbol.asyncDispose]() {
       await sandboxes[Symbol.asyncDispose]();
       await own.disposeAsync();
+      await trash[Symbol.asyncDispose]();
     },
   };
 }

@@ -5,7 +5,6 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
-import { removeTree } from '../mount/remove-tree.ts';
 import { bootId } from '../proc/stat.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
@@ -37,16 +36,16 @@ const boot = bootId();
  *   before it
  */
 export async function openShare(
-  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>,
+  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
-  const { stateDir, daemons } = context;
+  const { stateDir, daemons, trash } = context;
   const { sandboxId, tag } = request;
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   makeShareDirectory(files, request);
-  undo.defer(() => removeShareFiles(files));
+  undo.defer(() => removeShareFiles(files, trash));
 
   const places = {
     socketPath: stateDir.newSocketPath(),
@@ -55,7 +54,7 @@ export async function openShare(
   const ownsSource = request.source === undefined;
   if (ownsSource) {
     mkdirSync(places.sharedDir, { mode: 0o755 });
-    undo.defer(() => removeTree(places.sharedDir));
+    undo.defer(() => trash.remove(places.sharedDir));
   }
   const record = firstRecord(request, places, options.queueSize);
   writeRecord(files, record);
@@ -72,9 +71,9 @@ export async function openShare(
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeTree(places.sharedDir);
+    if (ownsSource) trash.remove(places.sharedDir);
     // Last, so that what could not be removed stays on record.
-    removeShareFiles(files);
+    removeShareFiles(files, trash);
   };
   return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }

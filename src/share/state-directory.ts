@@ -8,6 +8,8 @@ export interface StateDirectory {
   readonly path: string;
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
+  /** Where a folder for each namespace stands. */
+  readonly sandboxesDirectory: string;
   /** Where a sandbox's shares stand. */
   sandboxDirectory(namespace: string, sandboxId: string): string;
   /** A share's files. */
@@ -19,8 +21,16 @@ export interface StateDirectory {
   readonly socketDirectory: string;
   /** A fresh socket path, short whatever the sandbox is called. */
   newSocketPath(): string;
+  /** True for what is, by its name, one of those. */
+  ownsSocket(path: string): boolean;
+  /** True for what is, by its name, a socket that no daemon has yet. */
+  isHiddenSocket(path: string): boolean;
+  /** Where the directories stand that the host owns. */
+  readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
+  /** Where such a directory waits for its removal. */
+  readonly trashDirectory: string;
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
 }
@@ -57,6 +67,7 @@ export const FOLDERS = {
   /** One letter, because a socket's path is limited. */
   sockets: 's',
   shared: 'shared',
+  trash: 'trash',
   /** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
   deletions: 'deletions',
 } as const;
@@ -73,10 +84,12 @@ export function openStateDirectory(path: string): StateDirectory {
 
 /** The places of a state directory, without touching it. */
 export function describeStateDirectory(path: string): StateDirectory {
+  const sandboxesDirectory = join(path, FOLDERS.sandboxes);
+  const socketDirectory = join(path, FOLDERS.sockets);
+  const sharedDirectory = join(path, FOLDERS.shared);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
-      path,
-      FOLDERS.sandboxes,
+      sandboxesDirectory,
       requireIdentifier('namespace', namespace),
       requireIdentifier('sandbox id', sandboxId),
     );
@@ -84,18 +97,27 @@ export function describeStateDirectory(path: string): StateDirectory {
   return {
     path,
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
+    sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
     deletionDirectory: join(path, FOLDERS.deletions),
     deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
-    socketDirectory: join(path, FOLDERS.sockets),
-    newSocketPath: () => join(path, FOLDERS.sockets, `${randomBytes(8).toString('hex')}.sock`),
-    newSharedDirectory: () => join(path, FOLDERS.shared, randomBytes(16).toString('hex')),
-    ownsSharedDirectory: (directory) =>
-      dirname(directory) === join(path, FOLDERS.shared) && /^[0-9a-f]{32}$/.test(basename(directory)),
+    socketDirectory,
+    newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
+    ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
+    isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
+    sharedDirectory,
+    trashDirectory: join(path, FOLDERS.trash),
+    newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
+    ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
 }
+
+const isIn =
+  (directory: string, name: RegExp) =>
+  (path: string): boolean =>
+    dirname(path) === directory && name.test(basename(path));
 
 /** The files of the share that stands in `directory`. */
 export function shareFiles(directory: string): ShareFiles {
