@@ -4,11 +4,11 @@ import { parseConfig, readConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { createTrash } from '../mount/trash.ts';
-import { lockFile } from '../proc/flock.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
+import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { reapLeftovers } from './leftovers.ts';
 import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
 import { createProfiles, loadProfile, type Profile } from './profile.ts';
@@ -24,6 +24,13 @@ export interface HostOptions {
   readonly log?: Logger;
   /** Get every span of this host, besides the configured collector. @default none */
   readonly spanProcessors?: readonly SpanProcessor[];
+  /**
+   * What becomes of the shares when this process ends without closing the host, however it ends. The next host of the
+   * state directory ends those that outlive it.
+   *
+   * @default end-with-process
+   */
+  readonly shares?: ShareLifetime | undefined;
   /** Runs once for each daemon that ended without being asked to. @default nothing but the log */
   readonly onQuit?: (quit: Quit) => void;
 }
@@ -71,7 +78,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
 
   await using stack = new AsyncDisposableStack();
   const stateDir = openStateDirectory(config.state);
-  stack.use(await lockFile(stateDir.host.lock));
+  stack.use(await lockStateDirectory(stateDir, options.shares));
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
   const trash = createTrash(stateDir.trashDirectory, { log });

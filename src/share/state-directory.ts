@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
 export interface StateDirectory {
   readonly path: string;
+  /** Tells it from another directory that stands at its path later; undefined where it was not opened. */
+  readonly identity: string | undefined;
+  /** False when the directory that was opened stands at its path no more. */
+  isInPlace(): boolean;
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
@@ -79,11 +83,11 @@ const OUTPUT = 'daemon.log';
 export function openStateDirectory(path: string): StateDirectory {
   for (const directory of ['', ...Object.values(FOLDERS)])
     mkdirSync(join(path, directory), { recursive: true, mode: 0o700 });
-  return describeStateDirectory(path);
+  return describeStateDirectory(path, identityOf(path));
 }
 
 /** The places of a state directory, without touching it. */
-export function describeStateDirectory(path: string): StateDirectory {
+export function describeStateDirectory(path: string, identity?: string): StateDirectory {
   const sandboxesDirectory = join(path, FOLDERS.sandboxes);
   const socketDirectory = join(path, FOLDERS.sockets);
   const sharedDirectory = join(path, FOLDERS.shared);
@@ -96,6 +100,8 @@ export function describeStateDirectory(path: string): StateDirectory {
   const hostFiles = Object.entries(HOST_FILES).map(([key, name]) => [key, join(path, name)]);
   return {
     path,
+    identity,
+    isInPlace: () => identity === undefined || identityOf(path) === identity,
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxesDirectory,
     sandboxDirectory,
@@ -112,6 +118,11 @@ export function describeStateDirectory(path: string): StateDirectory {
     newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
+}
+
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
 }
 
 const isIn =
