@@ -76,9 +76,11 @@ function findDaemons(files: ShareFiles, record: ShareRecord): ProcessIdentity[] 
 
 function statOf(path: string): { ino: number; dev: number } | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
+    return statSync(path);
+  } catch (error) {
+    // Gone, or another user's where we are not quite root.
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
   }
 }
 
