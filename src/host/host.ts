@@ -12,6 +12,7 @@ import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { reapLeftovers } from './leftovers.ts';
 import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
 import { createProfiles, loadProfile, type Profile } from './profile.ts';
+import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
 
 /** How a host is opened. */
@@ -91,6 +92,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   );
   stack.defer(() => reaping);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  stack.use(reportStateLoss({ stateDir, log }));
   trash.sweep();
   const own = stack.move();
 

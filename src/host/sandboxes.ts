@@ -6,7 +6,7 @@ import type { DaemonExit } from '../daemon/exit.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
 import type { Trash } from '../mount/trash.ts';
 import { reapSandbox } from '../share/reap.ts';
-import type { StateDirectory } from '../share/state-directory.ts';
+import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
 import type { Profile } from './profile.ts';
 import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
@@ -143,14 +143,15 @@ class SandboxTable implements Sandboxes {
     const purge = async (): Promise<void> => {
       await this.delete(namespace, sandboxId);
       await this.reap(namespace, sandboxId);
-      rmSync(mark, { force: true });
+      if (stateDir.isInPlace()) rmSync(mark, { force: true });
     };
     // One at a time: a second one that came late would reach the next sandbox of that id.
     return shareFlight(this.#purges, directory, purge);
   }
 
   async reap(namespace: string, sandboxId: string): Promise<void> {
-    if (!this.#entry(namespace, sandboxId)) await this.#reap({ namespace, sandboxId });
+    if (!this.#entry(namespace, sandboxId) && this.#parts.stateDir.isInPlace())
+      await this.#reap({ namespace, sandboxId });
   }
 
   list(): readonly Sandbox[] {
@@ -180,6 +181,7 @@ class SandboxTable implements Sandboxes {
   async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
     const { contents } = request;
     const { stateDir, log } = this.#parts;
+    requireInPlace(stateDir);
     const reaping = this.#reap(request);
     if (reaping) await abortable(reaping, signal);
     const { shares, profile = this.#parts.profile } =

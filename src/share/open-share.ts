@@ -9,7 +9,7 @@ import { bootId } from '../proc/stat.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
 /** The places that a share's daemon uses. */
 export interface SharePlaces {
@@ -42,6 +42,7 @@ export async function openShare(
 ): Promise<Share> {
   const { stateDir, daemons, trash } = context;
   const { sandboxId, tag } = request;
+  requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   makeShareDirectory(files, request);
@@ -73,7 +74,7 @@ export async function openShare(
     await daemon.stop();
     if (ownsSource) trash.remove(places.sharedDir);
     // Last, so that what could not be removed stays on record.
-    removeShareFiles(files, trash);
+    if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
   return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Code, StatusError } from 'ttrpc-ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
@@ -118,6 +119,13 @@ export function describeStateDirectory(path: string, identity?: string): StateDi
     newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
+}
+
+/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now */
+export function requireInPlace(stateDir: StateDirectory): void {
+  if (stateDir.isInPlace()) return;
+  const message = `The state directory "${stateDir.path}" has been replaced or removed: end this host and start another`;
+  throw new StatusError(Code.FailedPrecondition, message);
 }
 
 function identityOf(path: string): string | undefined {
