@@ -60,11 +60,11 @@ export async function startVirtiofsd(settings: VirtiofsdSettings, place: Virtiof
 }
 
 async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | undefined): Promise<Program> {
-  const daemonPath = settings.daemonPath ?? findDaemon();
-  await validate({ ...settings, daemonPath });
+  const daemonPath = settings.daemonPath ?? (await findDaemon());
+  await validate({ ...settings, daemonPath }, { signal });
   const { dialect, version } =
     settings.dialect === 'auto'
-      ? await probeVirtiofsd(daemonPath, { signal })
+      ? await probeVirtiofsd(daemonPath, { signal, timeoutMs: settings.startTimeoutMs })
       : { dialect: settings.dialect, version: undefined };
   if (dialect === 'c') refuseRustOnly(settings);
   const argumentsOf = dialect === 'c' ? virtiofsdCArgs : virtiofsdRustArgs;

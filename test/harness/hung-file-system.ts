@@ -2,6 +2,8 @@ import { execa } from 'execa';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MAX_TABLE_AGE_MS } from '../../src/foreign/mount-that-can-hang.ts';
 import { eventually } from './eventually.ts';
 import { fixture } from './fixtures.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -36,6 +38,8 @@ export async function hungFileSystem(): Promise<HungFileSystem> {
     if (server.nodeChildProcess?.exitCode !== null) throw new Error('The hung file system cannot be mounted');
     return lines.length > 0;
   });
+  // No host has an older table of mounts by now.
+  await delay(MAX_TABLE_AGE_MS + 1);
   const own = stack.move();
   return {
     path,
