@@ -64,7 +64,11 @@ export async function openShare(
     await inShare(tag, async () =>
       daemons.start(
         { ...options.daemon(places), socketPath: places.socketPath, outputPath: files.output },
-        { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
+        {
+          group: `${request.namespace}/${sandboxId}`,
+          log: context.log.child({ sandbox: sandboxId, share: tag }),
+          signal: options.signal,
+        },
       ),
     ),
   );
