@@ -1,21 +1,21 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { obtainOrSkip } from '../setup/obtain.ts';
 import { connectRaw, frame, type RawPeer, request as echoRequest } from '../ttrpc-ts/fixtures/raw-peer.ts';
 import { makeSocketDir } from '../ttrpc-ts/fixtures/socket-dir.ts';
-import { buildGoProgram } from './go-program.ts';
-import { startGoServer } from './go-process.ts';
+import { startPeerServer } from './peer-process.ts';
 import { FailureSchema, Failure_Kind as Kind } from './proto/interop_pb.ts';
 import { createInteropServer } from './service.ts';
 
-const { part: program = '', skip } = await buildGoProgram();
+const { part: program = '', skip } = await obtainOrSkip('interop-go');
 
 /** Sends bytes to a server of ours or of Go's, and returns as many answers as asked for, then that to a last call. */
 async function ask(server: 'ours' | 'Go', frames: readonly Buffer[], count: number): Promise<string[]> {
   await using stack = new AsyncDisposableStack();
   const socket = stack.use(await makeSocketDir()).socket();
   if (server === 'ours') await stack.use(createInteropServer()).listen({ path: socket });
-  else stack.use(await startGoServer(program, socket));
+  else stack.use(await startPeerServer([program], socket));
   const peer = stack.use(await connectRaw(socket));
   for (const each of frames) peer.send(each);
   const answers: string[] = [];

@@ -5,7 +5,7 @@
 export const versions = {
   /** The Rust daemon, from crates.io. */
   virtiofsd: '1.14.0',
-  /** The oldest cargo that compiles it. */
+  /** The oldest cargo that compiles what is built with it; Debian 13 has this one. */
   oldestCargo: '1.85.0',
   /** Jaeger 2 is tagged twice: Go knows the commit of 2.13.0 as v1.76.0 (test/setup/jaeger/go.mod). */
   jaeger: '2.13.0',

@@ -3,6 +3,7 @@ import { cc } from './cc.ts';
 import { containerd, type Containerd } from './containerd.ts';
 import { go } from './go.ts';
 import { initrd } from './initrd.ts';
+import { interopGo, interopRust } from './interop.ts';
 import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
 import { qemu } from './qemu.ts';
@@ -21,6 +22,8 @@ export interface Parts {
   readonly 'virtiofsd-rust': string;
   readonly cc: string;
   readonly go: string;
+  readonly 'interop-go': string;
+  readonly 'interop-rust': string;
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
@@ -37,6 +40,8 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'virtiofsd-rust': virtiofsdRust,
   cc,
   go,
+  'interop-go': interopGo,
+  'interop-rust': interopRust,
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
@@ -51,6 +56,8 @@ export const allParts: readonly (keyof Parts)[] = [
   'cc',
   'virtiofsd-rust',
   'go',
+  'interop-go',
+  'interop-rust',
   'containerd-2.4.2',
   'containerd-2.3.7',
   'jaeger',
