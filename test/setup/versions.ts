@@ -11,4 +11,8 @@ export const versions = {
   jaeger: '2.13.0',
   /** The oldest Go that can fetch the toolchain that a go.mod names. */
   oldestGo: '1.21.0',
+  /** Package managers, from the npm registry. */
+  pnpm: '12.21.0',
+  /** The package @yarnpkg/cli-dist. */
+  yarn: '4.18.1',
 } as const;

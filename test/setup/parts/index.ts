@@ -6,6 +6,7 @@ import { initrd } from './initrd.ts';
 import { interopGo, interopRust } from './interop.ts';
 import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
+import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
 import { runcShim } from './runc-shim.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
@@ -27,6 +28,7 @@ export interface Parts {
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
+  readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
 }
 
@@ -45,6 +47,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
+  'package-managers': packageManagers,
   'runc-shim': runcShim,
 };
 
@@ -54,6 +57,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'initrd',
   'virtiofsd-c',
   'cc',
+  'package-managers',
   'virtiofsd-rust',
   'go',
   'interop-go',
