@@ -53,6 +53,12 @@ export function testUnaryCalls(peer: PeerServer): void {
       );
     }));
 
+  test(`our client gets 64 answers of 1 MiB at once from a ${peer.name} server`, () =>
+    withClient(peer, async (client) => {
+      const answers = await Promise.all(Array.from({ length: 64 }, () => client.fill({ size: 1 << 20 })));
+      assert.deepEqual(new Set(answers.map(({ data }) => data.length)), new Set([1 << 20]));
+    }));
+
   test(`our client's metadata and timeout reach a ${peer.name} handler`, () =>
     withClient(peer, async (client) => {
       const metadata = { One: '1', two: ['a', 'b'] };

@@ -26,6 +26,7 @@ func serve(socket string) error {
 	server.RegisterService(service, &ttrpc.ServiceDesc{
 		Methods: map[string]ttrpc.Method{
 			"Echo":     unary(echo),
+			"Fill":     unary(fill),
 			"Describe": unary(describe),
 			"Fail":     unary(failAs),
 			"Wait":     unary(wait),
@@ -66,6 +67,10 @@ func unary[In any, Out any](handle func(context.Context, *In) (*Out, error)) ttr
 
 func echo(_ context.Context, request *interop.Payload) (*interop.Payload, error) {
 	return &interop.Payload{Data: request.Data}, nil
+}
+
+func fill(_ context.Context, request *interop.FillRequest) (*interop.Payload, error) {
+	return &interop.Payload{Data: make([]byte, request.Size)}, nil
 }
 
 func describe(ctx context.Context, _ *interop.Payload) (*interop.Description, error) {

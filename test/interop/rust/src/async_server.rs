@@ -1,6 +1,6 @@
 use crate::failure::fail;
 use crate::messages::{describe, payload};
-use crate::proto::interop::{Description, Failure, Payload, RepeatRequest, Summary};
+use crate::proto::interop::{Description, Failure, FillRequest, Payload, RepeatRequest, Summary};
 use crate::proto::interop_ttrpc::{InteropService, create_interop_service};
 use async_trait::async_trait;
 use std::{future, sync::Arc};
@@ -26,6 +26,10 @@ struct Service;
 impl InteropService for Service {
     async fn echo(&self, _: &TtrpcContext, request: Payload) -> Result<Payload> {
         Ok(request)
+    }
+
+    async fn fill(&self, _: &TtrpcContext, request: FillRequest) -> Result<Payload> {
+        Ok(payload(request.size as usize))
     }
 
     async fn describe(&self, context: &TtrpcContext, _: Payload) -> Result<Description> {

@@ -1,6 +1,6 @@
 use crate::failure::fail;
-use crate::messages::describe;
-use crate::proto::interop::{Description, Failure, Payload};
+use crate::messages::{describe, payload};
+use crate::proto::interop::{Description, Failure, FillRequest, Payload};
 use crate::proto::unary_ttrpc::{InteropService, create_interop_service};
 use std::{sync::Arc, thread};
 use ttrpc::error::get_rpc_status;
@@ -21,6 +21,10 @@ struct Service;
 impl InteropService for Service {
     fn echo(&self, _: &TtrpcContext, request: Payload) -> Result<Payload> {
         Ok(request)
+    }
+
+    fn fill(&self, _: &TtrpcContext, request: FillRequest) -> Result<Payload> {
+        Ok(payload(request.size as usize))
     }
 
     fn describe(&self, context: &TtrpcContext, _: Payload) -> Result<Description> {
