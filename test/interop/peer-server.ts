@@ -55,7 +55,7 @@ export function testUnaryCalls(peer: PeerServer): void {
 
   test(`our client gets 64 answers of 1 MiB at once from a ${peer.name} server`, () =>
     withClient(peer, async (client) => {
-      const answers = await Promise.all(Array.from({ length: 64 }, () => client.fill({ size: 1 << 20 })));
+      const answers = await Promise.all(Array.from({ length: 64 }, () => client.fetch({ size: 1 << 20 })));
       assert.deepEqual(new Set(answers.map(({ data }) => data.length)), new Set([1 << 20]));
     }));
 

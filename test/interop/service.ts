@@ -16,7 +16,7 @@ export function createInteropServer(options?: ServerOptions): Server {
 
 const implementation: ServiceImpl<typeof InteropService> = {
   echo: ({ data }) => ({ data }),
-  fill: ({ size }) => ({ data: new Uint8Array(size) }),
+  fetch: ({ size }) => ({ data: new Uint8Array(size) }),
   describe(_, { requestMetadata, timeoutNano }) {
     return { metadata: [...requestMetadata].map((pair) => pair.join('=')).toSorted(), timeoutNano };
   },

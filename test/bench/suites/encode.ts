@@ -37,7 +37,6 @@ function measure(name: string, encodeOnce: () => Uint8Array): Contestants[string
 }
 
 function makeMessages(): [name: string, schema: DescMessage, message: Message][] {
-  const payload = (size: number): Message => create(PayloadSchema, { data: new Uint8Array(size) });
   const annotations = Object.fromEntries(
     Array.from({ length: 20 }, (_, index) => [
       `io.kubernetes.cri.annotation-${index}`,
@@ -56,8 +55,12 @@ function makeMessages(): [name: string, schema: DescMessage, message: Message][]
   });
   const sandbox = `CreateSandboxRequest of ${toBinary(CreateSandboxRequestSchema, request).length} B`;
   return [
-    ['100 B of bytes', PayloadSchema, payload(100)],
-    ['64 KiB of bytes', PayloadSchema, payload(64 << 10)],
+    ['100 B of bytes', PayloadSchema, makePayload(100)],
+    ['64 KiB of bytes', PayloadSchema, makePayload(64 << 10)],
     [sandbox, CreateSandboxRequestSchema, request],
   ];
+}
+
+function makePayload(size: number): Message {
+  return create(PayloadSchema, { data: new Uint8Array(size) });
 }

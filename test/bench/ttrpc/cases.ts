@@ -1,8 +1,8 @@
 /** What is measured: calls or, where there is a window, messages of one stream. */
 export interface Case {
   readonly name: string;
-  /** Echo has the payload both ways, Fill in the answer alone. */
-  readonly method: 'Echo' | 'Fill';
+  /** Echo has the payload both ways, Fetch in the answer alone. */
+  readonly method: 'Echo' | 'Fetch';
   /** Bytes of payload. */
   readonly size: number;
   /** Calls in flight. */
@@ -26,20 +26,15 @@ export function makeCases(quick: boolean): Case[] {
   const calls = (size: number, inFlight: number): Case => {
     return { ...base, name: `${sizeName(size)} × ${inFlight}`, size, inFlight, durationMs };
   };
-  const answers = (size: number, inFlight: number): Case => {
-    const name = `answers of ${sizeName(size)} × ${inFlight}`;
-    // Several times as many as are in flight.
-    return { ...base, name, method: 'Fill', size, inFlight, durationMs: 1000 };
-  };
   const stream = (size: number, window: number): Case => {
     return { ...base, name: `stream ${sizeName(size)}, window ${window}`, size, window, durationMs };
   };
-  if (quick) return [calls(100, 1), calls(100, 16), answers(1 << 20, 64), stream(100, 32)];
+  if (quick) return [calls(100, 1), calls(100, 16), largeAnswers, stream(100, 32)];
   return [
     ...[0, 100, 4096].flatMap((size) => [1, 16, 64].map((inFlight) => calls(size, inFlight))),
     calls(1 << 20, 1),
     calls(1 << 20, 16),
-    answers(1 << 20, 64),
+    largeAnswers,
     stream(100, 1),
     stream(100, 32),
     stream(4096, 32),
@@ -54,6 +49,16 @@ export function makeWarmUp(): Case[] {
     { ...base, name: 'warm up streams', window: 32, durationMs: 1000 },
   ];
 }
+
+/** Lasts long enough for several times as many answers as are in flight. */
+const largeAnswers: Case = {
+  name: 'answers of 1 MiB × 64',
+  method: 'Fetch',
+  size: 1 << 20,
+  inFlight: 64,
+  window: 0,
+  durationMs: 1000,
+};
 
 /** Calls one at a time. */
 const base = { method: 'Echo', size: 100, inFlight: 1, window: 0 } as const;

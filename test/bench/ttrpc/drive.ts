@@ -6,7 +6,7 @@ export interface Driver {
   /** Makes one call and resolves when it is answered. */
   call(size: number): Promise<unknown>;
   /** Does so for an answer of this size to a small request. */
-  fill?(size: number): Promise<unknown>;
+  fetch?(size: number): Promise<unknown>;
   /** Passes messages through a stream that echoes, a window of them at a time, and resolves to their number. */
   stream?(options: { size: number; window: number; until: number }): Promise<number>;
   close(): Promise<void>;
@@ -28,7 +28,7 @@ async function measureCalls(driver: Driver, { method, size, inFlight, durationMs
   const end = start + durationMs;
   const one = async (): Promise<void> => {
     for (let before = performance.now(); before < end;) {
-      await (method === 'Fill' ? driver.fill?.(size) : driver.call(size));
+      await (method === 'Fetch' ? driver.fetch?.(size) : driver.call(size));
       const after = performance.now();
       times.push((after - before) * 1000);
       before = after;

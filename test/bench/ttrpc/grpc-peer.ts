@@ -1,8 +1,8 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import {
-  type FillRequest,
-  FillRequestSchema,
+  type FetchRequest,
+  FetchRequestSchema,
   type Payload,
   PayloadSchema,
 } from '../../interop/proto/interop_pb.ts';
@@ -20,12 +20,12 @@ const method = (name: string, streams: boolean): grpc.MethodDefinition<Payload, 
   responseSerialize: (message) => Buffer.from(toBinary(PayloadSchema, message)),
   responseDeserialize: (bytes) => fromBinary(PayloadSchema, bytes),
 });
-const fill: grpc.MethodDefinition<FillRequest, Payload> = {
-  ...method('Fill', false),
-  requestSerialize: (message) => Buffer.from(toBinary(FillRequestSchema, message)),
-  requestDeserialize: (bytes) => fromBinary(FillRequestSchema, bytes),
+const fetch: grpc.MethodDefinition<FetchRequest, Payload> = {
+  ...method('Fetch', false),
+  requestSerialize: (message) => Buffer.from(toBinary(FetchRequestSchema, message)),
+  requestDeserialize: (bytes) => fromBinary(FetchRequestSchema, bytes),
 };
-const service = { echo: method('Echo', false), fill, chat: method('Chat', true) };
+const service = { echo: method('Echo', false), fetch, chat: method('Chat', true) };
 
 if (role === 'server') await serve();
 else await drive(makeDriver());
@@ -35,7 +35,7 @@ async function serve(): Promise<void> {
   server.addService(service, {
     echo: (call: grpc.ServerUnaryCall<Payload, Payload>, callback: grpc.sendUnaryData<Payload>) =>
       callback(null, call.request),
-    fill: (call: grpc.ServerUnaryCall<FillRequest, Payload>, callback: grpc.sendUnaryData<Payload>) =>
+    fetch: (call: grpc.ServerUnaryCall<FetchRequest, Payload>, callback: grpc.sendUnaryData<Payload>) =>
       callback(null, create(PayloadSchema, { data: new Uint8Array(call.request.size) })),
     chat: (call: grpc.ServerDuplexStream<Payload, Payload>) => {
       call.on('data', (message: Payload) => call.write(message)).once('end', () => call.end());
@@ -65,7 +65,7 @@ function makeDriver(): Parameters<typeof drive>[0] {
     });
   return {
     call: (size) => unary(echo, payload(size)),
-    fill: (size) => unary(fill, create(FillRequestSchema, { size })),
+    fetch: (size) => unary(fetch, create(FetchRequestSchema, { size })),
     async stream({ size, window, until }) {
       const call = client.makeBidiStreamRequest(chat.path, chat.requestSerialize, chat.responseDeserialize);
       const returns = makeWindow({ message: payload(size), window, until });

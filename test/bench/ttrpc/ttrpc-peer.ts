@@ -1,8 +1,8 @@
 import { create, type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
 import { type Client, type Codec, connect, createClient, createServer, protobufCodec } from 'ttrpc-ts';
 import {
-  type FillRequest,
-  FillRequestSchema,
+  type FetchRequest,
+  FetchRequestSchema,
   InteropService,
   type Payload,
   PayloadSchema,
@@ -24,7 +24,7 @@ else await drive(await makeDriver());
 async function serve(): Promise<void> {
   const server = createServer({ codec }).service(InteropService, {
     echo: async (request) => request,
-    fill: (request) => makePayload(decodeFill(request).size),
+    fetch: (request) => makePayload(decodeFetch(request).size),
     async *chat(requests) {
       for await (const request of requests) yield request;
     },
@@ -38,10 +38,12 @@ async function makeDriver(): Promise<Parameters<typeof drive>[0]> {
   const transport = await connect({ path, codec });
   const client: Client<typeof InteropService> = createClient(InteropService, transport);
   const payload = cachePayloads(makePayload);
-  const fillRequest = cachePayloads((size) => passed(FillRequestSchema, create(FillRequestSchema, { size })));
+  const fetchRequest = cachePayloads((size) =>
+    passed(FetchRequestSchema, create(FetchRequestSchema, { size })),
+  );
   return {
     call: (size) => client.echo(payload(size)),
-    fill: (size) => client.fill(fillRequest(size)),
+    fetch: (size) => client.fetch(fetchRequest(size)),
     async stream({ size, window, until }) {
       const returns = makeWindow({ message: payload(size), window, until });
       let count = 0;
@@ -64,6 +66,6 @@ function passed<T extends Message>(schema: DescMessage, message: T): T {
   return codec === bytesCodec ? (protobufCodec.encode(schema, message) as unknown as T) : message;
 }
 
-function decodeFill(request: FillRequest): FillRequest {
-  return codec === bytesCodec ? fromBinary(FillRequestSchema, request as unknown as Uint8Array) : request;
+function decodeFetch(request: FetchRequest): FetchRequest {
+  return codec === bytesCodec ? fromBinary(FetchRequestSchema, request as unknown as Uint8Array) : request;
 }

@@ -18,7 +18,7 @@ import (
 
 // benchCase is what to measure: calls or, where Window is set, messages of one stream.
 type benchCase struct {
-	// Method is Echo, with the payload both ways, or Fill, with the payload in the answer.
+	// Method is Echo, with the payload both ways, or Fetch, with the payload in the answer.
 	Method     string `json:"method"`
 	Size       int    `json:"size"`
 	InFlight   int    `json:"inFlight"`
@@ -70,8 +70,8 @@ func measure(client *ttrpc.Client, each benchCase) (benchResult, error) {
 		return benchResult{PerSecond: float64(count) / elapsed.Seconds(), Count: count, CPU: cpuTime() - cpu}, err
 	}
 	var request any = message
-	if each.Method == "Fill" {
-		request = &interop.FillRequest{Size: uint32(each.Size)}
+	if each.Method == "Fetch" {
+		request = &interop.FetchRequest{Size: uint32(each.Size)}
 	}
 	var (
 		group  sync.WaitGroup

@@ -26,7 +26,7 @@ func serve(socket string) error {
 	server.RegisterService(service, &ttrpc.ServiceDesc{
 		Methods: map[string]ttrpc.Method{
 			"Echo":     unary(echo),
-			"Fill":     unary(fill),
+			"Fetch":     unary(fetch),
 			"Describe": unary(describe),
 			"Fail":     unary(failAs),
 			"Wait":     unary(wait),
@@ -69,7 +69,7 @@ func echo(_ context.Context, request *interop.Payload) (*interop.Payload, error)
 	return &interop.Payload{Data: request.Data}, nil
 }
 
-func fill(_ context.Context, request *interop.FillRequest) (*interop.Payload, error) {
+func fetch(_ context.Context, request *interop.FetchRequest) (*interop.Payload, error) {
 	return &interop.Payload{Data: make([]byte, request.Size)}, nil
 }
 

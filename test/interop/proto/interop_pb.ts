@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file interop.proto.
  */
 export const file_interop: GenFile = /*@__PURE__*/
-  fileDesc("Cg1pbnRlcm9wLnByb3RvEhB0dHJwYy5pbnRlcm9wLnYxIhcKB1BheWxvYWQSDAoEZGF0YRgBIAEoDCI1CgtEZXNjcmlwdGlvbhIQCghtZXRhZGF0YRgBIAMoCRIUCgx0aW1lb3V0X25hbm8YAiABKAMi8wEKB0ZhaWx1cmUSLAoEa2luZBgBIAEoDjIeLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZS5LaW5kEgwKBGNvZGUYAiABKAUSDwoHbWVzc2FnZRgDIAEoCSKaAQoES2luZBIKCgZTVEFUVVMQABIJCgVQTEFJThABEg0KCU5PVF9FWElTVBACEgkKBUVYSVNUEAMSDgoKUEVSTUlTU0lPThAEEgwKCENBTkNFTEVEEAUSDAoIREVBRExJTkUQBhISCg5XUkFQUEVEX1NUQVRVUxAHEg0KCU5JTF9SRVBMWRAIEhIKDk9WRVJTSVpFX1JFUExZEAkiGwoLRmlsbFJlcXVlc3QSDAoEc2l6ZRgBIAEoDSIsCg1SZXBlYXRSZXF1ZXN0Eg0KBWNvdW50GAEgASgNEgwKBHNpemUYAiABKA0iKgoHU3VtbWFyeRIQCghtZXNzYWdlcxgBIAEoBBINCgVieXRlcxgCIAEoBDKdBAoOSW50ZXJvcFNlcnZpY2USPAoERWNobxIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBJACgRGaWxsEh0udHRycGMuaW50ZXJvcC52MS5GaWxsUmVxdWVzdBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBJECghEZXNjcmliZRIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBodLnR0cnBjLmludGVyb3AudjEuRGVzY3JpcHRpb24SPAoERmFpbBIZLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZRoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBI8CgRXYWl0EhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkGhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkEkYKBlJlcGVhdBIfLnR0cnBjLmludGVyb3AudjEuUmVwZWF0UmVxdWVzdBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZDABEj8KBUNvdW50EhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkGhkudHRycGMuaW50ZXJvcC52MS5TdW1tYXJ5KAESQAoEQ2hhdBIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZCgBMAFCI1ohZXhhbXBsZS5jb20vdHRycGMtaW50ZXJvcC9pbnRlcm9wYgZwcm90bzM");
+  fileDesc("Cg1pbnRlcm9wLnByb3RvEhB0dHJwYy5pbnRlcm9wLnYxIhcKB1BheWxvYWQSDAoEZGF0YRgBIAEoDCI1CgtEZXNjcmlwdGlvbhIQCghtZXRhZGF0YRgBIAMoCRIUCgx0aW1lb3V0X25hbm8YAiABKAMi8wEKB0ZhaWx1cmUSLAoEa2luZBgBIAEoDjIeLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZS5LaW5kEgwKBGNvZGUYAiABKAUSDwoHbWVzc2FnZRgDIAEoCSKaAQoES2luZBIKCgZTVEFUVVMQABIJCgVQTEFJThABEg0KCU5PVF9FWElTVBACEgkKBUVYSVNUEAMSDgoKUEVSTUlTU0lPThAEEgwKCENBTkNFTEVEEAUSDAoIREVBRExJTkUQBhISCg5XUkFQUEVEX1NUQVRVUxAHEg0KCU5JTF9SRVBMWRAIEhIKDk9WRVJTSVpFX1JFUExZEAkiHAoMRmV0Y2hSZXF1ZXN0EgwKBHNpemUYASABKA0iLAoNUmVwZWF0UmVxdWVzdBINCgVjb3VudBgBIAEoDRIMCgRzaXplGAIgASgNIioKB1N1bW1hcnkSEAoIbWVzc2FnZXMYASABKAQSDQoFYnl0ZXMYAiABKAQynwQKDkludGVyb3BTZXJ2aWNlEjwKBEVjaG8SGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQaGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQSQgoFRmV0Y2gSHi50dHJwYy5pbnRlcm9wLnYxLkZldGNoUmVxdWVzdBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBJECghEZXNjcmliZRIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBodLnR0cnBjLmludGVyb3AudjEuRGVzY3JpcHRpb24SPAoERmFpbBIZLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZRoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBI8CgRXYWl0EhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkGhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkEkYKBlJlcGVhdBIfLnR0cnBjLmludGVyb3AudjEuUmVwZWF0UmVxdWVzdBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZDABEj8KBUNvdW50EhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkGhkudHRycGMuaW50ZXJvcC52MS5TdW1tYXJ5KAESQAoEQ2hhdBIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZCgBMAFCI1ohZXhhbXBsZS5jb20vdHRycGMtaW50ZXJvcC9pbnRlcm9wYgZwcm90bzM");
 
 /**
  * @generated from message ttrpc.interop.v1.Payload
@@ -149,9 +149,9 @@ export const Failure_KindSchema: GenEnum<Failure_Kind> = /*@__PURE__*/
   enumDesc(file_interop, 2, 0);
 
 /**
- * @generated from message ttrpc.interop.v1.FillRequest
+ * @generated from message ttrpc.interop.v1.FetchRequest
  */
-export type FillRequest = Message<"ttrpc.interop.v1.FillRequest"> & {
+export type FetchRequest = Message<"ttrpc.interop.v1.FetchRequest"> & {
   /**
    * @generated from field: uint32 size = 1;
    */
@@ -159,10 +159,10 @@ export type FillRequest = Message<"ttrpc.interop.v1.FillRequest"> & {
 };
 
 /**
- * Describes the message ttrpc.interop.v1.FillRequest.
- * Use `create(FillRequestSchema)` to create a new message.
+ * Describes the message ttrpc.interop.v1.FetchRequest.
+ * Use `create(FetchRequestSchema)` to create a new message.
  */
-export const FillRequestSchema: GenMessage<FillRequest> = /*@__PURE__*/
+export const FetchRequestSchema: GenMessage<FetchRequest> = /*@__PURE__*/
   messageDesc(file_interop, 3);
 
 /**
@@ -226,11 +226,11 @@ export const InteropService: GenService<{
   /**
    * Answers with as many bytes as asked for.
    *
-   * @generated from rpc ttrpc.interop.v1.InteropService.Fill
+   * @generated from rpc ttrpc.interop.v1.InteropService.Fetch
    */
-  fill: {
+  fetch: {
     methodKind: "unary";
-    input: typeof FillRequestSchema;
+    input: typeof FetchRequestSchema;
     output: typeof PayloadSchema;
   },
   /**

@@ -48,7 +48,7 @@ function interopPeer({ language, files, build }: PeerOptions): Part<string> {
     description: `the ${language} side of the tests of ttrpc-ts`,
     async obtain(context) {
       const name = `ttrpc-interop-${language.toLowerCase()}-${await hashFiles(sources, files)}`;
-      const doing = `Building ttrpc's ${language} side, up to a minute (once)`;
+      const doing = `Building ttrpc's ${language} side, about a minute (once)`;
       const make = (directory: string): Promise<void> => build(directory, context);
       return join(await cached({ name, doing, make }, context), 'bin/ttrpc-interop');
     },

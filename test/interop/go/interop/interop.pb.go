@@ -249,27 +249,27 @@ func (x *Failure) GetMessage() string {
 	return ""
 }
 
-type FillRequest struct {
+type FetchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Size          uint32                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *FillRequest) Reset() {
-	*x = FillRequest{}
+func (x *FetchRequest) Reset() {
+	*x = FetchRequest{}
 	mi := &file_interop_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *FillRequest) String() string {
+func (x *FetchRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*FillRequest) ProtoMessage() {}
+func (*FetchRequest) ProtoMessage() {}
 
-func (x *FillRequest) ProtoReflect() protoreflect.Message {
+func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_interop_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -281,12 +281,12 @@ func (x *FillRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use FillRequest.ProtoReflect.Descriptor instead.
-func (*FillRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
+func (*FetchRequest) Descriptor() ([]byte, []int) {
 	return file_interop_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *FillRequest) GetSize() uint32 {
+func (x *FetchRequest) GetSize() uint32 {
 	if x != nil {
 		return x.Size
 	}
@@ -423,18 +423,18 @@ const file_interop_proto_rawDesc = "" +
 	"\bDEADLINE\x10\x06\x12\x12\n" +
 	"\x0eWRAPPED_STATUS\x10\a\x12\r\n" +
 	"\tNIL_REPLY\x10\b\x12\x12\n" +
-	"\x0eOVERSIZE_REPLY\x10\t\"!\n" +
-	"\vFillRequest\x12\x12\n" +
+	"\x0eOVERSIZE_REPLY\x10\t\"\"\n" +
+	"\fFetchRequest\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\rR\x04size\"9\n" +
 	"\rRepeatRequest\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\rR\x04size\";\n" +
 	"\aSummary\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x04R\x05bytes2\x9d\x04\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes2\x9f\x04\n" +
 	"\x0eInteropService\x12<\n" +
-	"\x04Echo\x12\x19.ttrpc.interop.v1.Payload\x1a\x19.ttrpc.interop.v1.Payload\x12@\n" +
-	"\x04Fill\x12\x1d.ttrpc.interop.v1.FillRequest\x1a\x19.ttrpc.interop.v1.Payload\x12D\n" +
+	"\x04Echo\x12\x19.ttrpc.interop.v1.Payload\x1a\x19.ttrpc.interop.v1.Payload\x12B\n" +
+	"\x05Fetch\x12\x1e.ttrpc.interop.v1.FetchRequest\x1a\x19.ttrpc.interop.v1.Payload\x12D\n" +
 	"\bDescribe\x12\x19.ttrpc.interop.v1.Payload\x1a\x1d.ttrpc.interop.v1.Description\x12<\n" +
 	"\x04Fail\x12\x19.ttrpc.interop.v1.Failure\x1a\x19.ttrpc.interop.v1.Payload\x12<\n" +
 	"\x04Wait\x12\x19.ttrpc.interop.v1.Payload\x1a\x19.ttrpc.interop.v1.Payload\x12F\n" +
@@ -461,14 +461,14 @@ var file_interop_proto_goTypes = []any{
 	(*Payload)(nil),       // 1: ttrpc.interop.v1.Payload
 	(*Description)(nil),   // 2: ttrpc.interop.v1.Description
 	(*Failure)(nil),       // 3: ttrpc.interop.v1.Failure
-	(*FillRequest)(nil),   // 4: ttrpc.interop.v1.FillRequest
+	(*FetchRequest)(nil),  // 4: ttrpc.interop.v1.FetchRequest
 	(*RepeatRequest)(nil), // 5: ttrpc.interop.v1.RepeatRequest
 	(*Summary)(nil),       // 6: ttrpc.interop.v1.Summary
 }
 var file_interop_proto_depIdxs = []int32{
 	0, // 0: ttrpc.interop.v1.Failure.kind:type_name -> ttrpc.interop.v1.Failure.Kind
 	1, // 1: ttrpc.interop.v1.InteropService.Echo:input_type -> ttrpc.interop.v1.Payload
-	4, // 2: ttrpc.interop.v1.InteropService.Fill:input_type -> ttrpc.interop.v1.FillRequest
+	4, // 2: ttrpc.interop.v1.InteropService.Fetch:input_type -> ttrpc.interop.v1.FetchRequest
 	1, // 3: ttrpc.interop.v1.InteropService.Describe:input_type -> ttrpc.interop.v1.Payload
 	3, // 4: ttrpc.interop.v1.InteropService.Fail:input_type -> ttrpc.interop.v1.Failure
 	1, // 5: ttrpc.interop.v1.InteropService.Wait:input_type -> ttrpc.interop.v1.Payload
@@ -476,7 +476,7 @@ var file_interop_proto_depIdxs = []int32{
 	1, // 7: ttrpc.interop.v1.InteropService.Count:input_type -> ttrpc.interop.v1.Payload
 	1, // 8: ttrpc.interop.v1.InteropService.Chat:input_type -> ttrpc.interop.v1.Payload
 	1, // 9: ttrpc.interop.v1.InteropService.Echo:output_type -> ttrpc.interop.v1.Payload
-	1, // 10: ttrpc.interop.v1.InteropService.Fill:output_type -> ttrpc.interop.v1.Payload
+	1, // 10: ttrpc.interop.v1.InteropService.Fetch:output_type -> ttrpc.interop.v1.Payload
 	2, // 11: ttrpc.interop.v1.InteropService.Describe:output_type -> ttrpc.interop.v1.Description
 	1, // 12: ttrpc.interop.v1.InteropService.Fail:output_type -> ttrpc.interop.v1.Payload
 	1, // 13: ttrpc.interop.v1.InteropService.Wait:output_type -> ttrpc.interop.v1.Payload

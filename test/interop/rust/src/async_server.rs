@@ -1,6 +1,6 @@
 use crate::failure::fail;
 use crate::messages::{describe, payload};
-use crate::proto::interop::{Description, Failure, FillRequest, Payload, RepeatRequest, Summary};
+use crate::proto::interop::{Description, Failure, FetchRequest, Payload, RepeatRequest, Summary};
 use crate::proto::interop_ttrpc::{InteropService, create_interop_service};
 use async_trait::async_trait;
 use std::{future, sync::Arc};
@@ -28,7 +28,7 @@ impl InteropService for Service {
         Ok(request)
     }
 
-    async fn fill(&self, _: &TtrpcContext, request: FillRequest) -> Result<Payload> {
+    async fn fetch(&self, _: &TtrpcContext, request: FetchRequest) -> Result<Payload> {
         Ok(payload(request.size as usize))
     }
 

@@ -1,6 +1,6 @@
 use crate::failure::fail;
 use crate::messages::{describe, payload};
-use crate::proto::interop::{Description, Failure, FillRequest, Payload};
+use crate::proto::interop::{Description, Failure, FetchRequest, Payload};
 use crate::proto::unary_ttrpc::{InteropService, create_interop_service};
 use std::{sync::Arc, thread};
 use ttrpc::error::get_rpc_status;
@@ -23,7 +23,7 @@ impl InteropService for Service {
         Ok(request)
     }
 
-    fn fill(&self, _: &TtrpcContext, request: FillRequest) -> Result<Payload> {
+    fn fetch(&self, _: &TtrpcContext, request: FetchRequest) -> Result<Payload> {
         Ok(payload(request.size as usize))
     }
 
