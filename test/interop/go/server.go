@@ -26,7 +26,7 @@ func serve(socket string) error {
 	server.RegisterService(service, &ttrpc.ServiceDesc{
 		Methods: map[string]ttrpc.Method{
 			"Echo":     unary(echo),
-			"Fetch":     unary(fetch),
+			"Fetch":    unary(fetch),
 			"Describe": unary(describe),
 			"Fail":     unary(failAs),
 			"Wait":     unary(wait),
