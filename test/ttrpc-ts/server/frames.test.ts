@@ -29,9 +29,13 @@ const answers: [string, (() => Buffer)[], string[]][] = [
     ['5 0 ', `5 3 ${reused}`],
   ],
   [
-    'a lower stream id',
-    [() => request(5, { method: 'Echo' }), () => request(3, { method: 'Echo' })],
-    ['5 0 ', `3 3 ${reused}`],
+    'a lower stream id that was used',
+    [
+      () => request(3, { method: 'Echo' }),
+      () => request(5, { method: 'Echo' }),
+      () => request(3, { method: 'Echo' }),
+    ],
+    ['3 0 ', '5 0 ', `3 3 ${reused}`],
   ],
   [
     'an unknown service',
@@ -69,6 +73,13 @@ for (const [name, frames, expected] of answers) {
       for (const status of expected) assert.equal(await peer.nextStatus(), status);
     }));
 }
+
+test('createServer() answers stream ids in any order, each once', () =>
+  withPeer(async (peer) => {
+    for (const streamId of [9, 1, 5, 7, 3, 5]) peer.send(request(streamId, { method: 'Echo' }));
+    for (const streamId of [9, 1, 5, 7, 3]) assert.equal(await peer.nextStatus(), `${streamId} 0 `);
+    assert.equal(await peer.nextStatus(), `5 3 ${reused}`);
+  }));
 
 const ignored: [string, Buffer][] = [
   ['a frame of type 0', frame(1, { type: 0 })],

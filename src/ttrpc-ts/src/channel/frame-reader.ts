@@ -4,7 +4,7 @@ import { type FrameHeader, headerLength, maxMessageLength } from './frame.ts';
 export interface FrameSink {
   /** A whole frame arrived: its body is `buffer` from `start` to `end`. */
   onFrame(header: Readonly<FrameHeader>, buffer: Buffer, start: number, end: number): void;
-  /** A frame above the limit arrived and its body was thrown away. */
+  /** A frame above the limit is announced. Its body, which is thrown away, need not have arrived. */
   onOversize(header: Readonly<FrameHeader>): void;
 }
 
@@ -70,6 +70,7 @@ export class FrameReader {
     const end = at + length;
     if (length > maxMessageLength) {
       this.#discard = length;
+      this.#sink.onOversize(this.#header);
       return this.#skip(chunk, at);
     }
     if (end <= chunk.length) {
@@ -107,7 +108,6 @@ export class FrameReader {
   #skip(chunk: Buffer, at: number): number {
     const taken = Math.min(this.#discard, chunk.length - at);
     this.#discard -= taken;
-    if (this.#discard === 0) this.#sink.onOversize(this.#header);
     return at + taken;
   }
 
