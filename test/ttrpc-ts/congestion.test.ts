@@ -41,7 +41,7 @@ for (const [name, end, cause] of ends) {
       assert.equal(result.status, 'rejected');
       const { code, message: words, cause: reason } = result.reason as StatusError;
       assert.deepEqual([code, words], [Code.Unavailable, 'ttrpc: closed']);
-      if (cause) assert.match(String((reason as Error).message), cause);
+      if (cause) assert.match((reason as Error).message, cause);
     }
     await transport.closed;
     await assert.rejects(client.echo({ message }), { code: Code.Unavailable });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Metadata } from 'ttrpc-ts';
+import { Code, Metadata } from 'ttrpc-ts';
 
 test('Metadata.get() finds a key in any case and returns its first value', () => {
   const metadata = new Metadata([
@@ -73,4 +73,21 @@ test('new Metadata() accepts a record, pairs and another Metadata', () => {
   for (const init of [{ a: ['1', '2'] }, pairs, new Metadata(pairs)]) {
     assert.deepEqual([...new Metadata(init)], pairs);
   }
+});
+
+test('Metadata refuses a value that is not a string, and names its key', () => {
+  const expected = (type: string): object => ({
+    code: Code.InvalidArgument,
+    message: `Cannot use metadata "a": its value is ${type}, not a string`,
+  });
+  const refused = (value: unknown, type: string): void => {
+    assert.throws(() => new Metadata({ a: value as string }), expected(type));
+    assert.throws(() => new Metadata({ a: ['', value as string] }), expected(type));
+    assert.throws(() => new Metadata([['a', value as string]]), expected(type));
+    assert.throws(() => new Metadata().append('a', value as string), expected(type));
+    assert.throws(() => new Metadata().set('a', value as string), expected(type));
+  };
+  refused(undefined, 'undefined');
+  refused(null, 'null');
+  refused(5, 'number');
 });

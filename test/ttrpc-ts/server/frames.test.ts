@@ -109,6 +109,17 @@ test('createServer() answers a frame above 4 MiB with ResourceExhausted and does
     assert.equal(await peer.nextStatus(), '1 0 ');
   }));
 
+test('createServer() ends the call whose data is announced above 4 MiB, once', () =>
+  withPeer(async (peer) => {
+    peer.send(request(1, { method: 'Join', flags: 2 }));
+    const body = Buffer.alloc((4 << 20) + 1);
+    peer.send(frame(1, { type: 3, body }));
+    const message = `message length ${body.length} exceed maximum message size of 4194304`;
+    assert.equal(await peer.nextStatus(), `1 8 ${message}`);
+    peer.send(frame(1, { type: 3, flags: 5 }));
+    assert.equal(await peer.nextStatus(), `1 3 ${inactive}`);
+  }));
+
 test('createServer() answers a malformed request with InvalidArgument', () =>
   withPeer(async (peer) => {
     peer.send(frame(1, { body: Buffer.from([0x0a, 0xff]) }));
