@@ -75,19 +75,19 @@ test('new Metadata() accepts a record, pairs and another Metadata', () => {
   }
 });
 
-test('Metadata refuses a value that is not a string, and names its key', () => {
-  const expected = (type: string): object => ({
-    code: Code.InvalidArgument,
-    message: `Cannot use metadata "a": its value is ${type}, not a string`,
+for (const [value, type] of [
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [5, 'number'],
+] as const) {
+  test(`Metadata refuses a value that is ${type}, and names its key`, () => {
+    const wrong = value as unknown as string;
+    const message = `Cannot use metadata "a": its value is ${type}, not a string`;
+    const expected = { code: Code.InvalidArgument, message };
+    assert.throws(() => new Metadata({ a: wrong }), expected);
+    assert.throws(() => new Metadata({ a: ['', wrong] }), expected);
+    assert.throws(() => new Metadata([['a', wrong]]), expected);
+    assert.throws(() => new Metadata().append('a', wrong), expected);
+    assert.throws(() => new Metadata().set('a', wrong), expected);
   });
-  const refused = (value: unknown, type: string): void => {
-    assert.throws(() => new Metadata({ a: value as string }), expected(type));
-    assert.throws(() => new Metadata({ a: ['', value as string] }), expected(type));
-    assert.throws(() => new Metadata([['a', value as string]]), expected(type));
-    assert.throws(() => new Metadata().append('a', value as string), expected(type));
-    assert.throws(() => new Metadata().set('a', value as string), expected(type));
-  };
-  refused(undefined, 'undefined');
-  refused(null, 'null');
-  refused(5, 'number');
-});
+}

@@ -59,9 +59,9 @@ for (const [name, bytes] of malformed) {
   });
 }
 
+const decode = (...bytes: number[]): unknown => protobufCodec.decode(HasGroupSchema, Uint8Array.from(bytes));
+
 test('protobufCodec.decode() refuses a length that is wrong in a group', () => {
-  const decode = (...bytes: number[]): unknown =>
-    protobufCodec.decode(HasGroupSchema, Uint8Array.from(bytes));
   assert.throws(() => decode(0x0b, 0x12, ...huge, 0x0c), { message: 'unexpected EOF' });
   assert.throws(() => decode(0x0b, 0x12, 1, 0x61), { message: 'unexpected EOF' });
   assert.ok(decode(0x0b, 0x12, 1, 0x61, 0x0c, 0x1a, 1, 0x62));
