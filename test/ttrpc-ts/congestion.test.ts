@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import test from 'node:test';
 import { Code, type StatusError } from 'ttrpc-ts';
+import { collectGarbage } from './fixtures/collect-garbage.ts';
 import { collect, type EchoImpl, messages, startEcho } from './fixtures/echo.ts';
 import { connectRaw, frame, request } from './fixtures/raw-peer.ts';
 import { type RawServer, startRawServer } from './fixtures/raw-server.ts';
@@ -199,12 +198,3 @@ test('what waits for a server to read is made as it reads, from every kind of ca
   await server.transport.close();
   await results;
 });
-
-async function collectGarbage(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  for (let round = 0; round < 3; round++) {
-    await turns(5);
-    gc();
-  }
-}

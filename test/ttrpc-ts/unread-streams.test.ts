@@ -9,7 +9,8 @@ import { EchoResponseSchema } from '../../src/ttrpc-ts/examples/echo_pb.ts';
 import { collect, type EchoImpl, startEcho } from './fixtures/echo.ts';
 import { connectRaw, frame, request } from './fixtures/raw-peer.ts';
 import { startRawServer } from './fixtures/raw-server.ts';
-import { settled, turns, until } from './fixtures/turns.ts';
+import { collectGarbage } from './fixtures/collect-garbage.ts';
+import { turns, until } from './fixtures/turns.ts';
 import { ResponseSchema } from './proto/envelope_pb.ts';
 
 const encode = (message: string): Uint8Array =>
@@ -230,9 +231,7 @@ test('small messages of a stream that is not read keep no more memory than they 
   }
   peer.send(data('event', 1));
   await settledWrites(peer.socket);
-  (await import('node:v8')).setFlagsFromString('--expose-gc');
-  const gc = (await import('node:vm')).runInNewContext('gc') as () => void;
-  await settled(() => (gc(), 0));
+  await collectGarbage();
   const kept = process.memoryUsage().arrayBuffers - before;
   assert.ok(kept < 16 << 20, `${kept >> 20} MiB are kept`);
   assert.equal((await collect(answers)).length, 601);
