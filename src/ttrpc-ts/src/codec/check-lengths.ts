@@ -10,11 +10,10 @@ import { WireReader, WireType } from '../envelope/wire.ts';
  * @throws Error where the bytes are malformed
  */
 export function checkLengths(schema: DescMessage, payload: Uint8Array): void {
-  checkFields(
-    shapeOf(schema),
-    { bytes: payload, end: payload.length, depth: 0 },
-    reader.reset(payload, 0, payload.length),
-  );
+  const shape = shapeOf(schema);
+  reader.reset(payload, 0, payload.length);
+  if (shape.size > 0) checkFields(shape, { bytes: payload, end: payload.length, depth: 0 }, reader);
+  else while (reader.more) reader.skip(reader.tag());
 }
 
 /** The fields of a message that are messages, by their numbers. */
