@@ -10,7 +10,7 @@ export class StallTimer {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(timeoutMs: number, onTimeout: () => void) {
-    this.#partMs = timeoutMs / PARTS;
+    this.#partMs = Math.min(timeoutMs / PARTS, MAX_TIMER_MS);
     this.#onTimeout = onTimeout;
   }
 
@@ -39,3 +39,6 @@ export class StallTimer {
 }
 
 const PARTS = 4;
+
+/** Node.js fires longer timers at once. */
+const MAX_TIMER_MS = 0x7fff_ffff;

@@ -6,7 +6,10 @@ export interface SendPort {
   readonly output: Output;
   /** Whether a writer may write at once. Otherwise it has to `wait()`. */
   readonly hasRoom: boolean;
-  /** Calls `onTurn` once: when it is the writer's turn, when the writer has left, or when the connection has ended. */
+  /**
+   * Calls `onTurn` once: when it is the writer's turn, which may be at once, when the writer has left, or when the
+   * connection has ended.
+   */
   wait(writer: object, onTurn: () => void): void;
   /** Gives up the writer's place. Does nothing where it has none. */
   leave(writer: object): void;
