@@ -54,6 +54,7 @@ export class WireReader {
 
   /** Reads a varint. Beyond 2^53 the lowest bits are lost, which only `int64()` needs. */
   varint(): number {
+    if (this.#at < this.#end && this.#buffer[this.#at]! < 0x80) return this.#buffer[this.#at++]!;
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 10; count++) {

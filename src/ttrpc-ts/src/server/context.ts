@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import { Code } from '../code.ts';
+import { canceledError, deadlineError } from '../error-status.ts';
 import { Metadata } from '../metadata.ts';
-import { StatusError } from '../status-error.ts';
+import type { StatusError } from '../status-error.ts';
 import type { Peer } from './peer.ts';
 
 /** What a handler knows about its call. */
@@ -89,19 +89,12 @@ export class CallContext implements HandlerContext {
     } else if (this.timeoutNano !== 0n) {
       const left = this.#receivedAt + this.#timeoutMs - Date.now();
       if (left <= 0) controller.abort(deadlineError());
-      else if (left <= maxTimerMs) this.#timer = setTimeout(() => controller.abort(deadlineError()), left);
+      else if (left <= maxTimerMs) {
+        this.#timer = setTimeout(() => controller.abort(deadlineError()), left);
+      }
     }
     return controller;
   }
-}
-
-/** The reason with which a handler's signal aborts when nobody waits for it any more; the message is Go's. */
-export function canceledError(cause?: unknown): StatusError {
-  return new StatusError(Code.Canceled, 'context canceled', cause === undefined ? {} : { cause });
-}
-
-function deadlineError(): StatusError {
-  return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded');
 }
 
 const maxTimerMs = 0x7fff_ffff;
