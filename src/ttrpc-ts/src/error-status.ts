@@ -56,14 +56,14 @@ const codesByErrno = new Map<string, Code>([
 /** Follows causes, not forever: a chain may lead back to itself. */
 function statusInCause(error: Error): StatusError | undefined {
   let { cause } = error;
-  for (let depth = 0; depth < maxCauseDepth && cause !== undefined; depth++) {
+  for (let depth = 0; depth < MAX_CAUSE_DEPTH && cause !== undefined; depth++) {
     if (StatusError.is(cause)) return cause;
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return undefined;
 }
 
-const maxCauseDepth = 16;
+const MAX_CAUSE_DEPTH = 16;
 
 /** An error must not travel as success, nor with a code that is none. */
 function sendable(error: StatusError): StatusError {

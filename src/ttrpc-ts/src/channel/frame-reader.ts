@@ -1,4 +1,4 @@
-import { type FrameHeader, headerLength, maxMessageLength } from './frame.ts';
+import { type FrameHeader, HEADER_LENGTH, MAX_MESSAGE_LENGTH } from './frame.ts';
 
 /** What a `FrameReader` reports. `header` and, unless kept, `body` are valid only during the call. */
 export interface FrameSink {
@@ -17,7 +17,7 @@ export class FrameReader {
   readonly #sink: FrameSink;
   readonly #header: FrameHeader = { length: 0, streamId: 0, type: 0, flags: 0 };
   /** The bytes of a split header, then none. */
-  readonly #partialHeader = Buffer.allocUnsafeSlow(headerLength);
+  readonly #partialHeader = Buffer.allocUnsafeSlow(HEADER_LENGTH);
   #partialHeaderLength = 0;
   /** The body of a split frame, as far as `#bodyLength`. */
   #body: Buffer | undefined;
@@ -55,12 +55,12 @@ export class FrameReader {
         this.#rest = chunk.subarray(at);
         return;
       }
-      if (chunk.length - at < headerLength) {
+      if (chunk.length - at < HEADER_LENGTH) {
         this.#partialHeaderLength = chunk.copy(this.#partialHeader, 0, at);
         return;
       }
       this.#readHeader(chunk, at);
-      at = this.#frame(chunk, at + headerLength);
+      at = this.#frame(chunk, at + HEADER_LENGTH);
     }
   }
 
@@ -68,7 +68,7 @@ export class FrameReader {
   #frame(chunk: Buffer, at: number): number {
     const { length } = this.#header;
     const end = at + length;
-    if (length > maxMessageLength) {
+    if (length > MAX_MESSAGE_LENGTH) {
       this.#discard = length;
       this.#sink.onOversize(this.#header);
       return this.#skip(chunk, at);
@@ -89,7 +89,7 @@ export class FrameReader {
     if (this.#partialHeaderLength === 0) return 0;
     const taken = chunk.copy(this.#partialHeader, this.#partialHeaderLength, 0);
     this.#partialHeaderLength += taken;
-    if (this.#partialHeaderLength < headerLength) return taken;
+    if (this.#partialHeaderLength < HEADER_LENGTH) return taken;
     this.#partialHeaderLength = 0;
     this.#readHeader(this.#partialHeader, 0);
     return this.#frame(chunk, taken);

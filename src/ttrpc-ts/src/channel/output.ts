@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
  */
 export class Output {
   /** Where reserved bytes are written. Changes with every `reserve()`. */
-  buffer: Buffer = Buffer.allocUnsafeSlow(slabLength);
+  buffer: Buffer = Buffer.allocUnsafeSlow(SLAB_LENGTH);
   readonly #stream: Duplex;
   readonly #onFlush: (error?: unknown) => void;
   /** A socket's completed write has left the process, so its bytes may be overwritten. */
@@ -44,7 +44,7 @@ export class Output {
   reserve(length: number): number {
     if (this.#end + length > this.buffer.length) {
       this.#cut();
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(slabLength, length));
+      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB_LENGTH, length));
       this.#start = 0;
       this.#end = 0;
     }
@@ -121,4 +121,4 @@ export class Output {
   }
 }
 
-const slabLength = 64 << 10;
+const SLAB_LENGTH = 64 << 10;

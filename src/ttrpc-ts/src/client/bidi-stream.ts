@@ -20,7 +20,7 @@ export function callBidiStream(
   }
   const onOpen = (): void => void sendInput(call, messages);
   // Without the flag a Rust server takes the request's empty payload for a first message.
-  call.start({ flags: Flag.RemoteOpen | Flag.NoData, options, payload: () => noPayload, onOpen });
+  call.start({ flags: Flag.RemoteOpen | Flag.NoData, options, payload: () => NO_PAYLOAD, onOpen });
   return call.answers;
 }
 
@@ -35,4 +35,4 @@ function notIterableError(method: DescMethod): StatusError {
   );
 }
 
-const noPayload = new Uint8Array(0);
+const NO_PAYLOAD = new Uint8Array(0);

@@ -23,7 +23,7 @@ export function guardCall(call: Abandonable, options: CompleteCallOptions): (() 
   const onTimeout = (): void => call.abandon(deadlineError());
   signal?.addEventListener('abort', onAbort, { once: true });
   const timer =
-    timeoutMs !== undefined && timeoutMs <= maxTimerMs ? setTimeout(onTimeout, timeoutMs) : undefined;
+    timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS ? setTimeout(onTimeout, timeoutMs) : undefined;
   return () => {
     if (timer) clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
@@ -31,4 +31,4 @@ export function guardCall(call: Abandonable, options: CompleteCallOptions): (() 
 }
 
 /** Node.js fires longer timers at once; a deadline in 24 days is kept by the server alone. */
-const maxTimerMs = 0x7fff_ffff;
+const MAX_TIMER_MS = 0x7fff_ffff;

@@ -54,7 +54,7 @@ export class ClientConnection implements CallPort {
   allocate(): number {
     if (this.#channel.reason) throw this.#channel.reason;
     const streamId = this.#nextStreamId;
-    if (streamId > maxStreamId)
+    if (streamId > MAX_STREAM_ID)
       throw new StatusError(Code.Unavailable, 'All stream ids of this connection are used up');
     this.#nextStreamId = streamId + 2;
     return streamId;
@@ -100,4 +100,4 @@ export class ClientConnection implements CallPort {
   }
 }
 
-const maxStreamId = 0xffff_ffff;
+const MAX_STREAM_ID = 0xffff_ffff;

@@ -75,7 +75,7 @@ export class StreamCall implements PendingCall, Abandonable {
   closeSend(): Promise<void> {
     const flags = Flag.RemoteClosed | Flag.NoData;
     return writeInTurn(this.#port, this, () =>
-      writeData(this.#port.output, this.#streamId, flags, noPayload),
+      writeData(this.#port.output, this.#streamId, flags, NO_PAYLOAD),
     );
   }
 
@@ -165,7 +165,7 @@ export class StreamCall implements PendingCall, Abandonable {
   }
 }
 
-const noPayload = new Uint8Array(0);
+const NO_PAYLOAD = new Uint8Array(0);
 
 function view(buffer: Buffer, start: number, end: number): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset + start, end - start);

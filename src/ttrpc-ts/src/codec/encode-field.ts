@@ -14,7 +14,7 @@ export function compileField(field: DescField, messages: (schema: DescMessage) =
 function singularField(field: DescField, value: ValueEncoder | undefined): Encoder {
   const name = field.localName;
   const presence: number = field.presence;
-  const isImplicit = presence === implicitPresence;
+  const isImplicit = presence === IMPLICIT_PRESENCE;
   const isSet = (message: Fields): boolean => {
     const present = message[name];
     if (isImplicit) return value ? !value.isZero(present) : !Object.is(present, 0) && present !== 0n;
@@ -58,7 +58,7 @@ interface OneofValue {
 }
 
 /** google.protobuf.FeatureSet.FieldPresence.IMPLICIT, which costs much to import. */
-const implicitPresence = 2;
+const IMPLICIT_PRESENCE = 2;
 
 /** A list of what is length-delimited; numbers, which are packed, are left to the library. */
 function listField(name: string, number: number, value: ValueEncoder | undefined): Encoder {

@@ -22,18 +22,18 @@ export function encodeMessage(schema: DescMessage, init: unknown): Uint8Array {
 
 /** Cuts small buffers from a larger one: to allocate each on its own costs more than to encode into it. */
 function allocate(length: number): Buffer {
-  if (length > pooledLength) return Buffer.allocUnsafeSlow(length);
+  if (length > POOLED_LENGTH) return Buffer.allocUnsafeSlow(length);
   if (poolUsed + length > pool.length) {
-    pool = Buffer.allocUnsafeSlow(poolLength);
+    pool = Buffer.allocUnsafeSlow(POOL_LENGTH);
     poolUsed = 0;
   }
   poolUsed += length;
   return pool.subarray(poolUsed - length, poolUsed);
 }
 
-const pooledLength = 16 << 10;
-const poolLength = 64 << 10;
-let pool = Buffer.allocUnsafeSlow(poolLength);
+const POOLED_LENGTH = 16 << 10;
+const POOL_LENGTH = 64 << 10;
+let pool = Buffer.allocUnsafeSlow(POOL_LENGTH);
 let poolUsed = 0;
 
 /** Returns the encoder of a message type, made when it is first asked for. */

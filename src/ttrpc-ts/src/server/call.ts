@@ -143,12 +143,12 @@ export class ActiveCall {
   }
 
   #writeEnd(): void {
-    writeData(this.port.output, this.streamId, Flag.RemoteClosed | Flag.NoData, noPayload);
+    writeData(this.port.output, this.streamId, Flag.RemoteClosed | Flag.NoData, NO_PAYLOAD);
     this.port.forget(this.streamId);
   }
 }
 
-const noPayload = new Uint8Array(0);
+const NO_PAYLOAD = new Uint8Array(0);
 
 /** The error of data that a stream cannot take, in Go's words. */
 export function dataError(message: string): StatusError {

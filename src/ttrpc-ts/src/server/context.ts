@@ -62,7 +62,7 @@ export class CallContext implements HandlerContext {
 
   get deadline(): Date | undefined {
     if (this.timeoutNano === 0n) return undefined;
-    return new Date(Math.max(-maxDateMs, Math.min(maxDateMs, this.#receivedAt + this.#timeoutMs)));
+    return new Date(Math.max(-MAX_DATE_MS, Math.min(MAX_DATE_MS, this.#receivedAt + this.#timeoutMs)));
   }
 
   get signal(): AbortSignal {
@@ -89,7 +89,7 @@ export class CallContext implements HandlerContext {
     } else if (this.timeoutNano !== 0n) {
       const left = this.#receivedAt + this.#timeoutMs - Date.now();
       if (left <= 0) controller.abort(deadlineError());
-      else if (left <= maxTimerMs) {
+      else if (left <= MAX_TIMER_MS) {
         this.#timer = setTimeout(() => controller.abort(deadlineError()), left);
       }
     }
@@ -97,5 +97,5 @@ export class CallContext implements HandlerContext {
   }
 }
 
-const maxTimerMs = 0x7fff_ffff;
-const maxDateMs = 8.64e15;
+const MAX_TIMER_MS = 0x7fff_ffff;
+const MAX_DATE_MS = 8.64e15;

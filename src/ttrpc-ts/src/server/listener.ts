@@ -45,7 +45,7 @@ async function start(server: Server, target: ListenTarget, name: string): Promis
   server.once('listening', resolve);
   server.once('error', reject);
   try {
-    if ('path' in target) listenOnPath(server, target.path, target.mode ?? defaultMode);
+    if ('path' in target) listenOnPath(server, target.path, target.mode ?? DEFAULT_MODE);
     else server.listen({ fd: target.fd });
     await promise;
   } catch (cause) {
@@ -66,7 +66,7 @@ function missingDirectory(path: string): string | undefined {
   return existsSync(directory) ? undefined : `directory "${directory}" does not exist`;
 }
 
-const defaultMode = 0o600;
+const DEFAULT_MODE = 0o600;
 
 /** Node.js binds within `listen()`, so that the umask gives the file its mode from the first moment. */
 function listenOnPath(server: Server, path: string, mode: number): void {
