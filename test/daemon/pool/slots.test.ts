@@ -18,6 +18,26 @@ function aStart(): Start {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** Starts that note their names; each daemon is ready when it is told. */
+const noting = (): { begun: string[]; begin: (group: string, name: string) => Start } => {
+  const slots = createSlots(() => {});
+  const begun: string[] = [];
+  return {
+    begun,
+    begin(group, name) {
+      const one = aStart();
+      void slots.run(
+        () => {
+          begun.push(name);
+          return Promise.resolve(one.daemon);
+        },
+        { group },
+      );
+      return one;
+    },
+  };
+};
+
 describe('createSlots()', () => {
   test('has two, each held until its daemon is ready or has failed', async () => {
     const slots = createSlots(() => {});
@@ -99,26 +119,6 @@ describe('createSlots()', () => {
     resolve(daemon);
     assert.equal(await starting, daemon);
   });
-
-  /** Starts that note their names; each daemon is ready when it is told. */
-  const noting = (): { begun: string[]; begin(group: string, name: string): Start } => {
-    const slots = createSlots(() => {});
-    const begun: string[] = [];
-    return {
-      begun,
-      begin(group, name) {
-        const one = aStart();
-        void slots.run(
-          () => {
-            begun.push(name);
-            return Promise.resolve(one.daemon);
-          },
-          { group },
-        );
-        return one;
-      },
-    };
-  };
 
   test('serves groups in turn, whichever has asked for how many', async () => {
     const { begun, begin } = noting();
