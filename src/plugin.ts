@@ -22,4 +22,5 @@ export type {
   ShareStatus,
 } from './share/contract.ts';
 export { openShare, type OpenShareOptions, type SharePlaces } from './share/open-share.ts';
+export { resolveSource } from './share/resolve-source.ts';
 export type { StateDirectory } from './share/state-directory.ts';

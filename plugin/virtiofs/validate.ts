@@ -25,14 +25,12 @@ export async function validate(settings: VirtiofsdSettings & { daemonPath: strin
 }
 
 /** Refuses what only the Rust virtiofsd can do. */
-export function refuseRustOnly({ cache, readOnly, sourcePath }: VirtiofsdSettings): void {
+export function refuseRustOnly({ cache, readOnly }: VirtiofsdSettings): void {
   const remedy = 'use the Rust virtiofsd';
   if (readOnly)
     throw new StatusError(Code.Unimplemented, `The C virtiofsd has no read-only shares: ${remedy}`);
   if (cache === 'metadata')
     throw invalid(`The C virtiofsd has no cache mode "metadata": ${remedy} or another mode`);
-  if (sourcePath.includes(','))
-    throw invalid(`The C virtiofsd cannot share "${sourcePath}", it has a comma: ${remedy}`);
 }
 
 async function requireDirectory(path: string): Promise<void> {

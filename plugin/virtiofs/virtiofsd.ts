@@ -1,10 +1,11 @@
-import type {
-  Daemon,
-  DaemonEnd,
-  Daemons,
-  DaemonSpec,
-  EndMeaning,
-  Program,
+import {
+  resolveSource,
+  type Daemon,
+  type DaemonEnd,
+  type Daemons,
+  type DaemonSpec,
+  type EndMeaning,
+  type Program,
 } from 'containerd-shim-virtiofs/plugin';
 import { virtiofsdCArgs } from './arguments-c.ts';
 import { virtiofsdRustArgs } from './arguments-rust.ts';
@@ -56,7 +57,11 @@ export async function startVirtiofsd(settings: VirtiofsdSettings, place: Virtiof
   const { daemons, socketPath, outputPath, ...options } = place;
   // Kata looks at the daemon's path first.
   if (settings.daemonPath !== '' && !socketPath) throw invalid('virtiofsd socket path is empty');
-  return daemons.start({ ...describeVirtiofsd(settings), socketPath, outputPath }, options);
+  const sourcePath = await resolveSource(settings.sourcePath);
+  return daemons.start(
+    { ...describeVirtiofsd({ ...settings, sourcePath }), socketPath, outputPath },
+    options,
+  );
 }
 
 async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | undefined): Promise<Program> {

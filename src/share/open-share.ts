@@ -10,6 +10,7 @@ import { bootId } from '../proc/stat.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
+import { resolveSource } from './resolve-source.ts';
 import type { ShareFiles } from './state-directory.ts';
 
 /** The places that a share's daemon uses. */
@@ -50,7 +51,8 @@ export async function openShare(
 
   const places = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir: request.source ?? stateDir.newSharedDirectory(),
+    sharedDir:
+      request.source === undefined ? stateDir.newSharedDirectory() : await resolveSource(request.source),
   };
   const ownsSource = request.source === undefined;
   if (ownsSource) {
@@ -100,6 +102,9 @@ function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: numb
     profile,
     provider: sharedFs,
     source: places.sharedDir,
+    ...(request.source === undefined || request.source === places.sharedDir
+      ? {}
+      : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
     queueSize,

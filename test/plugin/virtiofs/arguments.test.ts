@@ -34,6 +34,14 @@ suite('virtiofsdCArgs()', () => {
     );
   });
 
+  test('escapes what ends a value in libfuse, or begins an escape', () => {
+    const sourcePath = '/srv/a,b\\c\\163\\\\,=d e';
+    assert.equal(
+      virtiofsdCArgs({ ...settings, sourcePath }, 0)[5],
+      'source=/srv/a\\,b\\\\c\\\\163\\\\\\\\\\,=d e',
+    );
+  });
+
   test('has -d instead of -f when debugging, and extra arguments last', () => {
     const extraArgs = ['-o', 'xattr', '--thread-pool-size=1'];
     assert.equal(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -116,19 +116,6 @@ suite('startVirtiofsd() refuses', () => {
       code: Code.InvalidArgument,
       message: `virtiofsd source path is not a directory: "${sourcePath}"`,
     });
-  });
-
-  test('a source with a comma by the C one, whose options commas separate', async () => {
-    await using place = await daemonPlace();
-    const sourcePath = join(place.path, 'a,b');
-    await mkdir(sourcePath);
-    const settings = { daemonPath: fixture('waits'), sourcePath };
-    await assert.rejects(place.startVirtiofsd({ ...settings, dialect: 'c' }), {
-      code: Code.InvalidArgument,
-      message: `The C virtiofsd cannot share "${sourcePath}", it has a comma: use the Rust virtiofsd`,
-    });
-    const daemon = await place.startVirtiofsd({ ...settings, dialect: 'rust' });
-    await daemon.ready;
   });
 
   test('to start when the signal is aborted already', async () => {
