@@ -1,6 +1,8 @@
 import { Code, requireProgram, StatusError } from 'containerd-shim-virtiofs/plugin';
 import { stat } from 'node:fs/promises';
 import { CACHE_MODES } from './config.ts';
+import { findProblem } from './extra-args/check.ts';
+import type { Dialect } from './probe.ts';
 import type { VirtiofsdSettings } from './settings.ts';
 
 /**
@@ -31,6 +33,13 @@ export function refuseRustOnly({ cache, readOnly }: VirtiofsdSettings): void {
     throw new StatusError(Code.Unimplemented, `The C virtiofsd has no read-only shares: ${remedy}`);
   if (cache === 'metadata')
     throw invalid(`The C virtiofsd has no cache mode "metadata": ${remedy} or another mode`);
+}
+
+/** Refuses extra arguments that are not this virtiofsd's, or that are ours to set. */
+export function requireKnownArgs(settings: VirtiofsdSettings, dialect: Dialect): void {
+  const { extraArgs, allowUnknownArgs: allowUnknown } = settings;
+  const problem = findProblem(extraArgs, { dialect, allowUnknown });
+  if (problem) throw invalid(`Extra argument "${extraArgs[problem.index]}" of virtiofsd: ${problem.message}`);
 }
 
 async function requireDirectory(path: string): Promise<void> {

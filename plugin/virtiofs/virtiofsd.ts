@@ -9,10 +9,11 @@ import {
 } from 'containerd-shim-virtiofs/plugin';
 import { virtiofsdCArgs } from './arguments-c.ts';
 import { virtiofsdRustArgs } from './arguments-rust.ts';
+import { hidesOutput } from './extra-args/check.ts';
 import { findDaemon } from './find.ts';
 import { probeVirtiofsd } from './probe.ts';
 import type { VirtiofsdSettings } from './settings.ts';
-import { invalid, refuseRustOnly, validate } from './validate.ts';
+import { invalid, refuseRustOnly, requireKnownArgs, validate } from './validate.ts';
 
 /** How long a virtiofsd whose output does not reach us must have lived to count as waiting, in milliseconds. */
 const SETTLE_MS = 50;
@@ -72,6 +73,7 @@ async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | unde
       ? await probeVirtiofsd(daemonPath, { signal })
       : { dialect: settings.dialect, version: undefined };
   if (dialect === 'c') refuseRustOnly(settings);
+  requireKnownArgs(settings, dialect);
   const argumentsOf = dialect === 'c' ? virtiofsdCArgs : virtiofsdRustArgs;
   return { command: daemonPath, args: argumentsOf(settings, 0), version };
 }
@@ -90,5 +92,4 @@ const explanationIn = (lines: readonly string[]): string | undefined =>
   lines.at(-1);
 
 /** True where the line that says "waiting" will not reach our file. */
-const isSilent = ({ syslog, extraArgs }: VirtiofsdSettings): boolean =>
-  syslog || extraArgs.some((argument) => /^--(syslog|log-level)|log_level/.test(argument));
+const isSilent = ({ syslog, extraArgs }: VirtiofsdSettings): boolean => syslog || hidesOutput(extraArgs);

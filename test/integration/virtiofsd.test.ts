@@ -86,6 +86,7 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
         daemonPath: path,
         dialect,
         extraArgs: ['--no-such-argument'],
+        allowUnknownArgs: true,
       });
       await assert.rejects(daemon.ready, (error: DaemonError) => {
         assert.equal(error.name, 'DaemonError');

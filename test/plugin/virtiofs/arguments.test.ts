@@ -12,6 +12,7 @@ const settings: VirtiofsdSettings = {
   debug: false,
   readOnly: false,
   extraArgs: [],
+  allowUnknownArgs: false,
   dialect: 'auto',
   startTimeoutMs: 5000,
   stopTimeoutMs: 1000,
