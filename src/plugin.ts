@@ -8,8 +8,8 @@ export { daemonEnvironment } from './daemon/environment.ts';
 export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
-export type { DaemonSpec, Program, Readiness } from './daemon/spec.ts';
-export { DaemonError, messageOf, type ExitStatus } from './errors.ts';
+export type { DaemonSpec, LineLevel, Program, Readiness } from './daemon/spec.ts';
+export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
 export type {
   CallOptions,
   CreateProvider,

@@ -1,10 +1,8 @@
 import {
   resolveSource,
   type Daemon,
-  type DaemonEnd,
   type Daemons,
   type DaemonSpec,
-  type EndMeaning,
   type Program,
 } from 'containerd-shim-virtiofs/plugin';
 import { virtiofsdCArgs } from './arguments-c.ts';
@@ -14,6 +12,7 @@ import { findDaemon } from './find.ts';
 import { probeVirtiofsd } from './probe.ts';
 import type { VirtiofsdSettings } from './settings.ts';
 import { invalid, refuseRustOnly, requireKnownArgs, validate } from './validate.ts';
+import { explainEnd, levelOf } from './words.ts';
 
 /** How long a virtiofsd whose output does not reach us must have lived to count as waiting, in milliseconds. */
 const SETTLE_MS = 50;
@@ -33,6 +32,7 @@ export function describeVirtiofsd(
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
     stopTimeoutMs,
+    levelOf,
     explainEnd,
   };
 }
@@ -77,19 +77,6 @@ async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | unde
   const argumentsOf = dialect === 'c' ? virtiofsdCArgs : virtiofsdRustArgs;
   return { command: daemonPath, args: argumentsOf(settings, 0), version };
 }
-
-/** Both virtiofsds end with status 0 when their VMM has left, and both say why they could not start in one line. */
-function explainEnd({ exitCode, lastLines }: DaemonEnd): EndMeaning {
-  const hasLeft =
-    exitCode === 0 || (exitCode === undefined && /Client disconnected/.test(lastLines.at(-1) ?? ''));
-  return { reason: hasLeft ? 'disconnected' : 'failed', words: explanationIn(lastLines) };
-}
-
-/** The argument parser's `error:` line, else the last line that is an error, else the last line. */
-const explanationIn = (lines: readonly string[]): string | undefined =>
-  lines.find((line) => line.startsWith('error: ')) ??
-  lines.findLast((line) => /\bERROR\b/.test(line)) ??
-  lines.at(-1);
 
 /** True where the line that says "waiting" will not reach our file. */
 const isSilent = ({ syslog, extraArgs }: VirtiofsdSettings): boolean => syslog || hidesOutput(extraArgs);

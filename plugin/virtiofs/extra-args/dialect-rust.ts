@@ -67,7 +67,7 @@ function longOption(argument: string, valueBehind: ValueBehind): Omit<Option, 'i
 /** Several in one argument, of which the last may be `o` with its value. */
 function shortOptions(letters: string, valueBehind: ValueBehind): Omit<Option, 'index'>[] {
   const options: Omit<Option, 'index'>[] = [];
-  for (const [position, letter] of [...letters].entries()) {
+  for (const [position, letter] of letters.split('').entries()) {
     if (letter === 'o') return [...options, ...compatibleOptions(letters.slice(position + 1), valueBehind)];
     const name = `-${letter}`;
     options.push(RUST_RULES.has(name) || letters === letter ? { name } : { name, problem: ALONE });
