@@ -21,6 +21,6 @@ export type {
   ShareRequest,
   ShareStatus,
 } from './share/contract.ts';
-export { openShare, type OpenShareOptions, type SharePlaces } from './share/open-share.ts';
+export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
 export { resolveSource } from './share/resolve-source.ts';
 export type { StateDirectory } from './share/state-directory.ts';
