@@ -1,4 +1,4 @@
-import { Code, requireProgram, StatusError } from 'containerd-shim-virtiofs/plugin';
+import { Code, messageOf, requireProgram, StatusError, systemStatus } from 'containerd-shim-virtiofs/plugin';
 import { stat } from 'node:fs/promises';
 import { CACHE_MODES } from './config.ts';
 import { findProblem } from './extra-args/check.ts';
@@ -44,10 +44,12 @@ export function requireKnownArgs(settings: VirtiofsdSettings, dialect: Dialect):
 
 async function requireDirectory(path: string): Promise<void> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw new StatusError(
-      Code.NotFound,
-      `virtiofsd source path is not available: "${path}": create it first`,
-      { cause },
+    const doing = 'virtiofsd source path is not available';
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new StatusError(Code.NotFound, `${doing}: "${path}": create it first`, { cause });
+    throw (
+      systemStatus(cause, { doing, path }) ??
+      invalid(`${doing}: ${JSON.stringify(path)}: ${messageOf(cause)}`)
     );
   });
   if (!found.isDirectory()) throw invalid(`virtiofsd source path is not a directory: "${path}"`);

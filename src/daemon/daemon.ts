@@ -1,6 +1,7 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
+import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { countMemoryKills } from '../proc/memory-kills.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
@@ -69,10 +70,19 @@ class SupervisedDaemon implements Daemon {
     this.program = program;
     this.socketPath = spec.socketPath;
     this.startedBy = parts.startedBy;
-    this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line));
-    this.#readiness = watchReadiness(spec, () => {
-      if (this.#state === 'starting') this.#state = 'waiting';
+    this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
+      onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
     });
+    this.#readiness = watchReadiness(
+      spec,
+      () => {
+        if (this.#state === 'starting') this.#state = 'waiting';
+      },
+      {
+        lastLines: () => [...this.#output.lastLines],
+        isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
+      },
+    );
     this.exited = process.ended.then((status) => this.#onEnd(status));
   }
 

@@ -1,5 +1,6 @@
 import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
+import { systemStatus } from '../proc/system-error.ts';
 
 /** How errors about a program speak of it. */
 export interface ProgramWords {
@@ -23,11 +24,11 @@ export function requireProgram(path: string, words: ProgramWords = {}): void {
     magic = readStart(path);
     accessSync(path, constants.X_OK);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
       throw new StatusError(Code.NotFound, `${what} "${path}" does not exist: ${whereMissing}`, { cause });
     if (code === 'EACCES' || code === 'EISDIR') throw notExecutable(cause);
-    throw new StatusError(Code.Unavailable, `Cannot read ${what} "${path}": ${message}`, { cause });
+    throw systemStatus(cause, { doing: `Cannot read ${what}`, path }) ?? cause;
   }
   if (magic === '\u007fELF' || magic.startsWith('#!')) return;
   const problem = 'is neither a binary nor a script with "#!"';

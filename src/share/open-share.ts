@@ -7,6 +7,7 @@ import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { removeTree } from '../mount/remove-tree.ts';
 import { bootId } from '../proc/stat.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
@@ -38,7 +39,22 @@ const boot = bootId();
  *   before it
  */
 export async function openShare(
-  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>,
+  context: OpenShareContext,
+  request: ShareRequest,
+  options: OpenShareOptions,
+): Promise<Share> {
+  try {
+    return await open(context, request, options);
+  } catch (error) {
+    const doing = `Cannot open share "${request.tag}"`;
+    throw systemStatus(error, { doing, path: context.stateDir.path }) ?? error;
+  }
+}
+
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>;
+
+async function open(
+  context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
@@ -173,6 +189,6 @@ async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
       throw new DaemonError(message, { exit, lastLines, code, cause: error });
     }
     if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
-    throw error;
+    throw systemStatus(error, { doing: `Cannot start share "${tag}"` }) ?? error;
   }
 }

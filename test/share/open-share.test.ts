@@ -167,7 +167,16 @@ describe('openShare()', () => {
     mkdirSync(sandbox, { recursive: true });
     await execa('mount', ['-t', 'tmpfs', '-o', 'ro', 'csv-test', sandbox]);
     try {
-      await assert.rejects(open(own.context, shareRequest()), { code: 'EROFS' });
+      await assert.rejects(open(own.context, shareRequest()), ({ code, message, cause }: StatusError) => {
+        assert.equal(code, Code.FailedPrecondition);
+        assert.equal((cause as NodeJS.ErrnoException).code, 'EROFS');
+        const where = join(sandbox, 'work');
+        assert.equal(
+          message,
+          `Cannot open share "work": EROFS: read-only file system: "${where}": make its file system writable, or use another`,
+        );
+        return true;
+      });
     } finally {
       await execa('umount', [sandbox]);
     }
