@@ -10,9 +10,9 @@ const LIMIT_BYTES = 16 << 20;
 
 // This makes a cgroup, and so needs root.
 describe('a daemon that the kernel kills for want of memory', () => {
-  test('is said to have been short of memory, in the log and in its exit', async ({ skip }) => {
+  test('is said to have been short of memory, in the log and in its exit', async (context) => {
     using cgroup = memoryCgroup(LIMIT_BYTES);
-    if (!cgroup) return skip('No memory cgroup can be made here');
+    if (!cgroup) return context.skip('No memory cgroup can be made here');
     await using place = await daemonPlace();
     const before = countMemoryKills();
     const daemon = await place.start(fixture('eats-memory'), { args: [cgroup.path] });

@@ -1,9 +1,9 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { parse } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError, messageOf } from '../../errors.ts';
 import { problemsOf } from '../../config/problems.ts';
+import { parseToml } from '../../config/toml.ts';
 
 /** The one type of plugin there is: a provider of file-system shares. */
 export const PLUGIN_TYPE = 'io.containerd.fsshare.v1';
@@ -46,13 +46,15 @@ export interface Manifest extends Readonly<z.output<typeof manifestSchema>> {
 export function readManifest(file: string): Manifest {
   let text: unknown;
   try {
-    text = parse(readFileSync(file, 'utf8'));
+    text = parseToml(readFileSync(file, 'utf8'));
   } catch (cause) {
     throw new ConfigError({ kind: 'manifest', file, message: messageOf(cause), cause });
   }
   const result = manifestSchema.safeParse(text);
   if (!result.success) {
-    const [problem] = problemsOf(manifestSchema, result.error.issues);
+    const problems = problemsOf(manifestSchema, result.error.issues);
+    // The keys of a file that is no manifest are nobody's business.
+    const problem = problems.find(({ key }) => key === 'manifest_version') ?? problems[0];
     throw new ConfigError({ kind: 'manifest', file, message: 'is not a manifest', ...problem });
   }
   const manifest = result.data;

@@ -39,8 +39,9 @@ export async function readShares(bundlePath: string): Promise<ShareSpec[] | unde
   let input: unknown;
   try {
     input = JSON.parse(text);
-  } catch (cause) {
-    throw invalidSpec(file, messageOf(cause), cause);
+  } catch {
+    // Without the error of the parser, which quotes the file: it may be a link to what the caller must not read.
+    throw invalidSpec(file, 'it is no JSON');
   }
   const spec = specSchema.safeParse(input);
   if (!spec.success) {
@@ -66,5 +67,5 @@ function toShare({ destination, type = '', source, options = [] }: Mount): Share
   return { tag: destination, ...(source ? { source } : {}), ...parseMountOptions(options) };
 }
 
-const invalidSpec = (file: string, problem: string, cause: unknown): StatusError =>
+const invalidSpec = (file: string, problem: string, cause?: unknown): StatusError =>
   new StatusError(Code.InvalidArgument, `Invalid OCI spec "${file}": ${problem}`, { cause });

@@ -123,7 +123,7 @@ suite('startVirtiofsd() refuses', () => {
     await writeFile(join(place.path, 'file'), '');
     await symlink('circle', join(place.path, 'circle'));
     await mkdir(join(place.path, 'real'));
-    const cases: [source: string, code: Code, reason: RegExp][] = [
+    const sources: [source: string, code: Code, reason: RegExp][] = [
       ['file/below', Code.InvalidArgument, /: ENOTDIR: not a directory: ".*": correct the path/],
       ['circle', Code.InvalidArgument, /: ELOOP: .*: correct the symbolic links/],
       ['circle/below', Code.InvalidArgument, /: ELOOP: /],
@@ -132,7 +132,7 @@ suite('startVirtiofsd() refuses', () => {
       ['nul\0byte', Code.InvalidArgument, /: ".*nul\\u0000byte": .*null bytes/],
       ['real/missing', Code.NotFound, /: create it first$/],
     ];
-    for (const [source, code, reason] of cases) {
+    for (const [source, code, reason] of sources) {
       const sourcePath = join(place.path, source);
       const settings = { daemonPath: fixture('waits'), sourcePath };
       // oxlint-disable-next-line no-await-in-loop -- one place
