@@ -110,7 +110,10 @@ describe('examples/provider/frozen', () => {
     await using directory = await temporaryDirectory();
     await using own = await hostOfExample(directory.path);
     const source = join(directory.path, 'missing');
-    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x', source }), { code: 'ENOENT' });
+    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x', source }), {
+      code: Code.NotFound,
+      message: /^Cannot open share "x": .*missing"?: /,
+    });
     await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x' }), {
       message: 'Share "x" has no source to copy: name one',
     });
