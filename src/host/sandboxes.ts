@@ -46,11 +46,11 @@ export interface Sandboxes extends AsyncDisposable {
   purge(namespace: string, sandboxId: string): Promise<void>;
   /** Ends what a dead host left under an id that this one has no sandbox of. */
   reap(namespace: string, sandboxId: string): Promise<void>;
-  /** How many there are, those that are being created included. */
+  /** How many there are, those that are being created, purged or reaped included. */
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Refuses further ones and cancels those in creation; those whose creation is done stay alive. */
+  /** Refuses further ones, cancels those in creation, waits for purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
 }
 
@@ -87,7 +87,7 @@ class SandboxTable implements Sandboxes {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return new Set([...this.#entries.keys(), ...this.#purges.keys(), ...this.#reaps.keys()]).size;
   }
 
   async create(request: SandboxRequest, { signal }: CallOptions = {}): Promise<Sandbox> {
@@ -163,7 +163,8 @@ class SandboxTable implements Sandboxes {
     const unfinished = [...this.#entries.values()].filter(({ sandbox }) => !sandbox);
     for (const { cancel } of unfinished)
       cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
-    await Promise.allSettled(unfinished.map(({ creation }) => creation));
+    const ends = [...this.#purges.values(), ...this.#reaps.values()];
+    await Promise.allSettled([...unfinished.map(({ creation }) => creation), ...ends]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,13 +6,15 @@ import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
-import { requireInPlace, type ShareFiles } from './state-directory.ts';
+import { resolveSource } from './resolve-source.ts';
+import { requireInPlace, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
-/** The places that a share's daemon uses. */
-export interface SharePlaces {
+/** The paths that a share's daemon uses. */
+export interface SharePaths {
   readonly socketPath: string;
   readonly sharedDir: string;
 }
@@ -21,22 +23,37 @@ export interface SharePlaces {
 export interface OpenShareOptions {
   /** Entries of the request queue. */
   readonly queueSize: number;
-  /** Describes the daemon that serves these places. */
-  readonly daemon: (places: SharePlaces) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
+  /** Describes the daemon that serves these paths. */
+  readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
 }
 
 const boot = bootId();
 
 /**
- * Opens a share that one daemon serves: makes its places, records it before the spawn and after, starts the daemon.
+ * Opens a share that one daemon serves: makes its socket's name and directory, records it before the spawn and after, starts the daemon.
  * What was made is undone when a later step fails; a second share of the same tag in a sandbox is refused.
  *
  * @throws StatusError AlreadyExists for a tag in use; whatever the start of the daemon throws, with the share's name
  *   before it
  */
 export async function openShare(
-  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>,
+  context: OpenShareContext,
+  request: ShareRequest,
+  options: OpenShareOptions,
+): Promise<Share> {
+  try {
+    return await open(context, request, options);
+  } catch (error) {
+    const doing = `Cannot open share "${request.tag}"`;
+    throw systemStatus(error, { doing, path: context.stateDir.path }) ?? error;
+  }
+}
+
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
+
+async function open(
+  context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
@@ -48,23 +65,27 @@ export async function openShare(
   makeShareDirectory(files, request);
   undo.defer(() => removeShareFiles(files, trash));
 
-  const places = {
+  const paths = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir: request.source ?? stateDir.newSharedDirectory(),
+    sharedDir: await sharedDirOf(request, { stateDir, signal: options.signal }),
   };
   const ownsSource = request.source === undefined;
   if (ownsSource) {
-    mkdirSync(places.sharedDir, { mode: 0o755 });
-    undo.defer(() => trash.remove(places.sharedDir));
+    mkdirSync(paths.sharedDir, { mode: 0o755 });
+    undo.defer(() => trash.remove(paths.sharedDir));
   }
-  const record = firstRecord(request, places, options.queueSize);
+  const record = firstRecord(request, paths, options.queueSize);
   writeRecord(files, record);
 
   const daemon = undo.use(
     await inShare(tag, async () =>
       daemons.start(
-        { ...options.daemon(places), socketPath: places.socketPath, outputPath: files.output },
-        { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
+        { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
+        {
+          group: `${request.namespace}/${sandboxId}`,
+          log: context.log.child({ sandbox: sandboxId, share: tag }),
+          signal: options.signal,
+        },
       ),
     ),
   );
@@ -72,11 +93,20 @@ export async function openShare(
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) trash.remove(places.sharedDir);
+    if (ownsSource) trash.remove(paths.sharedDir);
     // Last, so that what could not be removed stays on record.
     if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
-  return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+  return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+}
+
+async function sharedDirOf(
+  { tag, source }: ShareRequest,
+  { stateDir, signal }: { stateDir: StateDirectory; signal: AbortSignal | undefined },
+): Promise<string> {
+  return source === undefined
+    ? stateDir.newSharedDirectory()
+    : inShare(tag, () => resolveSource(source, { signal }));
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -90,7 +120,7 @@ function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: Share
   }
 }
 
-function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: number): ShareRecord {
+function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number): ShareRecord {
   const { namespace, sandboxId, tag, owner, profile, sharedFs, readOnly } = request;
   return {
     namespace,
@@ -99,11 +129,14 @@ function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: numb
     owner,
     profile,
     provider: sharedFs,
-    source: places.sharedDir,
+    source: paths.sharedDir,
+    ...(request.source === undefined || request.source === paths.sharedDir
+      ? {}
+      : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
     queueSize,
-    socketPath: places.socketPath,
+    socketPath: paths.socketPath,
     bootId: boot,
     createdAt: new Date().toISOString(),
     mounts: [],
@@ -129,18 +162,18 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
 
 function createShare(parts: {
   tag: string;
-  places: SharePlaces;
+  paths: SharePaths;
   queueSize: number;
   daemon: Daemon;
   close: () => Promise<void>;
 }): Share {
-  const { tag, places, queueSize, daemon, close } = parts;
+  const { tag, paths, queueSize, daemon, close } = parts;
   const { pid } = daemon.identity;
   const ready = inShare(tag, () => daemon.ready);
   ready.catch(() => {});
   return {
     tag,
-    ...places,
+    ...paths,
     queueSize,
     pid,
     ready,
@@ -149,7 +182,7 @@ function createShare(parts: {
       tag,
       state: daemon.state,
       pid,
-      ...places,
+      ...paths,
       queueSize,
       lastLines: [...daemon.lastLines],
     }),
@@ -168,6 +201,6 @@ async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
       throw new DaemonError(message, { exit, lastLines, code, cause: error });
     }
     if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
-    throw error;
+    throw systemStatus(error, { doing: `Cannot start share "${tag}"` }) ?? error;
   }
 }

@@ -85,7 +85,7 @@ describe('openHost()', () => {
     });
     await host.sandboxes.delete('default', 'a');
     await waiting;
-    assert.equal(host.sandboxes.size, 0);
+    assert.equal(host.sandboxes.find('default', 'a'), undefined);
   });
 
   test('removes sockets and directories that no record names, and nothing of other names', async () => {
