@@ -1,4 +1,4 @@
-import { context, diag, propagation, ProxyTracerProvider, trace } from '@opentelemetry/api';
+import { context, diag, logs, propagation, ProxyTracerProvider, trace } from '@opentelemetry/api';
 
 /** What a copy of @opentelemetry/api registers in a process, under a symbol of its major version. */
 interface Registered {
@@ -32,7 +32,7 @@ export function noteRegistered(): { readonly hasDiag: boolean; takeBack(): void 
   return {
     hasDiag: names.has('diag'),
     takeBack() {
-      for (const [name, api] of Object.entries({ trace, context, propagation, diag }))
+      for (const [name, api] of Object.entries({ trace, context, propagation, diag, logs }))
         if (!names.has(name)) api.disable();
     },
   };

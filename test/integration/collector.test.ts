@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { drip, openOtlpCollector, type Respond } from '../harness/otlp-collector.ts';
 import { fixture } from '../harness/fixtures.ts';
@@ -24,31 +23,48 @@ const cases: [what: string, respond: Respond][] = [
   ['asks to come again', (response) => void response.writeHead(503, { 'retry-after': '1' }).end()],
 ];
 
+interface Run {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number | undefined;
+}
+
+async function run(endpoint: string, env: Record<string, string> = {}): Promise<Run> {
+  await using directory = await temporaryDirectory();
+  const config = {
+    version: 1,
+    state: directory.path,
+    // An hour: the end of the host does not wait for it.
+    trace: { endpoint, timeout_ms: 3_600_000 },
+    plugins: { [VIRTIOFS]: { virtio_fs_daemon: fixture('waits'), virtio_fs_dialect: 'rust' } },
+  };
+  const { stdout, stderr, exitCode } = await execa(
+    process.execPath,
+    ['--input-type=module', '--eval', PROGRAM, JSON.stringify(config)],
+    // The time ends a program that would never end.
+    { env, reject: false, timeout: 120_000, killSignal: 'SIGKILL' },
+  );
+  return { stdout, stderr, exitCode };
+}
+
 describe('A program that uses the library', () => {
   for (const [what, respond] of cases) {
     test(`ends by itself with a collector that ${what}`, async () => {
       await using own = await openOtlpCollector(respond);
-      await using directory = await temporaryDirectory();
-      const config = {
-        version: 1,
-        state: directory.path,
-        // An hour: the end of the host does not wait for it.
-        trace: { endpoint: own.endpoint, timeout_ms: 3_600_000 },
-        plugins: {
-          [VIRTIOFS]: { virtio_fs_daemon: fixture('waits'), virtio_fs_dialect: 'rust' },
-        },
-      };
-      const arguments_ = ['--input-type=module', '--eval', PROGRAM, JSON.stringify(config)];
-      const { stdout, stderr, exitCode, timedOut } = await execa(process.execPath, arguments_, {
-        cwd: fileURLToPath(new URL('../..', import.meta.url)),
-        reject: false,
-        // Ends a program that would never end.
-        timeout: 120_000,
-        killSignal: 'SIGKILL',
-      });
-      assert.deepEqual({ stdout, exitCode, timedOut }, { stdout: 'closed', exitCode: 0, timedOut: false });
+      const { stdout, stderr, exitCode } = await run(own.endpoint);
+      assert.deepEqual({ stdout, exitCode }, { stdout: 'closed', exitCode: 0 });
       assert.match(stderr, /"Traces are lost: /);
       assert.ok(own.received.length > 0);
     });
   }
+
+  test('sends to its collector directly, whatever the environment says of proxies', async () => {
+    await using own = await openOtlpCollector();
+    const proxy = 'http://127.0.0.1:1';
+    const env = { HTTP_PROXY: proxy, http_proxy: proxy, ALL_PROXY: proxy, NODE_USE_ENV_PROXY: '1' };
+    const { stderr, exitCode } = await run(own.endpoint, env);
+    assert.equal(exitCode, 0, stderr);
+    assert.doesNotMatch(stderr, /Traces are lost/);
+    assert.ok(own.received.some(({ body }) => body.includes('virtiofsd.spawn')));
+  });
 });

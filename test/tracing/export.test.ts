@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { diag, DiagLogLevel, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { describe, test } from 'node:test';
 import { startTracing } from '../../src/tracing/export.ts';
@@ -122,5 +122,44 @@ describe('startTracing()', () => {
       exporter.getFinishedSpans().map(({ name }) => name),
       ["the caller's"],
     );
+  });
+
+  test('takes what OpenTelemetry says into the log, from the level that OTEL_LOG_LEVEL names', async () => {
+    for (const [level, expected] of [
+      [undefined, ['a warning']],
+      ['Info', ['an information', 'a warning']],
+      ['nonsense', ['a warning']],
+      ['none', []],
+    ] as const) {
+      if (level !== undefined) process.env['OTEL_LOG_LEVEL'] = level;
+      const { log, lines } = captureLog();
+      const spanProcessors = [new SimpleSpanProcessor({ exporter: new InMemorySpanExporter() })];
+      // oxlint-disable-next-line no-await-in-loop -- one tracing at a time
+      await using _ = await startTracing(settings, { log, spanProcessors });
+      delete process.env['OTEL_LOG_LEVEL'];
+      diag.info('an information');
+      for (const warning of ['a warning', 'a warning']) diag.warn(warning);
+      assert.deepEqual(
+        lines.map(({ msg }) => msg),
+        expected,
+      );
+    }
+  });
+
+  test('leaves alone what else the program has registered with the API', async () => {
+    const told: string[] = [];
+    const tell = (text: string): void => void told.push(text);
+    diag.setLogger({ error: tell, warn: tell, info: tell, debug: tell, verbose: tell }, DiagLogLevel.WARN);
+    try {
+      const { log, lines } = captureLog();
+      const spanProcessors = [new SimpleSpanProcessor({ exporter: new InMemorySpanExporter() })];
+      const tracing = await startTracing(settings, { log, spanProcessors });
+      diag.warn('during');
+      await tracing[Symbol.asyncDispose]();
+      diag.warn('after');
+      assert.deepEqual([told, lines], [['during', 'after'], []]);
+    } finally {
+      diag.disable();
+    }
   });
 });
