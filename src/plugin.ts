@@ -21,5 +21,5 @@ export type {
   ShareRequest,
   ShareStatus,
 } from './share/contract.ts';
-export { openShare, type OpenShareOptions, type SharePlaces } from './share/open-share.ts';
+export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
 export type { StateDirectory } from './share/state-directory.ts';

@@ -36,7 +36,7 @@ export function describeVirtiofsd(
 }
 
 /** Where one virtiofsd runs, for programs without a host. */
-export interface VirtiofsdPlace extends NonNullable<Parameters<Daemons['start']>[1]> {
+export interface StartVirtiofsdOptions extends NonNullable<Parameters<Daemons['start']>[1]> {
   /** From `createDaemons()`. */
   readonly daemons: Pick<Daemons, 'start'>;
   /** The vhost-user socket. */
@@ -52,7 +52,10 @@ export interface VirtiofsdPlace extends NonNullable<Parameters<Daemons['start']>
  *   is missing
  * @throws DaemonError when the process cannot be started
  */
-export async function startVirtiofsd(settings: VirtiofsdSettings, place: VirtiofsdPlace): Promise<Daemon> {
+export async function startVirtiofsd(
+  settings: VirtiofsdSettings,
+  place: StartVirtiofsdOptions,
+): Promise<Daemon> {
   const { daemons, socketPath, outputPath, ...options } = place;
   // Kata looks at the daemon's path first.
   if (settings.daemonPath !== '' && !socketPath) throw invalid('virtiofsd socket path is empty');

@@ -1,15 +1,12 @@
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
-import { serve } from '../services/serve.ts';
-import { openHost } from '../host/host.ts';
+import { serve, type Serving } from '../services/serve.ts';
 
 /** How the command `serve` runs. */
-export interface RunHostOptions {
-  /** The configuration file that was asked for. */
-  readonly config: string | undefined;
-  /** Used where none was asked for; where it does not exist either, the defaults hold. */
-  readonly defaultConfig: string;
+export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
   /** Tell the address on standard output, for the shim's `start`, which waits for it. */
   readonly announce: boolean;
   /** End after so long without sandboxes, in milliseconds. */
@@ -17,37 +14,35 @@ export interface RunHostOptions {
 }
 
 /** Runs a host until SIGINT or SIGTERM, or until it is idle. Its shares stay. */
-export async function runHost(options: RunHostOptions): Promise<void> {
-  const { config, defaultConfig, announce, idleTimeoutMs } = options;
+export async function runHost({ config, state, announce, idleTimeoutMs }: RunHostOptions): Promise<void> {
   if (announce) closeInherited();
   const ending = new AbortController();
-  const ended = new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
-  });
+  const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await using stack = new AsyncDisposableStack();
-  const host = await openHost({
-    config: config ?? (existsSync(defaultConfig) ? defaultConfig : { version: 1 }),
-  });
+  const host = await openHost({ config, state });
   stack.defer(() => host.detach());
   const serving = stack.use(await serve(host));
   if (announce) announceAddress(serving.address);
 
-  const idle =
-    idleTimeoutMs === undefined
-      ? undefined
-      : untilIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal }).catch(
-          (error: unknown) => {
-            if (!ending.signal.aborted)
-              host.log.error({ err: error }, 'Cannot tell whether this host is idle');
-          },
-        );
-  const reason = await Promise.race([ended, ...(idle ? [idle] : [])]);
+  const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
+  const [reason] = await Promise.race([told, ...(idle ? [idle.then(() => ['idle'])] : [])]);
   ending.abort();
-  const sandboxes = host.sandboxes.list().length;
-  host.log.info({ reason: typeof reason === 'string' ? reason : 'idle', sandboxes }, 'Ending; shares stay');
+  host.log.info({ reason, sandboxes: host.sandboxes.list().length }, 'Ending; shares stay');
   await stack.disposeAsync();
   // The lock on starts goes last: a start that waits for it must not find this host.
   await (await idle)?.[Symbol.asyncDispose]();
+}
+
+/** The end of idle waiting, where it has one. */
+function watchIdle(
+  { host, serving }: { host: Host; serving: Serving },
+  { timeoutMs, signal }: { timeoutMs: number | undefined; signal: AbortSignal },
+): Promise<AsyncDisposable | undefined> | undefined {
+  if (timeoutMs === undefined) return undefined;
+  return untilIdle({ host, serving }, { timeoutMs, signal }).catch((error: unknown) => {
+    if (!signal.aborted) host.log.error({ err: error }, 'Cannot tell whether this host is idle');
+    return undefined;
+  });
 }
 
 /** Whoever waits for the address waits for the end of our output too. */

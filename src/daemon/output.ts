@@ -17,8 +17,9 @@ export const KEPT_LINES = 20;
 const MAX_FILE_BYTES = 1 << 20;
 /** A file that is so many times larger is emptied even while the daemon is ahead of the reader. */
 const FLOOD_FACTOR = 8;
-/** How many reads one turn of the event loop makes, and after how many only the newest is logged. */
+/** How many chunks one turn of the event loop reads at most. */
 const MAX_ROUNDS = 64;
+/** How many of them it logs: of a flood, the newest. */
 const MAX_PIECES = 16;
 /** A longer line is cut, in bytes. */
 const MAX_LINE_BYTES = 8192;

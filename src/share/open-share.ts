@@ -12,8 +12,8 @@ import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
 import type { ShareFiles } from './state-directory.ts';
 
-/** The places that a share's daemon uses. */
-export interface SharePlaces {
+/** The paths that a share's daemon uses. */
+export interface SharePaths {
   readonly socketPath: string;
   readonly sharedDir: string;
 }
@@ -22,15 +22,15 @@ export interface SharePlaces {
 export interface OpenShareOptions {
   /** Entries of the request queue. */
   readonly queueSize: number;
-  /** Describes the daemon that serves these places. */
-  readonly daemon: (places: SharePlaces) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
+  /** Describes the daemon that serves these paths. */
+  readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
 }
 
 const boot = bootId();
 
 /**
- * Opens a share that one daemon serves: makes its places, records it before the spawn and after, starts the daemon.
+ * Opens a share that one daemon serves: makes its socket's name and directory, records it before the spawn and after, starts the daemon.
  * What was made is undone when a later step fails; a second share of the same tag in a sandbox is refused.
  *
  * @throws StatusError AlreadyExists for a tag in use; whatever the start of the daemon throws, with the share's name
@@ -48,22 +48,22 @@ export async function openShare(
   makeShareDirectory(files, request);
   undo.defer(() => removeShareFiles(files));
 
-  const places = {
+  const paths = {
     socketPath: stateDir.newSocketPath(),
     sharedDir: request.source ?? stateDir.newSharedDirectory(),
   };
   const ownsSource = request.source === undefined;
   if (ownsSource) {
-    mkdirSync(places.sharedDir, { mode: 0o755 });
-    undo.defer(() => removeTree(places.sharedDir));
+    mkdirSync(paths.sharedDir, { mode: 0o755 });
+    undo.defer(() => removeTree(paths.sharedDir));
   }
-  const record = firstRecord(request, places, options.queueSize);
+  const record = firstRecord(request, paths, options.queueSize);
   writeRecord(files, record);
 
   const daemon = undo.use(
     await inShare(tag, async () =>
       daemons.start(
-        { ...options.daemon(places), socketPath: places.socketPath, outputPath: files.output },
+        { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
         { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
       ),
     ),
@@ -72,11 +72,11 @@ export async function openShare(
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeTree(places.sharedDir);
+    if (ownsSource) await removeTree(paths.sharedDir);
     // Last, so that what could not be removed stays on record.
     removeShareFiles(files);
   };
-  return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+  return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -90,7 +90,7 @@ function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: Share
   }
 }
 
-function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: number): ShareRecord {
+function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number): ShareRecord {
   const { namespace, sandboxId, tag, owner, profile, sharedFs, readOnly } = request;
   return {
     namespace,
@@ -99,11 +99,11 @@ function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: numb
     owner,
     profile,
     provider: sharedFs,
-    source: places.sharedDir,
+    source: paths.sharedDir,
     ownsSource: request.source === undefined,
     readOnly,
     queueSize,
-    socketPath: places.socketPath,
+    socketPath: paths.socketPath,
     bootId: boot,
     createdAt: new Date().toISOString(),
     mounts: [],
@@ -129,18 +129,18 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
 
 function createShare(parts: {
   tag: string;
-  places: SharePlaces;
+  paths: SharePaths;
   queueSize: number;
   daemon: Daemon;
   close: () => Promise<void>;
 }): Share {
-  const { tag, places, queueSize, daemon, close } = parts;
+  const { tag, paths, queueSize, daemon, close } = parts;
   const { pid } = daemon.identity;
   const ready = inShare(tag, () => daemon.ready);
   ready.catch(() => {});
   return {
     tag,
-    ...places,
+    ...paths,
     queueSize,
     pid,
     ready,
@@ -149,7 +149,7 @@ function createShare(parts: {
       tag,
       state: daemon.state,
       pid,
-      ...places,
+      ...paths,
       queueSize,
       lastLines: [...daemon.lastLines],
     }),

@@ -55,6 +55,19 @@ export function writeRecord(files: ShareFiles, record: ShareRecord): void {
   renameSync(files.newRecord, files.record);
 }
 
+/** Records a mount below a share, or with `undefined` for what is mounted, that nothing is mounted there any more. */
+export function recordMount(
+  files: ShareFiles,
+  mountpoint: string,
+  mounted: { source: string } | undefined,
+): void {
+  const record = readRecord(files);
+  if (!record) return;
+  const others = record.mounts.filter((mount) => mount.mountpoint !== mountpoint);
+  const own = mounted ? [{ ...mounted, mountpoint, mountedAt: new Date().toISOString() }] : [];
+  writeRecord(files, { ...record, mounts: [...others, ...own] });
+}
+
 /**
  * Reads a share's record; undefined where there is none.
  *

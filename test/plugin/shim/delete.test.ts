@@ -94,6 +94,24 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
     await place.createSandbox('sb');
   });
 
+  test('starts one host for many at once, which ends by itself', async () => {
+    await using place = await shimPlace({ env: { CONTAINERD_SHIM_VIRTIOFS_IDLE_TIMEOUT_MS: '1' } });
+    const ids = Array.from({ length: 8 }, (_, index) => `sb${index}`);
+    for (const id of ids) await place.createSandbox(id);
+    const [host = 0] = await place.hosts();
+    process.kill(host, 'SIGKILL');
+    await eventually('the host is gone', () => isGone(host));
+    const results = await Promise.all(ids.map((id) => place.delete(id)));
+    assert.deepEqual(
+      results,
+      ids.map(() => silent),
+    );
+    assert.deepEqual(await readRecords(place.state), []);
+    await eventually('no host is left', async () => (await place.hosts()).length === 0);
+    const log = await readFile(join(place.state, 'host.log'), 'utf8');
+    assert.equal(log.match(/"msg":"Serving ttrpc"/g)?.length, 2);
+  });
+
   test('leaves the other sandboxes of the namespace alone', async () => {
     await using place = await shimPlace();
     await place.createSandbox('other');

@@ -63,7 +63,13 @@ export const shells: readonly (readonly string[])[] = [
 export async function shimPlace({
   shell = ['sh'],
   daemon = 'waits',
-}: { readonly shell?: readonly string[]; readonly daemon?: string } = {}): Promise<ShimPlace> {
+  env = {},
+}: {
+  readonly shell?: readonly string[];
+  readonly daemon?: string;
+  /** Of every execution. */
+  readonly env?: Readonly<Record<string, string>>;
+} = {}): Promise<ShimPlace> {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryDirectory());
   stack.defer(() => endMarkedProcesses(path));
@@ -96,6 +102,7 @@ export async function shimPlace({
           CONTAINERD_SHIM_VIRTIOFS_NODE: process.execPath,
           ...PATIENT_HOST,
           ...markOf(path),
+          ...env,
           ...execution.env,
         },
       },

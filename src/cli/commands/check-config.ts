@@ -1,0 +1,27 @@
+import { readConfig } from '../../config/read.ts';
+import { createDaemons } from '../../daemon/pool/pool.ts';
+import { loadPlugins } from '../../host/plugins/call.ts';
+import { describeStateDirectory } from '../../share/state-directory.ts';
+import { createLogger } from '../../tracing/log.ts';
+import { defineCommand } from './command.ts';
+import { CONFIG_OPTIONS, DEFAULT_CONFIG } from './config-options.ts';
+
+/** Reads a configuration and loads its plugins as a host would, without touching its state. */
+export const checkConfig = defineCommand({
+  name: 'check-config',
+  purpose: 'Read the configuration, load the plugins, and say whether all is well',
+  description: `Reads the configuration and loads the plugins as a host would, and touches no state.
+With --state it says, too, whether a host that is given this directory takes the configuration.`,
+  options: CONFIG_OPTIONS,
+  exitStatus: '0 valid, 2 not valid or wrong usage',
+  async run({ config: file = DEFAULT_CONFIG, state }) {
+    const config = readConfig(file, { state });
+    const log = createLogger('silent');
+    const stateDir = describeStateDirectory(config.state);
+    await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
+    await using plugins = await loadPlugins(config, { configFile: file, log, stateDir, daemons });
+    const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
+    process.stdout.write(`${file} is valid; shares it can open: ${shares.join(', ')}\n`);
+    return 0;
+  },
+});
