@@ -28,9 +28,14 @@ for (const shell of shells) {
         CONTAINERD_SHIM_VIRTIOFS_STATE: place.state,
         CONTAINERD_SHIM_VIRTIOFS_CONFIG: place.configFile,
       };
-      const { code, stdout } = await other.delete('sb', { env });
-      // Some shells say on standard error that there is no working directory, before they read the script.
+      const { code, stdout, stderr } = await other.delete('sb', { env });
       assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
+      // Some shells say that there is no working directory before they read any script, and say it of an empty one too.
+      const empty = join(place.path, 'empty.sh');
+      await writeFile(empty, '');
+      const ofTheShell = await execa('sh', ['-c', leave, 'sh', await place.bundle('sb'), ...shell, empty]);
+      const lines = (text: string): number => text.split('\n').filter(Boolean).length;
+      assert.equal(lines(stderr), lines(ofTheShell.stderr), stderr);
       await assertNothingLeft(place, record);
     });
 
