@@ -1,3 +1,4 @@
+import { MAX_SOCKET_PATH_BYTES } from 'ttrpc-ts';
 import { z } from 'zod';
 import { camelKeys } from './camel-case.ts';
 
@@ -6,8 +7,8 @@ const absolutePath = z.string().startsWith('/', 'use an absolute path');
 /** Where a host keeps its state unless it is told otherwise. */
 export const DEFAULT_STATE = '/run/containerd-shim-virtiofs';
 
-/** `<state>/s/<16 hex>.sock` has to fit in 107 bytes. */
-const MAX_STATE_BYTES = 83;
+/** The sockets in it are called `s/<16 hex>.sock`. */
+const MAX_STATE_BYTES: number = MAX_SOCKET_PATH_BYTES - '/s/0123456789abcdef.sock'.length;
 
 /** How long a tag may be, in bytes: the size of the device's field (virtio 1.2, 5.11.4). */
 export const MAX_TAG_BYTES = 36;
@@ -40,6 +41,7 @@ const fileSchema = z.strictObject({
   ttrpc: z
     .strictObject({
       address: absolutePath
+        .refine(hasAtMost(MAX_SOCKET_PATH_BYTES), `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`)
         .optional()
         .describe('Unix socket of the ttrpc services. Default: host.sock in the state directory.'),
     })

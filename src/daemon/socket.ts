@@ -1,10 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { Code, StatusError } from 'ttrpc-ts';
-
-/** The longest path of a unix socket, in bytes (unix(7): `sun_path` has 108 with its final NUL). */
-export const MAX_SOCKET_PATH_BYTES = 107;
+import { Code, MAX_SOCKET_PATH_BYTES, StatusError } from 'ttrpc-ts';
 
 /** A listening unix socket that nobody accepts on, to be handed to a daemon. */
 export interface Listener extends Disposable {

@@ -95,6 +95,12 @@ describe('parseConfig()', () => {
       'use a path of at most 83 bytes: those of the sockets in it are limited',
     ],
     [
+      'an address too long for a socket',
+      { version: 1, ttrpc: { address: `/${'x'.repeat(107)}` } },
+      'ttrpc.address',
+      'use a path of at most 107 bytes',
+    ],
+    [
       'a text for a list',
       { version: 1, plugin_dirs: '/a' },
       'plugin_dirs',

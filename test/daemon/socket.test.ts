@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { chownSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { Code } from 'ttrpc-ts';
-import { MAX_SOCKET_PATH_BYTES, openListener, requireShortPath } from '../../src/daemon/socket.ts';
+import { Code, MAX_SOCKET_PATH_BYTES } from 'ttrpc-ts';
+import { openListener, requireShortPath } from '../../src/daemon/socket.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 suite('openListener()', () => {
