@@ -17,8 +17,10 @@ export interface CollectorOptions {
   readonly log: Logger;
 }
 
-/** ExportResultCode.SUCCESS of @opentelemetry/core. */
-const SUCCESS = 0;
+type ExportResult = Parameters<Parameters<SpanExporter['export']>[1]>[0];
+
+// oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enumeration is @opentelemetry/core's, which is no dependency
+const SUCCESS: ExportResult = { code: 0 };
 
 /**
  * Opens a collector that takes OTLP over HTTP in protobuf. What it answers is logged when that changes. An export ends
@@ -36,18 +38,14 @@ export async function openCollector({ endpoint, timeoutMs, log }: CollectorOptio
     const exchange: Exchange = { signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]) };
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     exchange.signal.addEventListener('abort', () => resolve(exchange.signal.reason as Error), { once: true });
-    requests.follow(exchange, () =>
-      inner.export(spans, ({ code, error }) =>
-        resolve(code === SUCCESS ? undefined : (error ?? new Error('The export failed'))),
-      ),
-    );
+    requests.follow(exchange, () => inner.export(spans, ({ error }) => resolve(error)));
     const problem = await promise;
     report(spans.length, problem && { problem, outcome: exchange.outcome });
   };
   return {
     exporter: {
       // The processor would log the whole of a failure again.
-      export: (spans, done) => void send(spans).finally(() => done({ code: SUCCESS })),
+      export: (spans, done) => void send(spans).finally(() => done(SUCCESS)),
       forceFlush: () => inner.forceFlush(),
       shutdown: () => inner.shutdown(),
     },

@@ -74,13 +74,14 @@ describe('startTracing()', () => {
     });
 
     test(`says so where only the program with the API ${version} wants traces`, async () => {
-      await using _ = await programWithApi(version);
+      await using program = await programWithApi(version);
       const { log, lines } = captureLog();
-      await using _tracing = await startTracing(settings, { log, spanProcessors: [] });
+      await using _ = await startTracing(settings, { log, spanProcessors: [] });
       assert.deepEqual(
         lines.map(({ msg }) => msg),
         [`${text} do not go to the program's exporter. ${remedy}`],
       );
+      assert.deepEqual(program.names(), []);
     });
   }
 

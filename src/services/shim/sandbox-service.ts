@@ -7,7 +7,7 @@ import type { SandboxContents } from '../../host/sandboxes.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
 import { closed } from '../closing.ts';
 import { readShares } from './bundle.ts';
-import { readMetrics } from '../metrics.ts';
+import { createMeter } from '../metrics.ts';
 import { readConfigPath } from './runtime-options.ts';
 import { namespaceOf } from '../namespace.ts';
 import { pidOf, statusOf } from '../view.ts';
@@ -16,6 +16,7 @@ import { pidOf, statusOf } from '../view.ts';
 export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
   const find = (sandboxId: string, context: HandlerContext): Sandbox =>
     host.sandboxes.get(namespaceOf(context.requestMetadata), sandboxId);
+  const readMetrics = createMeter();
 
   return {
     async createSandbox({ sandboxId, bundlePath }, context) {

@@ -76,7 +76,7 @@ test(
     const { stdout } = await execa(program, ['--config', config, 'config', 'dump']);
     const taken = parse(stdout) as unknown as Taken;
     const cri = taken.plugins['io.containerd.cri.v1.runtime'];
-    assert.equal(cri.stats_collect_period, '3s');
+    assert.equal(cri.stats_collect_period, '5s');
     const { sandboxer, options } = cri.containerd.runtimes['virtiofs'] ?? {};
     assert.deepEqual([sandboxer, options?.ConfigPath], ['shim', '/etc/containerd-shim-virtiofs/other.toml']);
   },

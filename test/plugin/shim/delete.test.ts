@@ -34,8 +34,7 @@ for (const shell of shells) {
       const empty = join(place.path, 'empty.sh');
       await writeFile(empty, '');
       const ofTheShell = await execa('sh', ['-c', leave, 'sh', await place.bundle('sb'), ...shell, empty]);
-      const lines = (text: string): number => text.split('\n').filter(Boolean).length;
-      assert.equal(lines(stderr), lines(ofTheShell.stderr), stderr);
+      assert.equal(countLines(stderr), countLines(ofTheShell.stderr), stderr);
       await assertNothingLeft(place, record);
     });
 
@@ -173,6 +172,8 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
     assert.ok(!isGone(record?.pid ?? 0));
   });
 });
+
+const countLines = (text: string): number => text.split('\n').filter(Boolean).length;
 
 async function createThenKillHost(place: ShimPlace): Promise<RecordedShare> {
   await place.createSandbox('sb');
