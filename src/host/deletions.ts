@@ -1,7 +1,8 @@
-import { readdirSync, statSync, watch, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
+import { watchPath } from '../proc/watch-path.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
@@ -38,8 +39,9 @@ export function carryOutDeletions(parts: {
     }
   };
 
-  const watcher = watch(deletionDirectory, { persistent: false }, look);
-  watcher.on('error', (error) => log.error({ err: error }, 'Cannot watch for deletions'));
+  const onPolling = (why: string): void =>
+    log.warn({ path: deletionDirectory }, `Looking for deletions now and then: ${why}`);
+  const watcher = watchPath(deletionDirectory, look, { onPolling });
   look();
-  return { [Symbol.dispose]: () => watcher.close() };
+  return watcher;
 }

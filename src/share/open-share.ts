@@ -7,10 +7,12 @@ import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { removeTree } from '../mount/remove-tree.ts';
 import { bootId } from '../proc/stat.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { resolveSource } from './resolve-source.ts';
+import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The paths that a share's daemon uses. */
 export interface SharePaths {
@@ -37,7 +39,22 @@ const boot = bootId();
  *   before it
  */
 export async function openShare(
-  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>,
+  context: OpenShareContext,
+  request: ShareRequest,
+  options: OpenShareOptions,
+): Promise<Share> {
+  try {
+    return await open(context, request, options);
+  } catch (error) {
+    const doing = `Cannot open share "${request.tag}"`;
+    throw systemStatus(error, { doing, path: context.stateDir.path }) ?? error;
+  }
+}
+
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>;
+
+async function open(
+  context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
@@ -50,7 +67,7 @@ export async function openShare(
 
   const paths = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir: request.source ?? stateDir.newSharedDirectory(),
+    sharedDir: await sharedDirOf(request, { stateDir, signal: options.signal }),
   };
   const ownsSource = request.source === undefined;
   if (ownsSource) {
@@ -64,7 +81,11 @@ export async function openShare(
     await inShare(tag, async () =>
       daemons.start(
         { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
-        { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
+        {
+          group: `${request.namespace}/${sandboxId}`,
+          log: context.log.child({ sandbox: sandboxId, share: tag }),
+          signal: options.signal,
+        },
       ),
     ),
   );
@@ -77,6 +98,15 @@ export async function openShare(
     removeShareFiles(files);
   };
   return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+}
+
+async function sharedDirOf(
+  { tag, source }: ShareRequest,
+  { stateDir, signal }: { stateDir: StateDirectory; signal: AbortSignal | undefined },
+): Promise<string> {
+  return source === undefined
+    ? stateDir.newSharedDirectory()
+    : inShare(tag, () => resolveSource(source, { signal }));
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -100,6 +130,9 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
     profile,
     provider: sharedFs,
     source: paths.sharedDir,
+    ...(request.source === undefined || request.source === paths.sharedDir
+      ? {}
+      : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
     queueSize,
@@ -168,6 +201,6 @@ async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
       throw new DaemonError(message, { exit, lastLines, code, cause: error });
     }
     if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
-    throw error;
+    throw systemStatus(error, { doing: `Cannot start share "${tag}"` }) ?? error;
   }
 }

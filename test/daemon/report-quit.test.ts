@@ -106,7 +106,10 @@ suite('startVirtiofsd()', () => {
     for (const settings of [
       { syslog: true },
       { extraArgs: ['--log-level=error'] },
-      { extraArgs: ['-o', 'log_level=err'] },
+      { extraArgs: ['--log-level', 'off'] },
+      { extraArgs: ['-foxattr,loglevel=err'] },
+      { dialect: 'c' as const, extraArgs: ['-o', 'log_level=err'] },
+      { dialect: 'c' as const, extraArgs: ['-oxattr,log\\_l\\145vel=err'] },
     ]) {
       await using place = await daemonPlace();
       const daemon = await place.startVirtiofsd({ daemonPath: fixture('never-ready'), ...settings });

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, chown, copyFile, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtempDisposable,
+  readdir,
+  readFile,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +28,7 @@ import { executable } from '../../harness/fixtures.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
 import { leftovers } from '../../harness/leftovers.ts';
 import { serveTestHost, VIRTIOFS, type ServedHost } from '../../harness/test-host.ts';
-import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const example = fileURLToPath(new URL('../../../examples/provider', import.meta.url));
 const FROZEN = 'io.containerd.fsshare.v1.frozen';
@@ -99,7 +110,10 @@ describe('examples/provider/frozen', () => {
     await using directory = await temporaryDirectory();
     await using own = await hostOfExample(directory.path);
     const source = join(directory.path, 'missing');
-    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x', source }), { code: 'ENOENT' });
+    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x', source }), {
+      code: Code.NotFound,
+      message: /^Cannot open share "x": .*missing"?: /,
+    });
     await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x' }), {
       message: 'Share "x" has no source to copy: name one',
     });
@@ -108,12 +122,18 @@ describe('examples/provider/frozen', () => {
   });
 });
 
+/** A temporary directory that any user can enter: those that a test run gives are its own. */
+async function directoryForAll(): Promise<TemporaryDirectory> {
+  const directory = await mkdtempDisposable('/var/tmp/csv-');
+  await chmod(directory.path, 0o755);
+  return directory;
+}
+
 const rust = await obtainOrSkip('virtiofsd-rust');
 
 describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
   test('serves a guest by a daemon of its own kind, which may do no more than its user; needs root', async () => {
-    await using directory = await temporaryDirectory();
-    await chmod(directory.path, 0o755);
+    await using directory = await directoryForAll();
     // Where the daemon was built, its user may not look.
     const daemon = join(directory.path, 'virtiofsd');
     await copyFile(rust.part ?? '', daemon);
@@ -143,8 +163,7 @@ describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
   });
 
   test('gets what every daemon gets: cause of the end, last words, spans and quit report', async () => {
-    await using directory = await temporaryDirectory();
-    await chmod(directory.path, 0o755);
+    await using directory = await directoryForAll();
     const daemon = await executable(
       join(directory.path, 'virtiofsd'),
       '#!/bin/sh\necho no luck >&2\nexit 9\n',

@@ -12,6 +12,7 @@ const settings: VirtiofsdSettings = {
   debug: false,
   readOnly: false,
   extraArgs: [],
+  allowUnknownArgs: false,
   dialect: 'auto',
   startTimeoutMs: 5000,
   stopTimeoutMs: 1000,
@@ -31,6 +32,14 @@ suite('virtiofsdCArgs()', () => {
     assert.equal(
       line(virtiofsdCArgs({ ...settings, cache: 'always' }, 0)),
       '-o cache=always -o no_posix_lock -o source=/run/kata-shared/foo --fd=0 -f',
+    );
+  });
+
+  test('escapes what ends a value in libfuse, or begins an escape', () => {
+    const sourcePath = '/srv/a,b\\c\\163\\\\,=d e';
+    assert.equal(
+      virtiofsdCArgs({ ...settings, sourcePath }, 0)[5],
+      'source=/srv/a\\,b\\\\c\\\\163\\\\\\\\\\,=d e',
     );
   });
 
