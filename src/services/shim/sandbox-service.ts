@@ -5,8 +5,9 @@ import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/sandbox.ts';
 import type { SandboxContents } from '../../host/sandboxes.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
+import { closed } from '../closing.ts';
 import { readShares } from './bundle.ts';
-import { readMetrics } from '../metrics.ts';
+import { createMeter } from '../metrics.ts';
 import { readConfigPath } from './runtime-options.ts';
 import { namespaceOf } from '../namespace.ts';
 import { pidOf, statusOf } from '../view.ts';
@@ -15,6 +16,7 @@ import { pidOf, statusOf } from '../view.ts';
 export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
   const find = (sandboxId: string, context: HandlerContext): Sandbox =>
     host.sandboxes.get(namespaceOf(context.requestMetadata), sandboxId);
+  const readMetrics = createMeter();
 
   return {
     async createSandbox({ sandboxId, bundlePath }, context) {
@@ -36,7 +38,7 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     platform: () => ({ platform: { os: 'linux', architecture: goArchitecture() } }),
 
     async stopSandbox({ sandboxId }, context) {
-      await find(sandboxId, context)[Symbol.asyncDispose]();
+      await closed(find(sandboxId, context)[Symbol.asyncDispose]());
       return {};
     },
 
@@ -57,7 +59,7 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     sandboxMetrics: ({ sandboxId }, context) => ({ metrics: readMetrics(find(sandboxId, context)) }),
 
     async shutdownSandbox({ sandboxId }, context) {
-      await host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId);
+      await closed(host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId));
       return {};
     },
   };
