@@ -74,8 +74,8 @@ test('openStateDirectory() makes directories that only their owner can enter', a
   const path = join(directory.path, 'a', 'state');
   openStateDirectory(path);
   openStateDirectory(path);
-  assert.deepEqual(readdirSync(path).toSorted(), ['deletions', 's', 'sandboxes', 'shared']);
-  for (const part of ['', 'deletions', 's', 'sandboxes', 'shared']) {
+  assert.deepEqual(readdirSync(path).toSorted(), ['deletions', 's', 'sandboxes', 'shared', 'trash']);
+  for (const part of ['', 'deletions', 's', 'sandboxes', 'shared', 'trash']) {
     assert.equal(statSync(join(path, part)).mode & 0o777, 0o700);
   }
 });

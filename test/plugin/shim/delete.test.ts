@@ -120,10 +120,20 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
     await using place = await shimPlace();
     await place.createSandbox('other');
     const [record] = await readRecords(place.state);
-    await createThenKillHost(place);
+    await place.createSandbox('sb');
     assert.deepEqual(await place.delete('sb'), silent);
     assert.deepEqual(await readRecords(place.state), [record]);
     assert.ok(!isGone(record?.pid ?? 0));
+  });
+
+  test('after the death of the host starts one that ends the other sandboxes too', async () => {
+    await using place = await shimPlace();
+    await place.createSandbox('other');
+    const [other] = await readRecords(place.state);
+    await createThenKillHost(place);
+    assert.deepEqual(await place.delete('sb'), silent);
+    await eventually('nothing is on record', async () => (await readRecords(place.state)).length === 0);
+    assert.ok(isGone(other?.pid ?? 0));
   });
 
   test('uses the state in which the sandbox was started, whatever the environment says now', async () => {
