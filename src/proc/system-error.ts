@@ -54,13 +54,13 @@ export function systemStatus(
   { doing, path }: { doing: string; path?: string | undefined },
 ): StatusError | undefined {
   if (!isSystemError(error)) return undefined;
-  const { code: name = '', errno } = error;
+  const { code: name = '', errno, message } = error;
   const meaning = MEANINGS[name];
   const where = error.path ?? path;
   const parts = [
     doing,
-    name,
-    getSystemErrorMessage(errno),
+    // Those of fs.cp() have words of their own.
+    errno < 0 ? `${name}: ${getSystemErrorMessage(errno)}` : message,
     ...(where === undefined ? [] : [`"${where}"`]),
     ...(meaning ? [meaning.remedy] : []),
   ];
