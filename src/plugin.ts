@@ -10,6 +10,8 @@ export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
 export type { DaemonSpec, LineLevel, Program, Readiness } from './daemon/spec.ts';
 export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
+export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
+export type { TouchOptions } from './foreign/touch-in-child.ts';
 export { systemStatus } from './proc/system-error.ts';
 export type {
   CallOptions,

@@ -1,5 +1,13 @@
-import { Code, messageOf, requireProgram, StatusError, systemStatus } from 'containerd-shim-virtiofs/plugin';
-import { stat } from 'node:fs/promises';
+import {
+  Code,
+  isDirectory,
+  messageOf,
+  requireProgram,
+  statForeign,
+  StatusError,
+  systemStatus,
+  type TouchOptions,
+} from 'containerd-shim-virtiofs/plugin';
 import { CACHE_MODES } from './config.ts';
 import { findProblem } from './extra-args/check.ts';
 import type { Dialect } from './probe.ts';
@@ -9,17 +17,22 @@ import type { VirtiofsdSettings } from './settings.ts';
  * Refuses what no virtiofsd could serve (Kata's `virtiofsd.valid()`: same checks, same order).
  *
  * @throws StatusError InvalidArgument for an empty or impossible setting, NotFound where the source or the daemon
- *   is missing
+ *   is missing, DeadlineExceeded or Unavailable where one of their file systems hangs
  */
-export async function validate(settings: VirtiofsdSettings & { daemonPath: string }): Promise<void> {
-  const { daemonPath, sourcePath, cache } = settings;
+export async function validate(
+  settings: VirtiofsdSettings & { daemonPath: string },
+  { signal }: Pick<TouchOptions, 'signal'>,
+): Promise<void> {
+  const { daemonPath, sourcePath, cache, startTimeoutMs: timeoutMs } = settings;
   if (!daemonPath) throw invalid('virtiofsd daemon path is empty: set "virtio_fs_daemon"');
   if (!sourcePath) throw invalid('virtiofsd source path is empty: name the directory to share');
-  await requireDirectory(sourcePath);
+  await requireDirectory(sourcePath, { signal, timeoutMs });
   if (!(CACHE_MODES as readonly string[]).includes(cache)) {
     throw invalid(`Invalid virtio-fs cache mode: "${cache}": use one of ${CACHE_MODES.join(', ')}`);
   }
-  requireProgram(daemonPath, {
+  await requireProgram(daemonPath, {
+    signal,
+    timeoutMs,
     what: 'virtiofsd daemon',
     whereMissing: 'install virtiofsd, or set "virtio_fs_daemon" to where it is',
     whereWrong: 'set "virtio_fs_daemon" to the virtiofsd program',
@@ -42,8 +55,10 @@ export function requireKnownArgs(settings: VirtiofsdSettings, dialect: Dialect):
   if (problem) throw invalid(`Extra argument "${extraArgs[problem.index]}" of virtiofsd: ${problem.message}`);
 }
 
-async function requireDirectory(path: string): Promise<void> {
-  const found = await stat(path).catch((cause: unknown) => {
+async function requireDirectory(path: string, options: TouchOptions): Promise<void> {
+  const found = await statForeign(path, options).catch((cause: unknown) => {
+    options.signal?.throwIfAborted();
+    if (StatusError.is(cause)) throw cause;
     const doing = 'virtiofsd source path is not available';
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw new StatusError(Code.NotFound, `${doing}: "${path}": create it first`, { cause });
@@ -52,7 +67,7 @@ async function requireDirectory(path: string): Promise<void> {
       invalid(`${doing}: ${JSON.stringify(path)}: ${messageOf(cause)}`)
     );
   });
-  if (!found.isDirectory()) throw invalid(`virtiofsd source path is not a directory: "${path}"`);
+  if (!isDirectory(found)) throw invalid(`virtiofsd source path is not a directory: "${path}"`);
 }
 
 export const invalid = (message: string): StatusError => new StatusError(Code.InvalidArgument, message);

@@ -61,7 +61,7 @@ export async function startVirtiofsd(
   const { daemons, socketPath, outputPath, ...options } = place;
   // Kata looks at the daemon's path first.
   if (settings.daemonPath !== '' && !socketPath) throw invalid('virtiofsd socket path is empty');
-  const sourcePath = await resolveSource(settings.sourcePath);
+  const sourcePath = await resolveSource(settings.sourcePath, options);
   return daemons.start(
     { ...describeVirtiofsd({ ...settings, sourcePath }), socketPath, outputPath },
     options,
@@ -69,11 +69,11 @@ export async function startVirtiofsd(
 }
 
 async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | undefined): Promise<Program> {
-  const daemonPath = settings.daemonPath ?? findDaemon();
-  await validate({ ...settings, daemonPath });
+  const daemonPath = settings.daemonPath ?? (await findDaemon());
+  await validate({ ...settings, daemonPath }, { signal });
   const { dialect, version } =
     settings.dialect === 'auto'
-      ? await probeVirtiofsd(daemonPath, { signal })
+      ? await probeVirtiofsd(daemonPath, { signal, timeoutMs: settings.startTimeoutMs })
       : { dialect: settings.dialect, version: undefined };
   if (dialect === 'c') refuseRustOnly(settings);
   requireKnownArgs(settings, dialect);

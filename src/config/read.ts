@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { ConfigError, messageOf } from '../errors.ts';
+import { readForeign, readRegularFile } from '../foreign/read.ts';
 import { problemsOf } from './problems.ts';
 import { parseToml } from './toml.ts';
 import { configSchema, DEFAULT_STATE, stateSchema, type Config } from './schema.ts';
@@ -21,13 +21,31 @@ export interface ReadConfigOptions {
 export function readConfig(file: string, options: ReadConfigOptions = {}): Config {
   let input: unknown;
   try {
-    input = parseToml(readFileSync(file, 'utf8'));
+    input = parseToml(readRegularFile(file).toString());
   } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const message = isMissing ? 'there is no such file: create it' : messageOf(cause);
-    throw new ConfigError({ file, message, cause });
+    throw unreadable(file, cause);
   }
   return parseConfig(input, { ...options, file });
+}
+
+/** {@link readConfig} for a file that may stand on a file system that hangs. */
+export async function loadConfig(file: string, options: ReadConfigOptions = {}): Promise<Config> {
+  let input: unknown;
+  try {
+    input = parseToml((await readForeign(file)).toString());
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  return parseConfig(input, { ...options, file });
+}
+
+function unreadable(file: string, cause: unknown): ConfigError {
+  const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  return new ConfigError({
+    file,
+    message: isMissing ? 'there is no such file: create it' : messageOf(cause),
+    cause,
+  });
 }
 
 /**

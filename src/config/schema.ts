@@ -33,6 +33,11 @@ const fileSchema = z.strictObject({
     .array(absolutePath)
     .default([])
     .describe('Directories whose folders hold a plugin.toml each, besides the built-in ones.'),
+  plugin_timeout_ms: z
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('How long a plugin may take to load, in milliseconds.'),
   shared_fs: z
     .string()
     .min(1)

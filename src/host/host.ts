@@ -1,6 +1,6 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { parseConfig, readConfig } from '../config/read.ts';
+import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { lockFile } from '../proc/flock.ts';
@@ -63,7 +63,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const { state } = options;
   const config =
     typeof options.config === 'string'
-      ? readConfig(options.config, { state })
+      ? await loadConfig(options.config, { state })
       : parseConfig(options.config, { state });
   const log = options.log ?? createLogger(config.log.level);
 

@@ -42,11 +42,11 @@ export interface Sandboxes extends AsyncDisposable {
   delete(namespace: string, sandboxId: string): Promise<void>;
   /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
   purge(namespace: string, sandboxId: string): Promise<void>;
-  /** How many there are, those that are being created included. */
+  /** How many there are, those that are being created or purged included. */
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Refuses further ones and cancels those in creation; those whose creation is done stay alive. */
+  /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ class SandboxTable implements Sandboxes {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return new Set([...this.#entries.keys(), ...this.#purges.keys()]).size;
   }
 
   async create(request: SandboxRequest, { signal }: CallOptions = {}): Promise<Sandbox> {
@@ -154,7 +154,7 @@ class SandboxTable implements Sandboxes {
     const unfinished = [...this.#entries.values()].filter(({ sandbox }) => !sandbox);
     for (const { cancel } of unfinished)
       cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
-    await Promise.allSettled(unfinished.map(({ creation }) => creation));
+    await Promise.allSettled([...unfinished.map(({ creation }) => creation), ...this.#purges.values()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

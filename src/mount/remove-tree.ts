@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { mountsBeneath } from '../proc/mountinfo.ts';
 
@@ -9,7 +10,7 @@ import { mountsBeneath } from '../proc/mountinfo.ts';
  * @throws StatusError FailedPrecondition while something is mounted there: removing would reach into that source
  */
 export async function removeTree(directory: string): Promise<void> {
-  if (!existsSync(directory)) return;
+  if (!existsSync(dirname(directory))) return;
   const mounts = mountsBeneath(directory);
   if (mounts.length > 0) {
     throw new StatusError(

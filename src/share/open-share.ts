@@ -68,7 +68,9 @@ async function open(
   const paths = {
     socketPath: stateDir.newSocketPath(),
     sharedDir:
-      request.source === undefined ? stateDir.newSharedDirectory() : await resolveSource(request.source),
+      request.source === undefined
+        ? stateDir.newSharedDirectory()
+        : await inShare(tag, () => resolveSource(request.source ?? '', { signal: options.signal })),
   };
   const ownsSource = request.source === undefined;
   if (ownsSource) {
@@ -82,7 +84,11 @@ async function open(
     await inShare(tag, async () =>
       daemons.start(
         { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
-        { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
+        {
+          group: `${request.namespace}/${sandboxId}`,
+          log: context.log.child({ sandbox: sandboxId, share: tag }),
+          signal: options.signal,
+        },
       ),
     ),
   );

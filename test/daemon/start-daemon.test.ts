@@ -192,7 +192,9 @@ suite('startDaemon()', () => {
     await first.stop();
     using _ = await connectVhostUser(place.socketPath);
     await second.stop();
-    assert.deepEqual((await readdir(place.path)).toSorted(), ['daemon.log', 'second.log']);
+    // The next starter's socket may stand there already.
+    const files = (await readdir(place.path)).filter((name) => !name.startsWith('.'));
+    assert.deepEqual(files.toSorted(), ['daemon.log', 'second.log']);
   });
 
   test('continues the output file of an earlier daemon without reading it again', async () => {

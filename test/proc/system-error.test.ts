@@ -52,7 +52,7 @@ describe('systemStatus()', () => {
   test('is undefined for what is no error of the system', () => {
     for (const error of [
       new Error('plain'),
-      Object.assign(new Error('x'), { code: 'ENOENT' }),
+      Object.assign(new Error('x'), { code: 'ERR_INVALID_ARG_VALUE' }),
       'text',
       undefined,
     ])

@@ -1,4 +1,4 @@
-import { readConfig } from '../../config/read.ts';
+import { loadConfig } from '../../config/read.ts';
 import { createDaemons } from '../../daemon/pool/pool.ts';
 import { loadPlugins } from '../../host/plugins/call.ts';
 import { describeStateDirectory } from '../../share/state-directory.ts';
@@ -15,7 +15,7 @@ With --state it says, too, whether a host that is given this directory takes the
   options: CONFIG_OPTIONS,
   exitStatus: '0 valid, 2 not valid or wrong usage',
   async run({ config: file = DEFAULT_CONFIG, state }) {
-    const config = readConfig(file, { state });
+    const config = await loadConfig(file, { state });
     const log = createLogger('silent');
     const stateDir = describeStateDirectory(config.state);
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });

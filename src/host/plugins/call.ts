@@ -43,13 +43,22 @@ const DEFAULTS: Partial<Hooks> = {
 export async function loadPlugins(config: Config, host: PluginHost): Promise<Plugins> {
   await using stack = new AsyncDisposableStack();
   const loaded: LoadedPlugin[] = [];
-  const manifests = discoverPlugins(config.pluginDirs);
+  const manifests = await discoverPlugins(config.pluginDirs);
   requireKnownTables(config, manifests, host.configFile);
   for (const manifest of manifests) {
     const table = config.plugins[manifest.name];
     const context = contextOf(manifest, loaded, host);
     // oxlint-disable-next-line no-await-in-loop -- a plugin gets the providers that it requires
-    loaded.push(stack.use(await loadPlugin(manifest, { table, configFile: host.configFile, context })));
+    loaded.push(
+      stack.use(
+        await loadPlugin(manifest, {
+          table,
+          configFile: host.configFile,
+          context,
+          timeoutMs: config.pluginTimeoutMs,
+        }),
+      ),
+    );
     host.log.debug({ plugin: manifest.name, file: manifest.file }, 'Loaded plugin');
   }
   const bySharedFs = new Map(

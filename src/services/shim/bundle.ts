@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { messageOf } from '../../errors.ts';
+import { readForeign } from '../../foreign/read.ts';
 import type { ShareSpec } from '../../host/share-spec.ts';
 import { keyText } from '../../config/problems.ts';
 import { isAlmostShareType, parseMountOptions, SHARE_TYPE } from './mount-options.ts';
@@ -31,7 +31,7 @@ export async function readShares(bundlePath: string): Promise<ShareSpec[] | unde
   const file = join(bundlePath, 'config.json');
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = (await readForeign(file)).toString();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw invalidSpec(file, messageOf(error), error);

@@ -1,8 +1,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack, AnySchema, type Any } from '@bufbuild/protobuf/wkt';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { readForeign } from '../../foreign/read.ts';
 import { BootstrapParamsSchema } from '../../proto/containerd/bootstrap_pb.ts';
 import { OptionsSchema } from '../../proto/containerd/runtime-options_pb.ts';
 
@@ -17,7 +17,7 @@ const SAVED_INPUT = 'shim-start.stdin';
  */
 export async function readConfigPath(bundlePath: string, sandboxId: string): Promise<string | undefined> {
   const file = join(bundlePath, SAVED_INPUT);
-  const input = await readFile(file).catch(() => new Uint8Array());
+  const input = await readForeign(file).catch(() => new Uint8Array());
   if (input.length === 0) return undefined;
   try {
     for (const value of extensionsOf(input, sandboxId)) {

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { runShimVirtiofs } from '../../harness/shim-virtiofs.ts';
+import { writePlugin } from '../../harness/test-plugin.ts';
 import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const run = (...args: string[]): ReturnType<typeof runShimVirtiofs> =>
@@ -60,5 +61,14 @@ describe('shim-virtiofs check-config', () => {
     const { exitCode, stderr } = await run('-c', '/nonexistent.toml');
     assert.equal(exitCode, 2);
     assert.match(stderr, /"\/nonexistent\.toml": there is no such file: create it$/);
+  });
+
+  test('exits with 2 and names the manifest of a plugin that never finishes loading', async () => {
+    await using own = await directoryWith('');
+    await writePlugin(own.path, { id: 'x', code: 'await new Promise(() => {});' });
+    await writeFile(own.file, `version = 1\nplugin_dirs = ["${own.path}"]\nplugin_timeout_ms = 2000\n`);
+    const { exitCode, stdout, stderr } = await run('-c', own.file);
+    assert.deepEqual([exitCode, stdout], [2, '']);
+    assert.match(stderr, /plugin\.toml": entry: ".*" did not finish loading within 2000 ms/);
   });
 });

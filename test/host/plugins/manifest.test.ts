@@ -13,7 +13,7 @@ suite('readManifest()', () => {
   test('reads a manifest and names the plugin by type and id', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'x' });
-    assert.deepEqual(readManifest(file), {
+    assert.deepEqual(await readManifest(file), {
       manifest_version: 1,
       type: 'io.containerd.fsshare.v1',
       id: 'x',
@@ -94,8 +94,8 @@ suite('readManifest()', () => {
       await writeFile(join(directory.path, 'outside.mjs'), '');
       const file = await writePlugin(directory.path, { id: 'x', manifest });
       await symlink('../outside.mjs', join(directory.path, 'x', 'link.mjs'));
-      assert.throws(
-        () => readManifest(file),
+      await assert.rejects(
+        readManifest(file),
         (error: Error & { code: unknown; file: unknown; key: unknown }) => {
           const { name, code, message } = error;
           assert.deepEqual(
@@ -111,8 +111,8 @@ suite('readManifest()', () => {
     });
   }
 
-  test('rejects a file that cannot be read', () => {
-    assert.throws(() => readManifest('/nonexistent/plugin.toml'), {
+  test('rejects a file that cannot be read', async () => {
+    await assert.rejects(readManifest('/nonexistent/plugin.toml'), {
       name: 'ConfigError',
       message: /ENOENT/,
     });

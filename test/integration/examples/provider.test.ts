@@ -8,6 +8,7 @@ import {
   cp,
   lstat,
   mkdir,
+  mkdtempDisposable,
   readdir,
   readFile,
   stat,
@@ -32,7 +33,7 @@ import { executable } from '../../harness/fixtures.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
 import { leftovers } from '../../harness/leftovers.ts';
 import { serveTestHost, VIRTIOFS, type ServedHost } from '../../harness/test-host.ts';
-import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const example = fileURLToPath(new URL('../../../examples/provider', import.meta.url));
 const FROZEN = 'io.containerd.fsshare.v1.frozen';
@@ -165,12 +166,18 @@ describe('examples/provider/frozen', () => {
   });
 });
 
+/** A temporary directory that any user can enter: those that a test run gives are its own. */
+async function directoryForAll(): Promise<TemporaryDirectory> {
+  const directory = await mkdtempDisposable('/var/tmp/csv-');
+  await chmod(directory.path, 0o755);
+  return directory;
+}
+
 const rust = await obtainOrSkip('virtiofsd-rust');
 
 describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
   test('serves a guest by a daemon of its own kind, which may do no more than its user; needs root', async () => {
-    await using directory = await temporaryDirectory();
-    await chmod(directory.path, 0o755);
+    await using directory = await directoryForAll();
     // Where the daemon was built, its user may not look.
     const daemon = join(directory.path, 'virtiofsd');
     await copyFile(rust.part ?? '', daemon);
@@ -200,8 +207,7 @@ describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
   });
 
   test('gets what every daemon gets: cause of the end, last words, spans and quit report', async () => {
-    await using directory = await temporaryDirectory();
-    await chmod(directory.path, 0o755);
+    await using directory = await directoryForAll();
     const daemon = await executable(
       join(directory.path, 'virtiofsd'),
       '#!/bin/sh\necho no luck >&2\nexit 9\n',

@@ -15,14 +15,14 @@ suite('findDaemon()', () => {
   test('finds an executable, in a place of distributions or on PATH', async () => {
     await using directory = await temporaryDirectory();
     const own = await executable(join(directory.path, 'virtiofsd'), '#!/bin/sh\n');
-    const found = findDaemon([], `/nonexistent::${directory.path}`);
+    const found = await findDaemon([], `/nonexistent::${directory.path}`);
     assert.equal(found, own);
-    assert.equal(findDaemon([own], ''), own);
-    if (isInstalled) assert.equal(existsSync(findDaemon()), true);
+    assert.equal(await findDaemon([own], ''), own);
+    if (isInstalled) assert.equal(existsSync(await findDaemon()), true);
   });
 
-  test('throws NotFound with where it looked, the packages and the setting', () => {
-    assert.throws(() => findDaemon(['/nonexistent/virtiofsd'], ''), {
+  test('throws NotFound with where it looked, the packages and the setting', async () => {
+    await assert.rejects(findDaemon(['/nonexistent/virtiofsd'], ''), {
       name: 'StatusError',
       code: Code.NotFound,
       message:
