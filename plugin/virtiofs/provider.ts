@@ -10,6 +10,7 @@ export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
       openShare(context, request, {
         queueSize,
         signal,
+        sourceTimeoutMs: settings.startTimeoutMs,
         daemon: ({ sharedDir }) =>
           describeVirtiofsd({ ...settings, sourcePath: sharedDir, readOnly: request.readOnly }),
       }),

@@ -61,7 +61,10 @@ export async function startVirtiofsd(
   const { daemons, socketPath, outputPath, ...options } = place;
   // Kata looks at the daemon's path first.
   if (settings.daemonPath !== '' && !socketPath) throw invalid('virtiofsd socket path is empty');
-  const sourcePath = await resolveSource(settings.sourcePath, options);
+  const sourcePath = await resolveSource(settings.sourcePath, {
+    signal: options.signal,
+    timeoutMs: settings.startTimeoutMs,
+  });
   return daemons.start(
     { ...describeVirtiofsd({ ...settings, sourcePath }), socketPath, outputPath },
     options,

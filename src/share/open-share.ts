@@ -27,6 +27,8 @@ export interface OpenShareOptions {
   /** Describes the daemon that serves these paths. */
   readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
+  /** How long the source's file system may take to answer, in milliseconds. @default 5000 */
+  readonly sourceTimeoutMs?: number | undefined;
 }
 
 const boot = bootId();
@@ -59,7 +61,8 @@ async function open(
   options: OpenShareOptions,
 ): Promise<Share> {
   const { stateDir, daemons } = context;
-  const { sandboxId, tag } = request;
+  const { sandboxId, tag, source } = request;
+  const { signal, sourceTimeoutMs: timeoutMs } = options;
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   makeShareDirectory(files, request);
@@ -68,11 +71,11 @@ async function open(
   const paths = {
     socketPath: stateDir.newSocketPath(),
     sharedDir:
-      request.source === undefined
+      source === undefined
         ? stateDir.newSharedDirectory()
-        : await inShare(tag, () => resolveSource(request.source ?? '', { signal: options.signal })),
+        : await inShare(tag, () => resolveSource(source, { signal, timeoutMs })),
   };
-  const ownsSource = request.source === undefined;
+  const ownsSource = source === undefined;
   if (ownsSource) {
     mkdirSync(paths.sharedDir, { mode: 0o755 });
     undo.defer(() => removeTree(paths.sharedDir));
@@ -87,7 +90,7 @@ async function open(
         {
           group: `${request.namespace}/${sandboxId}`,
           log: context.log.child({ sandbox: sandboxId, share: tag }),
-          signal: options.signal,
+          signal,
         },
       ),
     ),
