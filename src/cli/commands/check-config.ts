@@ -11,6 +11,7 @@ export const checkConfig = defineCommand({
   name: 'check-config',
   purpose: 'Read the configuration, load the plugins, and say whether all is well',
   description: `Reads the configuration and loads the plugins as a host would, and touches no state.
+It asks the plugins that serve the shares whether they could: whether their daemon is there, and can what it is to do.
 With --state it says, too, whether a host that is given this directory takes the configuration.`,
   options: CONFIG_OPTIONS,
   exitStatus: '0 valid, 2 not valid or wrong usage',
@@ -20,6 +21,7 @@ With --state it says, too, whether a host that is given this directory takes the
     const stateDir = describeStateDirectory(config.state);
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
     await using plugins = await loadPlugins(config, { configFile: file, log, stateDir, daemons });
+    await plugins.check();
     const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
     process.stdout.write(`${file} is valid; shares it can open: ${shares.join(', ')}\n`);
     return 0;
