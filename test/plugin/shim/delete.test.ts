@@ -212,7 +212,9 @@ async function assertNothingLeft(
   assert.equal(existsSync(socketPath), false);
   assert.equal(existsSync(source), false);
   assert.deepEqual(await readdir(join(place.state, 'sandboxes')), []);
-  const others = (await markedProcesses(place.path)).filter(({ argv }) => !/main\.ts|host\.lock/.test(argv.join()));
+  const others = (await markedProcesses(place.path)).filter(
+    ({ argv }) => !/main\.ts|host\.lock/.test(argv.join()),
+  );
   assert.deepEqual(others, []);
 }
 
