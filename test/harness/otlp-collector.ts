@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 
 /** One export that a collector got. */
 export interface Received {
@@ -15,6 +16,8 @@ export interface Received {
 export interface OtlpCollector extends AsyncDisposable {
   readonly endpoint: string;
   readonly received: readonly Received[];
+  /** How many connections are open. */
+  connections(): Promise<number>;
 }
 
 /** How a collector answers. */
@@ -40,6 +43,7 @@ export async function openOtlpCollector(respond: Respond = accept): Promise<Otlp
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received,
+    connections: promisify(server.getConnections.bind(server)),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

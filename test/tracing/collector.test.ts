@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { openCollector, type Collector } from '../../src/tracing/collector.ts';
 import { diagnosticsTo } from '../../src/tracing/diagnostics.ts';
 import { captureLog } from '../harness/captured-log.ts';
+import { eventually } from '../harness/eventually.ts';
 import { accept, drip, openOtlpCollector, type Respond } from '../harness/otlp-collector.ts';
 
 /** Longer than any test. */
@@ -132,6 +133,7 @@ describe('openCollector()', () => {
         lines.map(({ msg }) => msg),
         ['Traces are lost: the collector does not answer in time (trace.timeout_ms)'],
       );
+      await eventually('its requests are given up', async () => (await own.connections()) === 0);
     });
   }
 

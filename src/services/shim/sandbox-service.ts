@@ -1,6 +1,7 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { HandlerContext, ServiceImpl } from 'ttrpc-ts';
+import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
+import { describeExit } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/sandbox.ts';
 import type { SandboxContents } from '../../host/sandboxes.ts';
@@ -32,6 +33,7 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     async startSandbox({ sandboxId }, context) {
       const sandbox = find(sandboxId, context);
       await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), context.signal);
+      requireRunning(sandbox);
       return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
     },
 
@@ -74,6 +76,14 @@ async function readContents(
   const configFile = await readConfigPath(bundlePath, sandboxId);
   const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
   return { profile, shares: (await readShares(bundlePath)) ?? profile.shares };
+}
+
+/** A daemon that was ready and has ended since is none to start a VM on. */
+function requireRunning({ sandboxId, exit }: Sandbox): void {
+  if (!exit) return;
+  const { failed } = exit;
+  const why = failed ? `the daemon of share "${failed.tag}" ${describeExit(failed.exit)}` : 'it was stopped';
+  throw new StatusError(Code.FailedPrecondition, `Sandbox "${sandboxId}" has ended: ${why}`);
 }
 
 const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;
