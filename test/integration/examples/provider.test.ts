@@ -128,9 +128,7 @@ describe('examples/provider/frozen', () => {
     await once(server, 'listening');
     try {
       await using share = await own.host.openShare({ sandboxId: 'a', tag: 'frozen', source });
-      const names = async (path: string): Promise<string[]> =>
-        (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
-      assert.deepEqual(await names(share.sharedDir), await names(source));
+      assert.deepEqual(await namesBelow(share.sharedDir), await namesBelow(source));
       const copied = Buffer.concat([
         Buffer.from(share.sharedDir),
         Buffer.from('/d\xe9p\xf4t/\xff\xfe', 'latin1'),
@@ -165,6 +163,10 @@ describe('examples/provider/frozen', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 });
+
+/** The bytes of names, each as a character. */
+const namesBelow = async (path: string): Promise<string[]> =>
+  (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
 
 /** A temporary directory that any user can enter: those that a test run gives are its own. */
 async function directoryForAll(): Promise<TemporaryDirectory> {
