@@ -30,9 +30,14 @@ export async function validate(
   if (!(CACHE_MODES as readonly string[]).includes(cache)) {
     throw invalid(`Invalid virtio-fs cache mode: "${cache}": use one of ${CACHE_MODES.join(', ')}`);
   }
+  await requireDaemon(daemonPath, { signal, timeoutMs });
+}
+
+/** Refuses a daemon that is none. */
+export async function requireDaemon(daemonPath: string, options: TouchOptions): Promise<void> {
+  if (!daemonPath) throw invalid('virtiofsd daemon path is empty: set "virtio_fs_daemon"');
   await requireProgram(daemonPath, {
-    signal,
-    timeoutMs,
+    ...options,
     what: 'virtiofsd daemon',
     whereMissing: 'install virtiofsd, or set "virtio_fs_daemon" to where it is',
     whereWrong: 'set "virtio_fs_daemon" to the virtiofsd program',
@@ -40,7 +45,7 @@ export async function validate(
 }
 
 /** Refuses what only the Rust virtiofsd can do. */
-export function refuseRustOnly({ cache, readOnly }: VirtiofsdSettings): void {
+export function refuseRustOnly({ cache, readOnly }: Pick<VirtiofsdSettings, 'cache' | 'readOnly'>): void {
   const remedy = 'use the Rust virtiofsd';
   if (readOnly)
     throw new StatusError(Code.Unimplemented, `The C virtiofsd has no read-only shares: ${remedy}`);
@@ -49,7 +54,10 @@ export function refuseRustOnly({ cache, readOnly }: VirtiofsdSettings): void {
 }
 
 /** Refuses extra arguments that are not this virtiofsd's, or that are ours to set. */
-export function requireKnownArgs(settings: VirtiofsdSettings, dialect: Dialect): void {
+export function requireKnownArgs(
+  settings: Pick<VirtiofsdSettings, 'extraArgs' | 'allowUnknownArgs'>,
+  dialect: Dialect,
+): void {
   const { extraArgs, allowUnknownArgs: allowUnknown } = settings;
   const problem = findProblem(extraArgs, { dialect, allowUnknown });
   if (problem) throw invalid(`Extra argument "${extraArgs[problem.index]}" of virtiofsd: ${problem.message}`);

@@ -9,7 +9,7 @@ import { virtiofsdCArgs } from './arguments-c.ts';
 import { virtiofsdRustArgs } from './arguments-rust.ts';
 import { hidesOutput } from './extra-args/check.ts';
 import { findDaemon } from './find.ts';
-import { probeVirtiofsd } from './probe.ts';
+import { identifyDaemon } from './probe.ts';
 import type { VirtiofsdSettings } from './settings.ts';
 import { invalid, refuseRustOnly, requireKnownArgs, validate } from './validate.ts';
 import { explainEnd, levelOf } from './words.ts';
@@ -61,7 +61,10 @@ export async function startVirtiofsd(
   const { daemons, socketPath, outputPath, ...options } = place;
   // Kata looks at the daemon's path first.
   if (settings.daemonPath !== '' && !socketPath) throw invalid('virtiofsd socket path is empty');
-  const sourcePath = await resolveSource(settings.sourcePath);
+  const sourcePath = await resolveSource(settings.sourcePath, {
+    signal: options.signal,
+    timeoutMs: settings.startTimeoutMs,
+  });
   return daemons.start(
     { ...describeVirtiofsd({ ...settings, sourcePath }), socketPath, outputPath },
     options,
@@ -71,10 +74,7 @@ export async function startVirtiofsd(
 async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | undefined): Promise<Program> {
   const daemonPath = settings.daemonPath ?? (await findDaemon());
   await validate({ ...settings, daemonPath }, { signal });
-  const { dialect, version } =
-    settings.dialect === 'auto'
-      ? await probeVirtiofsd(daemonPath, { signal, timeoutMs: settings.startTimeoutMs })
-      : { dialect: settings.dialect, version: undefined };
+  const { dialect, version } = await identifyDaemon({ ...settings, daemonPath }, signal);
   if (dialect === 'c') refuseRustOnly(settings);
   requireKnownArgs(settings, dialect);
   const argumentsOf = dialect === 'c' ? virtiofsdCArgs : virtiofsdRustArgs;

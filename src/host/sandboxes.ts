@@ -46,11 +46,11 @@ export interface Sandboxes extends AsyncDisposable {
   purge(namespace: string, sandboxId: string): Promise<void>;
   /** Ends what a dead host left under an id that this one has no sandbox of. */
   reap(namespace: string, sandboxId: string): Promise<void>;
-  /** How many there are, those that are being created, purged or reaped included. */
+  /** How many there are, those that are being created or purged included. */
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Refuses further ones, cancels those in creation, waits for purges; those whose creation is done stay alive. */
+  /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
 }
 
@@ -87,7 +87,7 @@ class SandboxTable implements Sandboxes {
   }
 
   get size(): number {
-    return new Set([...this.#entries.keys(), ...this.#purges.keys(), ...this.#reaps.keys()]).size;
+    return new Set([...this.#entries.keys(), ...this.#purges.keys()]).size;
   }
 
   async create(request: SandboxRequest, { signal }: CallOptions = {}): Promise<Sandbox> {
@@ -163,8 +163,7 @@ class SandboxTable implements Sandboxes {
     const unfinished = [...this.#entries.values()].filter(({ sandbox }) => !sandbox);
     for (const { cancel } of unfinished)
       cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
-    const ends = [...this.#purges.values(), ...this.#reaps.values()];
-    await Promise.allSettled([...unfinished.map(({ creation }) => creation), ...ends]);
+    await Promise.allSettled([...unfinished.map(({ creation }) => creation), ...this.#purges.values()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { getSystemErrorMessage } from 'node:util';
 import { Code, StatusError } from 'ttrpc-ts';
 
@@ -38,9 +39,12 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EHOSTDOWN: SICK,
 };
 
-/** True for an error of a system call, as Node throws it. */
-export const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { errno: number } =>
-  error instanceof Error && 'syscall' in error && 'errno' in error && typeof error.errno === 'number';
+/** True for an error of a system call, ours or that of a child that touched a path. */
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error &&
+  'code' in error &&
+  typeof error.code === 'string' &&
+  ('syscall' in error || Object.hasOwn(constants.errno, error.code));
 
 /**
  * An error of a system call as a status whose message says what was to be done, where, why it was not, and the remedy:
@@ -54,13 +58,14 @@ export function systemStatus(
   { doing, path }: { doing: string; path?: string | undefined },
 ): StatusError | undefined {
   if (!isSystemError(error)) return undefined;
-  const { code: name = '', errno } = error;
+  const { code: name = '', message } = error;
+  const number = (constants.errno as Partial<Record<string, number>>)[name];
   const meaning = MEANINGS[name];
   const where = error.path ?? path;
   const parts = [
     doing,
-    name,
-    getSystemErrorMessage(errno),
+    // Those of fs.cp() have words of their own.
+    number === undefined ? message : `${name}: ${getSystemErrorMessage(-number)}`,
     ...(where === undefined ? [] : [`"${where}"`]),
     ...(meaning ? [meaning.remedy] : []),
   ];

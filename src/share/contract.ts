@@ -25,6 +25,9 @@ export interface ShareRequest {
   readonly profile: string;
 }
 
+/** A share of the configuration, before any sandbox has it. */
+export type ShareWish = Pick<ShareRequest, 'tag' | 'source' | 'readOnly'>;
+
 /** A snapshot of a share for a person or a monitor. */
 export interface ShareStatus {
   readonly tag: string;
@@ -70,6 +73,12 @@ export interface CallOptions {
  */
 export interface Provider extends Partial<AsyncDisposable> {
   openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
+  /**
+   * Says what would keep it from opening these shares, but for what is not there yet: `check-config` asks.
+   *
+   * @default nothing is checked
+   */
+  check?(shares: readonly ShareWish[], options: CallOptions): Promise<void>;
   /** @default the share's disposal */
   closeShare?(share: Share): Promise<void>;
   mount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;

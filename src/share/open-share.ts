@@ -11,7 +11,7 @@ import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
-import { requireInPlace, type ShareFiles, type StateDirectory } from './state-directory.ts';
+import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
 /** The paths that a share's daemon uses. */
 export interface SharePaths {
@@ -26,6 +26,8 @@ export interface OpenShareOptions {
   /** Describes the daemon that serves these paths. */
   readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
+  /** How long the source's file system may take to answer, in milliseconds. @default 5000 */
+  readonly sourceTimeoutMs?: number | undefined;
 }
 
 const boot = bootId();
@@ -58,7 +60,8 @@ async function open(
   options: OpenShareOptions,
 ): Promise<Share> {
   const { stateDir, daemons, trash } = context;
-  const { sandboxId, tag } = request;
+  const { sandboxId, tag, source } = request;
+  const { signal, sourceTimeoutMs: timeoutMs } = options;
   requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
@@ -67,9 +70,12 @@ async function open(
 
   const paths = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir: await sharedDirOf(request, { stateDir, signal: options.signal }),
+    sharedDir:
+      source === undefined
+        ? stateDir.newSharedDirectory()
+        : await inShare(tag, () => resolveSource(source, { signal, timeoutMs })),
   };
-  const ownsSource = request.source === undefined;
+  const ownsSource = source === undefined;
   if (ownsSource) {
     mkdirSync(paths.sharedDir, { mode: 0o755 });
     undo.defer(() => trash.remove(paths.sharedDir));
@@ -84,7 +90,7 @@ async function open(
         {
           group: `${request.namespace}/${sandboxId}`,
           log: context.log.child({ sandbox: sandboxId, share: tag }),
-          signal: options.signal,
+          signal,
         },
       ),
     ),
@@ -98,15 +104,6 @@ async function open(
     if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
   return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
-}
-
-async function sharedDirOf(
-  { tag, source }: ShareRequest,
-  { stateDir, signal }: { stateDir: StateDirectory; signal: AbortSignal | undefined },
-): Promise<string> {
-  return source === undefined
-    ? stateDir.newSharedDirectory()
-    : inShare(tag, () => resolveSource(source, { signal }));
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {

@@ -12,6 +12,7 @@ export const checkConfig = defineCommand({
   name: 'check-config',
   purpose: 'Read the configuration, load the plugins, and say whether all is well',
   description: `Reads the configuration and loads the plugins as a host would, and touches no state.
+It asks the plugins that serve the shares whether they could: whether their daemon is there, and can what it is to do.
 With --state it says, too, whether a host that is given this directory takes the configuration.`,
   options: CONFIG_OPTIONS,
   exitStatus: '0 valid, 2 not valid or wrong usage',
@@ -23,6 +24,7 @@ With --state it says, too, whether a host that is given this directory takes the
     const trash = createTrash(stateDir.trashDirectory, { log });
     const host = { configFile: file, log, stateDir, daemons, trash };
     await using plugins = await loadPlugins(config, host);
+    await plugins.check();
     const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
     process.stdout.write(`${file} is valid; shares it can open: ${shares.join(', ')}\n`);
     return 0;
