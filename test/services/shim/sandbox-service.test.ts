@@ -23,7 +23,7 @@ describe('Sandbox service', () => {
     await using own = await serveTestHost();
     const { client } = own;
     const sandboxId = 'sb';
-    const bundlePath = await writeBundle(own.path, [share('one', own.path), share('two')]);
+    const bundlePath = await writeBundle(own.path, [share('one', own.source), share('two')]);
     const before = Date.now();
     await client.createSandbox({ sandboxId, bundlePath });
     const { pid, createdAt } = await client.startSandbox({ sandboxId });
@@ -36,7 +36,7 @@ describe('Sandbox service', () => {
     const one = JSON.parse(info['share.one'] ?? '') as Record<string, unknown>;
     assert.deepEqual(
       [one['tag'], one['pid'], one['state'], one['sharedDir']],
-      ['one', pid, 'waiting', own.path],
+      ['one', pid, 'waiting', own.source],
     );
     const socketPath = String(one['socketPath']);
     assert.equal(existsSync(socketPath), true);
