@@ -47,13 +47,20 @@ describe('Go client', { skip }, () => {
   });
 
   test("a Go client's metadata and timeout reach our handler to the nanosecond", async () => {
-    const [outcome] = await runWithOurs('describe');
-    const [metadata, timeoutNano] = outcome!.value as [string[], number];
-    // Go's MD literal keeps its case on the wire.
-    assert.deepEqual(metadata, ['One=1', 'two=a', 'two=b']);
-    // What is left of a minute, in nanoseconds, however busy the machine.
-    assert.ok(timeoutNano > 0 && timeoutNano <= 60_000_000_000, `${timeoutNano}`);
-    assert.equal(Number.isInteger(timeoutNano), true);
+    const outcomes = await runWithOurs('describe', 'describe', 'describe');
+    const timeouts = outcomes.map(({ value }) => {
+      const [metadata, timeoutNano] = value as [string[], number];
+      // Go's MD literal keeps its case on the wire.
+      assert.deepEqual(metadata, ['One=1', 'two=a', 'two=b']);
+      // What is left of a minute, however busy the machine.
+      assert.ok(timeoutNano > 0 && timeoutNano <= 60_000_000_000, `${timeoutNano}`);
+      return timeoutNano;
+    });
+    // One may be whole microseconds by chance.
+    assert.ok(
+      timeouts.some((timeoutNano) => timeoutNano % 1000 !== 0),
+      `${timeouts}`,
+    );
   });
 
   test('a Go client gets the code of system errors from our server as from its own', async () => {
