@@ -7,6 +7,7 @@ import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
+import { requireSafePath } from '../share/safe-path.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
@@ -30,6 +31,7 @@ export async function serve(host: Host): Promise<Serving> {
   const { stateDir, config } = host;
   const address = config.ttrpc.address ?? stateDir.host.socket;
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
+  requireSafePath(dirname(address));
   await removeStaleSocket(address);
   const server = createServer({ interceptors: [traceCalls(host.log)] })
     .service(Sandbox, createSandboxService(host))

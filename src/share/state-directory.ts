@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
@@ -80,10 +81,20 @@ export const FOLDERS = {
 const RECORD = 'share.json';
 const OUTPUT = 'daemon.log';
 
-/** Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it. */
+/**
+ * Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it.
+ *
+ * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
+ */
 export function openStateDirectory(path: string): StateDirectory {
-  for (const directory of ['', ...Object.values(FOLDERS)])
-    mkdirSync(join(path, directory), { recursive: true, mode: 0o700 });
+  requireSafePath(path);
+  for (const folder of ['', ...Object.values(FOLDERS)]) {
+    const directory = join(path, folder);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (folder) requireOwnFile(directory);
+    requireOwnDirectory(directory);
+  }
+  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
   return describeStateDirectory(path, identityOf(path));
 }
 
