@@ -48,7 +48,7 @@ async function fill(
   { signal }: { signal?: AbortSignal | undefined },
 ): Promise<void> {
   try {
-    await run('cp', ['-a', '--', `${source}/.`, copy], { ...(signal ? { signal } : {}) });
+    await run('cp', ['-a', '--', `${source}/.`, copy], signal ? { signal } : {});
   } catch (cause) {
     signal?.throwIfAborted();
     const { stderr = '' } = cause as { stderr?: string };

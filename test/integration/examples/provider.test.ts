@@ -68,6 +68,10 @@ async function hostOfExample(
   return { ...host, copies };
 }
 
+/** What is in a directory, byte for byte. */
+const names = async (path: string): Promise<string[]> =>
+  (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
+
 describe('examples/provider/frozen', () => {
   test('is loaded by configuration alone and serves a copy that later changes do not reach; needs root', async () => {
     await using directory = await temporaryDirectory();
@@ -128,8 +132,6 @@ describe('examples/provider/frozen', () => {
     await once(server, 'listening');
     try {
       await using share = await own.host.openShare({ sandboxId: 'a', tag: 'frozen', source });
-      const names = async (path: string): Promise<string[]> =>
-        (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
       assert.deepEqual(await names(share.sharedDir), await names(source));
       const copied = Buffer.concat([
         Buffer.from(share.sharedDir),
