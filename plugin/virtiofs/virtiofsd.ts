@@ -67,7 +67,7 @@ async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | unde
   await validate({ ...settings, daemonPath }, { signal });
   const { dialect, version } =
     settings.dialect === 'auto'
-      ? await probeVirtiofsd(daemonPath, { signal, timeoutMs: settings.startTimeoutMs })
+      ? await probeVirtiofsd(daemonPath, { signal })
       : { dialect: settings.dialect, version: undefined };
   if (dialect === 'c') refuseRustOnly(settings);
   const argumentsOf = dialect === 'c' ? virtiofsdCArgs : virtiofsdRustArgs;

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, watch } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { messageOf } from '../errors.ts';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
 export interface Output extends Disposable {
@@ -35,6 +36,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
   let offset = fstatSync(fd).size;
   let pending = '';
   let closed = false;
+  let hasFailed = false;
 
   const emit = (line: string): void => {
     if (line === '') return;
@@ -42,8 +44,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
     onLine(line);
   };
 
-  const drain = ({ final = false }: { final?: boolean } = {}): void => {
-    if (closed) return;
+  const read = ({ final }: { final: boolean }): void => {
     const pieces: Buffer[] = [];
     let leftOut = 0;
     let reachedEnd = false;
@@ -70,6 +71,16 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
     pending = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
     for (const line of lines) emit(line.slice(0, MAX_LINE_BYTES));
     if (final) emit(pending);
+  };
+  /** Nobody could catch what a watcher's callback throws. */
+  const drain = ({ final = false }: { final?: boolean } = {}): void => {
+    if (closed) return;
+    try {
+      read({ final });
+    } catch (error) {
+      if (!hasFailed) emit(`(the output cannot be read: ${messageOf(error)})`);
+      hasFailed = true;
+    }
   };
 
   const watcher = watch(path, { persistent: false }, () => drain());

@@ -18,6 +18,14 @@ export function carryOutDeletions(parts: {
   const { deletionDirectory } = stateDir;
   const underWay = new Set<string>();
 
+  /** The directory may be gone or read-only. */
+  const attempt = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      log.error({ path: deletionDirectory, err: error }, 'Cannot read or write marks of deletions');
+    }
+  };
   const carryOut = async (name: string): Promise<void> => {
     const mark = join(deletionDirectory, name);
     const [namespace = '', sandboxId = ''] = name.split(':');
@@ -26,7 +34,7 @@ export function carryOutDeletions(parts: {
       await sandboxes.purge(namespace, sandboxId);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
-      writeFileSync(mark, `${messageOf(error)}\n`);
+      attempt(() => writeFileSync(mark, `${messageOf(error)}\n`));
     } finally {
       underWay.delete(name);
     }
@@ -38,7 +46,7 @@ export function carryOutDeletions(parts: {
     }
   };
 
-  const watcher = watch(deletionDirectory, { persistent: false }, look);
+  const watcher = watch(deletionDirectory, { persistent: false }, () => attempt(look));
   watcher.on('error', (error) => log.error({ err: error }, 'Cannot watch for deletions'));
   look();
   return { [Symbol.dispose]: () => watcher.close() };
