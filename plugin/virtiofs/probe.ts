@@ -26,6 +26,15 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 const probes = new Map<string, Promise<VirtiofsdProgram>>();
 
+/** Which virtiofsd it is: what the settings say, else what it says of itself. */
+export async function identifyDaemon(
+  settings: { daemonPath: string; dialect: Dialect | 'auto'; startTimeoutMs: number },
+  signal: AbortSignal | undefined,
+): Promise<{ readonly dialect: Dialect; readonly version?: string }> {
+  const { daemonPath, dialect, startTimeoutMs: timeoutMs } = settings;
+  return dialect === 'auto' ? probeVirtiofsd(daemonPath, { signal, timeoutMs }) : { dialect };
+}
+
 /**
  * Asks an executable for its dialect and version, once for as long as the file does not change.
  *

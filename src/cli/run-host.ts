@@ -22,7 +22,7 @@ export async function runHost({ config, state, announce, idleTimeoutMs }: RunHos
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   using _ = survive(createLogger('error'));
   await using stack = new AsyncDisposableStack();
-  const host = await openHost({ config, state });
+  const host = await openHost({ config, state, shares: 'outlive-process' });
   stack.defer(() => host.detach());
   const serving = stack.use(await serve(host));
   if (announce) announceAddress(serving.address);

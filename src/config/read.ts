@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { parse } from 'smol-toml';
 import type { z } from 'zod';
 import { ConfigError, messageOf } from '../errors.ts';
 import { readForeign, readRegularFile } from '../foreign/read.ts';
 import { problemsOf } from './problems.ts';
+import { parseToml } from './toml.ts';
 import { configSchema, DEFAULT_STATE, stateSchema, type Config } from './schema.ts';
 
 /** What a configuration is read with. */
@@ -21,7 +21,7 @@ export interface ReadConfigOptions {
 export function readConfig(file: string, options: ReadConfigOptions = {}): Config {
   let input: unknown;
   try {
-    input = parse(readRegularFile(file).toString());
+    input = parseToml(readRegularFile(file).toString());
   } catch (cause) {
     throw unreadable(file, cause);
   }
@@ -32,7 +32,7 @@ export function readConfig(file: string, options: ReadConfigOptions = {}): Confi
 export async function loadConfig(file: string, options: ReadConfigOptions = {}): Promise<Config> {
   let input: unknown;
   try {
-    input = parse((await readForeign(file)).toString());
+    input = parseToml((await readForeign(file)).toString());
   } catch (cause) {
     throw unreadable(file, cause);
   }
@@ -75,6 +75,8 @@ function validate<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const [problem] = problemsOf(schema, result.error.issues, prefix);
+  const problems = problemsOf(schema, result.error.issues, prefix);
+  // The keys of a file that is none of ours are nobody's business.
+  const problem = problems.find(({ key }) => key === 'version') ?? problems[0];
   throw new ConfigError({ file, message: 'is not valid', ...problem });
 }

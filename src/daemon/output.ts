@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, watch } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { messageOf } from '../errors.ts';
+import { watchPath } from '../proc/watch-path.ts';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
 export interface Output extends Disposable {
@@ -27,8 +28,16 @@ const MAX_LINE_BYTES = 8192;
 /** Takes what is read, of all outputs: reading is synchronous, and every fork copies the memory that each would have. */
 const chunk = Buffer.allocUnsafe(64 * 1024);
 
-/** Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it. */
-export function openOutput(path: string, onLine: (line: string) => void): Output {
+/**
+ * Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it.
+ *
+ * @param options.onPolling is told why, where the file can only be looked at now and then
+ */
+export function openOutput(
+  path: string,
+  onLine: (line: string) => void,
+  { onPolling = () => {} }: { onPolling?: (why: string) => void } = {},
+): Output {
   using undo = new DisposableStack();
   const fd = undo.adopt(openSync(path, 'a+', 0o600), closeSync);
   const decoder = new StringDecoder('utf8');
@@ -83,8 +92,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
     }
   };
 
-  const watcher = watch(path, { persistent: false }, () => drain());
-  watcher.on('error', () => {});
+  const watcher = watchPath(path, () => drain(), { onPolling });
   undo.move();
   return {
     fd,
@@ -93,7 +101,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
     [Symbol.dispose]() {
       if (closed) return;
       closed = true;
-      watcher.close();
+      watcher[Symbol.dispose]();
       closeSync(fd);
     },
   };

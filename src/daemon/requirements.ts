@@ -3,6 +3,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { isFile, statBy } from '../foreign/stat.ts';
 import { touch, type Touch } from '../foreign/touch.ts';
 import type { TouchOptions } from '../foreign/touch-in-child.ts';
+import { systemStatus } from '../proc/system-error.ts';
 
 /** How errors about a program speak of it. */
 export interface ProgramWords {
@@ -32,11 +33,11 @@ export async function requireProgram(path: string, words: ProgramWords & TouchOp
   } catch (cause) {
     if (StatusError.is(cause)) throw cause;
     words.signal?.throwIfAborted();
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
       throw new StatusError(Code.NotFound, `${what} "${path}" does not exist: ${whereMissing}`, { cause });
     if (code === 'EACCES' || code === 'EISDIR') throw notExecutable(cause);
-    throw new StatusError(Code.Unavailable, `Cannot read ${what} "${path}": ${message}`, { cause });
+    throw systemStatus(cause, { doing: `Cannot read ${what}`, path }) ?? cause;
   }
   if (magic === '\u007fELF' || magic.startsWith('#!')) return;
   const problem = 'is neither a binary nor a script with "#!"';

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from '../share/contract.ts';
 import { checkShare } from './checked-share.ts';
 import { HostShare } from './host-share.ts';
@@ -56,7 +57,11 @@ export function openSandboxShare(options: {
     }
   };
   const open = async (): Promise<Share> => {
-    const opened = await plugins.call('sandbox.create', sharedFs, request, { signal });
+    const opened = await plugins
+      .call('sandbox.create', sharedFs, request, { signal })
+      .catch((error: unknown) => {
+        throw systemStatus(error, { doing: `Cannot open share "${request.tag}"` }) ?? error;
+      });
     const checked = await checkOrClose(opened);
     own = opened;
     const given = new HostShare(checked, close);

@@ -5,12 +5,13 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
-import { removeTree } from '../mount/remove-tree.ts';
 import { bootId } from '../proc/stat.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { resolveSource } from './resolve-source.ts';
+import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
 /** The paths that a share's daemon uses. */
 export interface SharePaths {
@@ -25,6 +26,8 @@ export interface OpenShareOptions {
   /** Describes the daemon that serves these paths. */
   readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
+  /** How long the source's file system may take to answer, in milliseconds. @default 5000 */
+  readonly sourceTimeoutMs?: number | undefined;
 }
 
 const boot = bootId();
@@ -37,25 +40,45 @@ const boot = bootId();
  *   before it
  */
 export async function openShare(
-  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>,
+  context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
-  const { stateDir, daemons } = context;
-  const { sandboxId, tag } = request;
+  try {
+    return await open(context, request, options);
+  } catch (error) {
+    const doing = `Cannot open share "${request.tag}"`;
+    throw systemStatus(error, { doing, path: context.stateDir.path }) ?? error;
+  }
+}
+
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
+
+async function open(
+  context: OpenShareContext,
+  request: ShareRequest,
+  options: OpenShareOptions,
+): Promise<Share> {
+  const { stateDir, daemons, trash } = context;
+  const { sandboxId, tag, source } = request;
+  const { signal, sourceTimeoutMs: timeoutMs } = options;
+  requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   makeShareDirectory(files, request);
-  undo.defer(() => removeShareFiles(files));
+  undo.defer(() => removeShareFiles(files, trash));
 
   const paths = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir: request.source ?? stateDir.newSharedDirectory(),
+    sharedDir:
+      source === undefined
+        ? stateDir.newSharedDirectory()
+        : await inShare(tag, () => resolveSource(source, { signal, timeoutMs })),
   };
-  const ownsSource = request.source === undefined;
+  const ownsSource = source === undefined;
   if (ownsSource) {
     mkdirSync(paths.sharedDir, { mode: 0o755 });
-    undo.defer(() => removeTree(paths.sharedDir));
+    undo.defer(() => trash.remove(paths.sharedDir));
   }
   const record = firstRecord(request, paths, options.queueSize);
   writeRecord(files, record);
@@ -67,7 +90,7 @@ export async function openShare(
         {
           group: `${request.namespace}/${sandboxId}`,
           log: context.log.child({ sandbox: sandboxId, share: tag }),
-          signal: options.signal,
+          signal,
         },
       ),
     ),
@@ -76,9 +99,9 @@ export async function openShare(
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeTree(paths.sharedDir);
+    if (ownsSource) trash.remove(paths.sharedDir);
     // Last, so that what could not be removed stays on record.
-    removeShareFiles(files);
+    if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
   return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }
@@ -104,6 +127,9 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
     profile,
     provider: sharedFs,
     source: paths.sharedDir,
+    ...(request.source === undefined || request.source === paths.sharedDir
+      ? {}
+      : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
     queueSize,
@@ -172,6 +198,6 @@ async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
       throw new DaemonError(message, { exit, lastLines, code, cause: error });
     }
     if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
-    throw error;
+    throw systemStatus(error, { doing: `Cannot start share "${tag}"` }) ?? error;
   }
 }

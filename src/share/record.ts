@@ -32,7 +32,10 @@ const recordSchema = z.object({
   profile: z.string(),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
+  /** The directory that is served. */
   source: z.string(),
+  /** What the sandbox's creator named, where that leads to the source by a symbolic link. */
+  requestedSource: z.string().optional(),
   /** True where the host made the source, and removes it with the share. */
   ownsSource: z.boolean(),
   readOnly: z.boolean(),

@@ -50,6 +50,7 @@ export function commandLine({ path, dialect }: Virtiofsd, { source }: Workbench)
     debug: false,
     readOnly: false,
     extraArgs: [],
+    allowUnknownArgs: false,
     dialect,
     startTimeoutMs: 5000,
     stopTimeoutMs: 1000,

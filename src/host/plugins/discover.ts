@@ -10,6 +10,8 @@ import { readManifest, type Manifest } from './manifest.ts';
 /** The plugins that come with the host. */
 const BUILT_IN = fileURLToPath(new URL('../../../plugin', import.meta.url));
 
+const MANIFEST = 'plugin.toml';
+
 /**
  * Finds the manifests of the built-in plugins and of `directories`, each `<directory>/<folder>/plugin.toml`, in the
  * order in which they can start.
@@ -30,7 +32,15 @@ async function manifestFiles(directory: string): Promise<string[]> {
     const message = `the directory cannot be read${why}: correct plugin_dirs`;
     throw new ConfigError({ kind: 'manifest', file: directory, message, cause });
   });
-  const files = names.map((name) => join(directory, name, 'plugin.toml'));
+  if (names.includes(MANIFEST)) {
+    const message = `"${directory}" is a plugin's own folder: name the directory around it`;
+    throw new ConfigError({
+      kind: 'manifest',
+      file: join(directory, MANIFEST),
+      message: `plugin_dirs: ${message}`,
+    });
+  }
+  const files = names.map((name) => join(directory, name, MANIFEST));
   const areThere = await Promise.all(files.map(isThere));
   return files.filter((_, index) => areThere[index]);
 }

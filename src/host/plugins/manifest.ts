@@ -1,10 +1,10 @@
 import { dirname, join, sep } from 'node:path';
-import { parse } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError, messageOf } from '../../errors.ts';
 import { readForeign } from '../../foreign/read.ts';
 import { realpathForeign } from '../../foreign/realpath.ts';
 import { problemsOf } from '../../config/problems.ts';
+import { parseToml } from '../../config/toml.ts';
 
 /** The one type of plugin there is: a provider of file-system shares. */
 export const PLUGIN_TYPE = 'io.containerd.fsshare.v1';
@@ -47,13 +47,15 @@ export interface Manifest extends Readonly<z.output<typeof manifestSchema>> {
 export async function readManifest(file: string): Promise<Manifest> {
   let text: unknown;
   try {
-    text = parse((await readForeign(file)).toString());
+    text = parseToml((await readForeign(file)).toString());
   } catch (cause) {
     throw new ConfigError({ kind: 'manifest', file, message: messageOf(cause), cause });
   }
   const result = manifestSchema.safeParse(text);
   if (!result.success) {
-    const [problem] = problemsOf(manifestSchema, result.error.issues);
+    const problems = problemsOf(manifestSchema, result.error.issues);
+    // The keys of a file that is no manifest are nobody's business.
+    const problem = problems.find(({ key }) => key === 'manifest_version') ?? problems[0];
     throw new ConfigError({ kind: 'manifest', file, message: 'is not a manifest', ...problem });
   }
   const manifest = result.data;
