@@ -1,0 +1,101 @@
+import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
+import { z } from 'zod';
+import { problemsOf } from '../config/problems.ts';
+import type { DaemonExit } from '../daemon/exit.ts';
+import { messageOf } from '../errors.ts';
+import type { Share, ShareStatus } from '../share/contract.ts';
+
+const isThenable = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+const promise = z.custom<PromiseLike<unknown>>(isThenable, 'Invalid input: expected a promise');
+const aFunction = z.custom((value) => typeof value === 'function', 'Invalid input: expected a function');
+
+const shareSchema = z.object({
+  tag: z.string(),
+  socketPath: z.string().startsWith('/'),
+  sharedDir: z.string().startsWith('/'),
+  queueSize: z.int().positive(),
+  pid: z.int().positive(),
+  ready: promise,
+  closed: promise,
+  status: aFunction,
+});
+
+const exitSchema = z.object({
+  reason: z.enum(['stopped', 'disconnected', 'failed']),
+  uptimeMs: z.number(),
+  lastLines: z.array(z.string()),
+  exitCode: z.int().optional(),
+  signal: z.string().optional(),
+});
+
+/** What a plugin is known by, and what it was asked for. */
+export interface ShareOrigin {
+  readonly plugin: string;
+  readonly tag: string;
+  readonly log: Logger;
+}
+
+/**
+ * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never throws,
+ * and nobody has to wait for its `ready`.
+ *
+ * @throws StatusError Internal, naming the plugin and the member, for what is no share
+ */
+export function checkShare(returned: unknown, origin: ShareOrigin): Share {
+  const share = requireShare(returned, origin);
+  const { tag, socketPath, sharedDir, queueSize, pid, ready } = share;
+  const plain = { tag, socketPath, sharedDir, queueSize, pid };
+  let exit: DaemonExit | undefined;
+  ready.then(undefined, () => {});
+  const openedAt = performance.now();
+  const closed = exitOf(share.closed, origin, openedAt).then((ended) => (exit = ended));
+  const status = (): ShareStatus => {
+    try {
+      return share.status();
+    } catch (error) {
+      const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
+      return { ...plain, state: exit ? 'exited' : 'waiting', lastLines: [words] };
+    }
+  };
+  return { ...plain, ready, closed, status, [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose]() };
+}
+
+function requireShare(returned: unknown, origin: ShareOrigin): Share {
+  const result = shareSchema.safeParse(returned);
+  const [problem] = result.success
+    ? problemsWith(returned as Share, origin)
+    : problemsOf(shareSchema, result.error.issues);
+  if (!problem) return returned as Share;
+  const { key, message } = problem;
+  throw new StatusError(Code.Internal, `${named(origin)} is no share: ${key ? `${key}: ` : ''}${message}`);
+}
+
+/** What a schema cannot say. */
+function problemsWith(share: Share, { tag }: ShareOrigin): { key: string; message: string }[] {
+  if (share.tag !== tag) return [{ key: 'tag', message: `"${share.tag}" is another one` }];
+  const dispose = (share as Partial<Share>)[Symbol.asyncDispose];
+  return typeof dispose === 'function' ? [] : [{ key: 'Symbol.asyncDispose', message: 'is missing' }];
+}
+
+/** An end that is not told as the contract says counts as a failure, with the reason as its last line. */
+async function exitOf(
+  closed: PromiseLike<unknown>,
+  origin: ShareOrigin,
+  openedAt: number,
+): Promise<DaemonExit> {
+  const failed = (words: string): DaemonExit => {
+    const line = `${named(origin)} ${words}`;
+    origin.log.error(line);
+    return { reason: 'failed', uptimeMs: performance.now() - openedAt, lastLines: [line] };
+  };
+  try {
+    const result = exitSchema.safeParse(await closed);
+    return result.success ? (result.data as DaemonExit) : failed('ended without saying how');
+  } catch (error) {
+    return failed(`failed: ${messageOf(error)}`);
+  }
+}
+
+const named = ({ plugin, tag }: ShareOrigin): string => `What plugin "${plugin}" opened as share "${tag}"`;
