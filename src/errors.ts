@@ -76,5 +76,7 @@ function describeStatus({ exitCode, signal }: ExitStatus): string {
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
+  // A connect to a name with several addresses fails with an error that leaves the words to the errors in it.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }

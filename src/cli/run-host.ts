@@ -19,7 +19,7 @@ export async function runHost({ config, state, announce, idleTimeoutMs }: RunHos
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await using stack = new AsyncDisposableStack();
-  const host = await openHost({ config, state });
+  const host = await openHost({ config, state, shares: 'outlive-process' });
   stack.defer(() => host.detach());
   const serving = stack.use(await serve(host));
   if (announce) announceAddress(serving.address);

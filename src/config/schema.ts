@@ -56,7 +56,10 @@ const fileSchema = z.strictObject({
       endpoint: z
         .url({ protocol: /^https?$/ })
         .optional()
-        .describe('OTLP/HTTP collector, without "/v1/traces"; absent: no traces are sent.'),
+        .describe(
+          'OTLP/HTTP collector; "/v1/traces" is added where it is missing. Absent: no traces are sent. ' +
+            'The host connects to it directly: HTTP_PROXY and its like do not count.',
+        ),
       service_name: z.string().min(1).default('containerd-shim-virtiofs'),
       sample_ratio: z
         .number()
@@ -64,7 +67,11 @@ const fileSchema = z.strictObject({
         .max(1)
         .default(1)
         .describe("Share of traces that we start; a caller's decision is kept."),
-      timeout_ms: z.int().positive().default(2000).describe('Limit for one export, in milliseconds.'),
+      timeout_ms: z
+        .int()
+        .positive()
+        .default(2000)
+        .describe('Limit for one export with all its attempts, in milliseconds.'),
     })
     .prefault({}),
   log: z

@@ -27,12 +27,14 @@ export function carryOutDeletions(parts: {
       await sandboxes.purge(namespace, sandboxId);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
-      writeFileSync(mark, `${messageOf(error)}\n`);
+      if (stateDir.isInPlace()) writeFileSync(mark, `${messageOf(error)}\n`);
     } finally {
       underWay.delete(name);
     }
   };
   const look = (): void => {
+    // The marks of another host's state are its own business.
+    if (!stateDir.isInPlace()) return;
     for (const name of readdirSync(deletionDirectory)) {
       const isWish = statSync(join(deletionDirectory, name), { throwIfNoEntry: false })?.size === 0;
       if (isWish && !underWay.has(name)) void carryOut(name);

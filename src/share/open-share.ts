@@ -5,14 +5,13 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
-import { removeTree } from '../mount/remove-tree.ts';
 import { bootId } from '../proc/stat.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
 /** The paths that a share's daemon uses. */
 export interface SharePaths {
@@ -53,20 +52,21 @@ export async function openShare(
   }
 }
 
-type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>;
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
 
 async function open(
   context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
-  const { stateDir, daemons } = context;
+  const { stateDir, daemons, trash } = context;
   const { sandboxId, tag, source } = request;
   const { signal, sourceTimeoutMs: timeoutMs } = options;
+  requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   makeShareDirectory(files, request);
-  undo.defer(() => removeShareFiles(files));
+  undo.defer(() => removeShareFiles(files, trash));
 
   const paths = {
     socketPath: stateDir.newSocketPath(),
@@ -78,7 +78,7 @@ async function open(
   const ownsSource = source === undefined;
   if (ownsSource) {
     mkdirSync(paths.sharedDir, { mode: 0o755 });
-    undo.defer(() => removeTree(paths.sharedDir));
+    undo.defer(() => trash.remove(paths.sharedDir));
   }
   const record = firstRecord(request, paths, options.queueSize);
   writeRecord(files, record);
@@ -99,9 +99,9 @@ async function open(
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeTree(paths.sharedDir);
+    if (ownsSource) trash.remove(paths.sharedDir);
     // Last, so that what could not be removed stays on record.
-    removeShareFiles(files);
+    if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
   return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }

@@ -1,13 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Code, StatusError } from 'ttrpc-ts';
+import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
 export interface StateDirectory {
   readonly path: string;
+  /** Tells it from another directory that stands at its path later; undefined where it was not opened. */
+  readonly identity: string | undefined;
+  /** False when the directory that was opened stands at its path no more. */
+  isInPlace(): boolean;
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
+  /** Where a folder for each namespace stands. */
+  readonly sandboxesDirectory: string;
   /** Where a sandbox's shares stand. */
   sandboxDirectory(namespace: string, sandboxId: string): string;
   /** A share's files. */
@@ -19,8 +27,16 @@ export interface StateDirectory {
   readonly socketDirectory: string;
   /** A fresh socket path, short whatever the sandbox is called. */
   newSocketPath(): string;
+  /** True for what is, by its name, one of those. */
+  ownsSocket(path: string): boolean;
+  /** True for what is, by its name, a socket that no daemon has yet. */
+  isHiddenSocket(path: string): boolean;
+  /** Where the directories stand that the host owns. */
+  readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
+  /** Where such a directory waits for its removal. */
+  readonly trashDirectory: string;
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
 }
@@ -57,6 +73,7 @@ export const FOLDERS = {
   /** One letter, because a socket's path is limited. */
   sockets: 's',
   shared: 'shared',
+  trash: 'trash',
   /** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
   deletions: 'deletions',
 } as const;
@@ -64,38 +81,73 @@ export const FOLDERS = {
 const RECORD = 'share.json';
 const OUTPUT = 'daemon.log';
 
-/** Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it. */
+/**
+ * Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it.
+ *
+ * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
+ */
 export function openStateDirectory(path: string): StateDirectory {
-  for (const directory of ['', ...Object.values(FOLDERS)])
-    mkdirSync(join(path, directory), { recursive: true, mode: 0o700 });
-  return describeStateDirectory(path);
+  requireSafePath(path);
+  for (const folder of ['', ...Object.values(FOLDERS)]) {
+    const directory = join(path, folder);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (folder) requireOwnFile(directory);
+    requireOwnDirectory(directory);
+  }
+  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
+  return describeStateDirectory(path, identityOf(path));
 }
 
 /** The places of a state directory, without touching it. */
-export function describeStateDirectory(path: string): StateDirectory {
+export function describeStateDirectory(path: string, identity?: string): StateDirectory {
+  const sandboxesDirectory = join(path, FOLDERS.sandboxes);
+  const socketDirectory = join(path, FOLDERS.sockets);
+  const sharedDirectory = join(path, FOLDERS.shared);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
-      path,
-      FOLDERS.sandboxes,
+      sandboxesDirectory,
       requireIdentifier('namespace', namespace),
       requireIdentifier('sandbox id', sandboxId),
     );
   const hostFiles = Object.entries(HOST_FILES).map(([key, name]) => [key, join(path, name)]);
   return {
     path,
+    identity,
+    isInPlace: () => identity === undefined || identityOf(path) === identity,
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
+    sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
     deletionDirectory: join(path, FOLDERS.deletions),
     deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
-    socketDirectory: join(path, FOLDERS.sockets),
-    newSocketPath: () => join(path, FOLDERS.sockets, `${randomBytes(8).toString('hex')}.sock`),
-    newSharedDirectory: () => join(path, FOLDERS.shared, randomBytes(16).toString('hex')),
-    ownsSharedDirectory: (directory) =>
-      dirname(directory) === join(path, FOLDERS.shared) && /^[0-9a-f]{32}$/.test(basename(directory)),
+    socketDirectory,
+    newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
+    ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
+    isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
+    sharedDirectory,
+    trashDirectory: join(path, FOLDERS.trash),
+    newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
+    ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
 }
+
+/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now */
+export function requireInPlace(stateDir: StateDirectory): void {
+  if (stateDir.isInPlace()) return;
+  const message = `The state directory "${stateDir.path}" has been replaced or removed: end this host and start another`;
+  throw new StatusError(Code.FailedPrecondition, message);
+}
+
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+const isIn =
+  (directory: string, name: RegExp) =>
+  (path: string): boolean =>
+    dirname(path) === directory && name.test(basename(path));
 
 /** The files of the share that stands in `directory`. */
 export function shareFiles(directory: string): ShareFiles {

@@ -9,6 +9,7 @@ import { openShare } from '../../src/share/open-share.ts';
 import type { PluginContext, Share, ShareRequest } from '../../src/share/contract.ts';
 import { readRecord, type ShareRecord } from '../../src/share/record.ts';
 import { withSpan } from '../../src/tracing/span.ts';
+import { nestTooDeep } from '../harness/deep-directory.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
@@ -114,6 +115,15 @@ describe('openShare()', () => {
     await share[Symbol.asyncDispose]();
     assert.equal((await share.closed).reason, 'stopped');
     assert.equal(isGone(share.pid), true);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('closes whatever the guest has put into a directory of the host', async () => {
+    await using own = await pluginContext();
+    const share = await open(own.context, shareRequest());
+    nestTooDeep(share.sharedDir);
+    await share[Symbol.asyncDispose]();
+    assert.equal(existsSync(share.sharedDir), false);
     assert.deepEqual(await leftovers(own.state), []);
   });
 

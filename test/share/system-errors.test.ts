@@ -16,7 +16,7 @@ async function stateOn(options: string): Promise<{ path: string } & AsyncDisposa
   const directory = stack.use(await temporaryDirectory());
   const path = join(directory.path, 'small');
   mkdirSync(path);
-  await execa('mount', ['-t', 'tmpfs', '-o', options, 'csv-test', path]);
+  await execa('mount', ['-t', 'tmpfs', '-o', `mode=700,${options}`, 'csv-test', path]);
   stack.defer(async () => void (await execa('umount', [path])));
   const own = stack.move();
   return { path, [Symbol.asyncDispose]: () => own.disposeAsync() };

@@ -1,6 +1,7 @@
 import { loadConfig } from '../../config/read.ts';
 import { createDaemons } from '../../daemon/pool/pool.ts';
 import { loadPlugins } from '../../host/plugins/call.ts';
+import { createTrash } from '../../mount/trash.ts';
 import { describeStateDirectory } from '../../share/state-directory.ts';
 import { createLogger } from '../../tracing/log.ts';
 import { defineCommand } from './command.ts';
@@ -20,7 +21,9 @@ With --state it says, too, whether a host that is given this directory takes the
     const log = createLogger('silent');
     const stateDir = describeStateDirectory(config.state);
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
-    await using plugins = await loadPlugins(config, { configFile: file, log, stateDir, daemons });
+    const trash = createTrash(stateDir.trashDirectory, { log });
+    const host = { configFile: file, log, stateDir, daemons, trash };
+    await using plugins = await loadPlugins(config, host);
     await plugins.check();
     const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
     process.stdout.write(`${file} is valid; shares it can open: ${shares.join(', ')}\n`);

@@ -32,7 +32,7 @@ export interface Plugins extends AsyncDisposable {
 }
 
 /** What plugins get from their host besides their configuration. */
-export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons'> {
+export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons' | 'trash'> {
   /** Names the configuration in errors. */
   readonly configFile: string;
 }
@@ -141,14 +141,14 @@ async function callHook<Name extends keyof Hooks>(
 function contextOf(
   manifest: Manifest,
   loaded: readonly LoadedPlugin[],
-  { log, stateDir, daemons }: PluginHost,
+  { log, stateDir, daemons, trash }: PluginHost,
 ): Omit<PluginContext, 'config'> {
   const isRequired = ({ manifest: other }: LoadedPlugin): boolean =>
     manifest.requires.includes(other.name) || manifest.requires.includes(other.type);
   const required = new Map<string, Provider>(
     loaded.filter(isRequired).map((plugin) => [plugin.manifest.name, plugin.provider]),
   );
-  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, required };
+  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, trash, required };
 }
 
 function requireKnownTables(config: Config, manifests: readonly Manifest[], configFile: string): void {

@@ -5,6 +5,7 @@ import type { ShareRecord } from '../../../src/share/record.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { PATIENT_DAEMON, PATIENT_HOST } from '../patience.ts';
 import { startContainerd, type Containerd, type ContainerdOptions, type CtrResult } from './containerd.ts';
+import { hostsAmong } from './marked-processes.ts';
 
 /** The directory of `containerd-shim-virtiofs-v1`. */
 export const shimDirectory: string = join(import.meta.dirname, '../../../plugin');
@@ -85,10 +86,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
         ...entries.flat().filter((name) => !name.startsWith('.')),
       ];
     },
-    hosts: async () => {
-      const processes = await containerd.processes();
-      return processes.filter(({ argv }) => argv.includes('serve')).map(({ pid }) => pid);
-    },
+    hosts: async () => hostsAmong(await containerd.processes()),
   } satisfies Partial<ShimContainerd>;
   // Not a copy: `pid` is a getter.
   return Object.assign(containerd, additions);

@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { createClient, connect, type Client } from 'ttrpc-ts';
 import { Sandbox } from '../../../src/proto/containerd/sandbox_pb.ts';
-import { markedProcesses, endMarkedProcesses, markOf } from '../../harness/containerd/marked-processes.ts';
+import {
+  endMarkedProcesses,
+  hostsAmong,
+  markedProcesses,
+  markOf,
+} from '../../harness/containerd/marked-processes.ts';
 import { findProgram } from '../../setup/find-program.ts';
 import { fixture } from '../../harness/fixtures.ts';
 import { PATIENT_DAEMON, PATIENT_HOST } from '../../harness/patience.ts';
@@ -117,8 +122,7 @@ export async function shimPlace({
     start: (id, execution = {}) => execute(id, ['start'], execution),
     delete: async (id, execution = {}) =>
       execute(id, ['-bundle', execution.bundle ?? (await bundle(id)), 'delete'], execution),
-    hosts: async () =>
-      (await markedProcesses(path)).filter(({ argv }) => argv.includes('serve')).map(({ pid }) => pid),
+    hosts: async () => hostsAmong(await markedProcesses(path)),
     call: async (use) => {
       const address = (await readFile(join(state, 'host.address'), 'utf8')).trim();
       await using transport = await connect({ path: address });

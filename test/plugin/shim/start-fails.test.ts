@@ -144,6 +144,7 @@ async function withoutNode({
     'cat',
     'flock',
     'grep',
+    'ls',
     'mkdir',
     'mkfifo',
     'readlink',
