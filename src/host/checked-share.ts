@@ -92,7 +92,7 @@ async function exitOf(
   };
   try {
     const result = exitSchema.safeParse(await closed);
-    return result.success ? (result.data as DaemonExit) : failed('ended without saying how');
+    return result.success ? result.data : failed('ended without saying how');
   } catch (error) {
     return failed(`failed: ${messageOf(error)}`);
   }

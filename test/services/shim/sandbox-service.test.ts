@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { writeBundle } from '../../harness/bundle.ts';
@@ -23,7 +25,9 @@ describe('Sandbox service', () => {
     await using own = await serveTestHost();
     const { client } = own;
     const sandboxId = 'sb';
-    const bundlePath = await writeBundle(own.path, [share('one', own.path), share('two')]);
+    const source = join(own.path, 'of-the-bundle');
+    await mkdir(source);
+    const bundlePath = await writeBundle(own.path, [share('one', source), share('two')]);
     const before = Date.now();
     await client.createSandbox({ sandboxId, bundlePath });
     const { pid, createdAt } = await client.startSandbox({ sandboxId });
@@ -36,7 +40,7 @@ describe('Sandbox service', () => {
     const one = JSON.parse(info['share.one'] ?? '') as Record<string, unknown>;
     assert.deepEqual(
       [one['tag'], one['pid'], one['state'], one['sharedDir']],
-      ['one', pid, 'waiting', own.path],
+      ['one', pid, 'waiting', source],
     );
     const socketPath = String(one['socketPath']);
     assert.equal(existsSync(socketPath), true);
@@ -184,6 +188,7 @@ const closed = new Promise(() => {});
 export const create = () => ({
   open: async ({ tag }) => ({
     tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: process.pid, ready: Promise.resolve(), closed,
+    [Symbol.asyncDispose]: async () => {},
     status: () => { if (tag === 'dumb') throw new Error('no word'); return { tag, state: 'waiting' }; },
   }),
   close: async () => {},
@@ -194,7 +199,9 @@ export const create = () => ({
     await own.client.createSandbox({ sandboxId: 'sb', bundlePath: directory.path });
     const { info, state } = await own.client.sandboxStatus({ sandboxId: 'sb', verbose: true });
     assert.equal(state, 'SANDBOX_READY');
-    assert.deepEqual(JSON.parse(info['share.dumb'] ?? ''), { tag: 'dumb', error: 'no word' });
+    const dumb = JSON.parse(info['share.dumb'] ?? '') as { tag: string; lastLines: string[] };
+    assert.equal(dumb.tag, 'dumb');
+    assert.match(dumb.lastLines[0] ?? '', /fsshare\.v1\.dumb" .* cannot say its status: no word$/);
     assert.deepEqual(JSON.parse(info['share.other'] ?? ''), { tag: 'other', state: 'waiting' });
     const { version, node } = JSON.parse(info['host'] ?? '') as { version: string; node: string };
     assert.deepEqual([version, node], [packageVersion(), process.version]);
