@@ -59,7 +59,7 @@ describe('Go client', { skip }, () => {
     // One may be whole microseconds by chance.
     assert.ok(
       timeouts.some((timeoutNano) => timeoutNano % 1000 !== 0),
-      `${timeouts}`,
+      timeouts.join(', '),
     );
   });
 
