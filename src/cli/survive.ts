@@ -13,8 +13,7 @@ export function survive(log: Logger): Disposable {
       'Nobody caught an error; the host goes on',
     );
   };
-  // oxlint-disable-next-line typescript/unbound-method -- put back as it was
-  const { exit } = process;
+  const exit = process.exit.bind(process);
   process.exit = refuseToExit;
   process.on('uncaughtException', report);
   process.on('unhandledRejection', report);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
-import type { Share, ShareStatus } from '../share/contract.ts';
+import type { Share } from '../share/contract.ts';
 
 const isThenable = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
@@ -22,7 +22,8 @@ const shareSchema = z.object({
   status: aFunction,
 });
 
-const exitSchema = z.object({
+/** What is read of an end; it has more to tell. */
+const exitSchema = z.looseObject({
   reason: z.enum(['stopped', 'disconnected', 'failed']),
   uptimeMs: z.number(),
   lastLines: z.array(z.string()),
@@ -38,53 +39,41 @@ export interface ShareOrigin {
 }
 
 /**
- * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never throws,
- * and nobody has to wait for its `ready`.
+ * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, and nobody has to wait for
+ * its `ready`.
  *
  * @throws StatusError Internal, naming the plugin and the member, for what is no share
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): Share {
   const share = requireShare(returned, origin);
-  const { tag, socketPath, sharedDir, queueSize, pid, ready } = share;
-  const plain = { tag, socketPath, sharedDir, queueSize, pid };
-  let exit: DaemonExit | undefined;
-  ready.then(undefined, () => {});
-  const openedAt = performance.now();
-  const closed = exitOf(share.closed, origin, openedAt).then((ended) => (exit = ended));
-  const status = (): ShareStatus => {
-    try {
-      return share.status();
-    } catch (error) {
-      const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
-      return { ...plain, state: exit ? 'exited' : 'waiting', lastLines: [words] };
-    }
+  const { tag, socketPath, sharedDir, queueSize, pid } = share;
+  const ready = Promise.resolve(share.ready);
+  ready.catch(() => {});
+  return {
+    tag,
+    socketPath,
+    sharedDir,
+    queueSize,
+    pid,
+    ready,
+    closed: exitOf(share.closed, origin),
+    status: () => share.status(),
+    [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
-  return { ...plain, ready, closed, status, [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose]() };
 }
 
 function requireShare(returned: unknown, origin: ShareOrigin): Share {
   const result = shareSchema.safeParse(returned);
-  const [problem] = result.success
-    ? problemsWith(returned as Share, origin)
-    : problemsOf(shareSchema, result.error.issues);
-  if (!problem) return returned as Share;
-  const { key, message } = problem;
+  if (result.success && result.data.tag === origin.tag) return returned as Share;
+  const { key, message } = result.success
+    ? { key: 'tag', message: `"${result.data.tag}" is another one` }
+    : (problemsOf(shareSchema, result.error.issues)[0] ?? { key: '', message: 'is not valid' });
   throw new StatusError(Code.Internal, `${named(origin)} is no share: ${key ? `${key}: ` : ''}${message}`);
 }
 
-/** What a schema cannot say. */
-function problemsWith(share: Share, { tag }: ShareOrigin): { key: string; message: string }[] {
-  if (share.tag !== tag) return [{ key: 'tag', message: `"${share.tag}" is another one` }];
-  const dispose = (share as Partial<Share>)[Symbol.asyncDispose];
-  return typeof dispose === 'function' ? [] : [{ key: 'Symbol.asyncDispose', message: 'is missing' }];
-}
-
 /** An end that is not told as the contract says counts as a failure, with the reason as its last line. */
-async function exitOf(
-  closed: PromiseLike<unknown>,
-  origin: ShareOrigin,
-  openedAt: number,
-): Promise<DaemonExit> {
+async function exitOf(closed: PromiseLike<unknown>, origin: ShareOrigin): Promise<DaemonExit> {
+  const openedAt = performance.now();
   const failed = (words: string): DaemonExit => {
     const line = `${named(origin)} ${words}`;
     origin.log.error(line);

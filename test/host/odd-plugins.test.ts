@@ -44,7 +44,6 @@ describe('a host whose plugin returns what is no share', () => {
     ['{ ready: undefined }', 'ready: Invalid input: expected a promise'],
     ['{ closed: 7 }', 'closed: Invalid input: expected a promise'],
     ['{ status: {} }', 'status: Invalid input: expected a function'],
-    ['{ [Symbol.asyncDispose]: 1 }', 'Symbol.asyncDispose: is missing'],
   ] as const) {
     test(`names plugin and member for ${members}, closes it, and goes on`, async () => {
       await using own = await oddHost(members);
@@ -102,24 +101,18 @@ describe("a host whose plugin's share", () => {
     });
   }
 
+  test('says more of its end than a host reads: all of it is passed on', async () => {
+    await using own = await oddHost(
+      "{ closed: Promise.resolve({ ...end, reason: 'failed', workerSignal: 'SIGBUS' }) }",
+    );
+    const { failed } = await (await own.host.sandboxes.create(request('a'))).ended;
+    assert.deepEqual(failed?.exit, { reason: 'failed', uptimeMs: 1, lastLines: [], workerSignal: 'SIGBUS' });
+  });
+
   test('is never ready, and nobody asks: no rejection is without an owner', async () => {
     await using own = await oddHost("{ ready: Promise.reject(new Error('never')) }");
     const { shares } = await own.host.sandboxes.create(request('a'));
     await turn();
     await assert.rejects(shares[0]?.ready ?? Promise.resolve(), { message: 'never' });
-  });
-
-  test('throws when it is asked for its status: the status says so', async () => {
-    await using own = await oddHost("{ status() { throw new Error('no'); } }");
-    const { shares } = await own.host.sandboxes.create(request('a'));
-    assert.deepEqual(shares[0]?.status(), {
-      tag: 'work',
-      socketPath: '/s',
-      sharedDir: '/d',
-      queueSize: 1,
-      pid: 1,
-      state: 'waiting',
-      lastLines: [`What plugin "${NAME}" opened as share "work" cannot say its status: no`],
-    });
   });
 });
