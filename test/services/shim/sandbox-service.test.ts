@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { writeBundle } from '../../harness/bundle.ts';
@@ -25,9 +23,7 @@ describe('Sandbox service', () => {
     await using own = await serveTestHost();
     const { client } = own;
     const sandboxId = 'sb';
-    const source = join(own.path, 'of-the-bundle');
-    await mkdir(source);
-    const bundlePath = await writeBundle(own.path, [share('one', source), share('two')]);
+    const bundlePath = await writeBundle(own.path, [share('one', own.source), share('two')]);
     const before = Date.now();
     await client.createSandbox({ sandboxId, bundlePath });
     const { pid, createdAt } = await client.startSandbox({ sandboxId });
@@ -40,7 +36,7 @@ describe('Sandbox service', () => {
     const one = JSON.parse(info['share.one'] ?? '') as Record<string, unknown>;
     assert.deepEqual(
       [one['tag'], one['pid'], one['state'], one['sharedDir']],
-      ['one', pid, 'waiting', source],
+      ['one', pid, 'waiting', own.source],
     );
     const socketPath = String(one['socketPath']);
     assert.equal(existsSync(socketPath), true);
