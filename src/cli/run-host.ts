@@ -4,6 +4,8 @@ import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
 import { serve, type Serving } from '../services/serve.ts';
+import { createLogger } from '../tracing/log.ts';
+import { survive } from './survive.ts';
 
 /** How the command `serve` runs. */
 export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
@@ -18,6 +20,7 @@ export async function runHost({ config, state, announce, idleTimeoutMs }: RunHos
   if (announce) closeInherited();
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  using _ = survive(createLogger('error'));
   await using stack = new AsyncDisposableStack();
   const host = await openHost({ config, state, shares: 'outlive-process' });
   stack.defer(() => host.detach());

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { messageOf } from '../errors.ts';
 import { watchPath } from '../proc/watch-path.ts';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
@@ -44,6 +45,7 @@ export function openOutput(
   let offset = fstatSync(fd).size;
   let pending = '';
   let closed = false;
+  let hasFailed = false;
 
   const emit = (line: string): void => {
     if (line === '') return;
@@ -51,8 +53,7 @@ export function openOutput(
     onLine(line);
   };
 
-  const drain = ({ final = false }: { final?: boolean } = {}): void => {
-    if (closed) return;
+  const read = ({ final }: { final: boolean }): void => {
     const pieces: Buffer[] = [];
     let leftOut = 0;
     let reachedEnd = false;
@@ -65,8 +66,13 @@ export function openOutput(
       pieces.push(Buffer.from(chunk.subarray(0, bytes)));
       if (pieces.length > MAX_PIECES) leftOut += pieces.splice(0, MAX_PIECES).length * chunk.length;
     }
-    // At once, because what is written in between is lost. A flood, whose end is never reached, is cut off.
     if (offset > MAX_FILE_BYTES && (reachedEnd || offset > FLOOD_FACTOR * MAX_FILE_BYTES)) {
+      // A flood, whose end is never reached, is cut off but for its last words.
+      const tail = Math.max(offset, fstatSync(fd).size - chunk.length);
+      if (tail > offset) leftOut += pieces.splice(0).length * chunk.length + tail - offset;
+      const bytes = readSync(fd, chunk, 0, chunk.length, tail);
+      if (bytes > 0) pieces.push(Buffer.from(chunk.subarray(0, bytes)));
+      // At once, because what is written in between is lost.
       ftruncateSync(fd);
       offset = 0;
     }
@@ -79,6 +85,16 @@ export function openOutput(
     pending = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
     for (const line of lines) emit(line.slice(0, MAX_LINE_BYTES));
     if (final) emit(pending);
+  };
+  /** Nobody could catch what a watcher's callback throws. */
+  const drain = ({ final = false }: { final?: boolean } = {}): void => {
+    if (closed) return;
+    try {
+      read({ final });
+    } catch (error) {
+      if (!hasFailed) emit(`(the output cannot be read: ${messageOf(error)})`);
+      hasFailed = true;
+    }
   };
 
   const watcher = watchPath(path, () => drain(), { onPolling });

@@ -62,11 +62,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
     },
   });
   if (spec.socket === 'handed-over') inode = publish(starter, spec);
-  else
-    void daemon.ready.then(
-      () => (inode = inodeOf(spec.socketPath)),
-      () => {},
-    );
+  else void daemon.ready.then(() => (inode = inodeOf(spec.socketPath))).catch(() => {});
   spawn(starter, spec, program);
   undo.move();
   return daemon;

@@ -19,6 +19,14 @@ export function carryOutDeletions(parts: {
   const { deletionDirectory } = stateDir;
   const underWay = new Set<string>();
 
+  /** The directory may be gone or read-only. */
+  const attempt = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      log.error({ path: deletionDirectory, err: error }, 'Cannot read or write marks of deletions');
+    }
+  };
   const carryOut = async (name: string): Promise<void> => {
     const mark = join(deletionDirectory, name);
     const [namespace = '', sandboxId = ''] = name.split(':');
@@ -27,7 +35,9 @@ export function carryOutDeletions(parts: {
       await sandboxes.purge(namespace, sandboxId);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
-      if (stateDir.isInPlace()) writeFileSync(mark, `${messageOf(error)}\n`);
+      attempt(() => {
+        if (stateDir.isInPlace()) writeFileSync(mark, `${messageOf(error)}\n`);
+      });
     } finally {
       underWay.delete(name);
     }
@@ -43,7 +53,7 @@ export function carryOutDeletions(parts: {
 
   const onPolling = (why: string): void =>
     log.warn({ path: deletionDirectory }, `Looking for deletions now and then: ${why}`);
-  const watcher = watchPath(deletionDirectory, look, { onPolling });
+  const watcher = watchPath(deletionDirectory, () => attempt(look), { onPolling });
   look();
   return watcher;
 }

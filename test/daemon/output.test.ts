@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, fstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { KEPT_LINES, openOutput } from '../../src/daemon/output.ts';
 import { eventually } from '../harness/eventually.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('openOutput()', () => {
+describe('openOutput()', () => {
   test('calls back for each line that is appended, without being asked', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'daemon.log');
@@ -17,6 +25,19 @@ suite('openOutput()', () => {
     appendFileSync(path, 'ee\n');
     await eventually('the third line came', () => lines.length === 3);
     assert.deepEqual(lines, ['one', 'two', 'three']);
+  });
+
+  test('says once that it cannot be read, and throws nothing', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'daemon.log');
+    const lines: string[] = [];
+    using output = openOutput(path, (line) => lines.push(line));
+    closeSync(output.fd);
+    const sameNumber = openSync('/dev/null', 'w');
+    assert.equal(sameNumber, output.fd);
+    output.drain();
+    output.drain({ final: true });
+    assert.deepEqual(lines, ['(the output cannot be read: EBADF: bad file descriptor, read)']);
   });
 
   test('passes on an unfinished line only at the end', async () => {
@@ -81,6 +102,25 @@ suite('openOutput()', () => {
     appendFileSync(path, 'after\n');
     output.drain();
     assert.equal(lines.at(-1), 'after');
+  });
+
+  test('keeps the last words of a flood that it cuts off', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'daemon.log');
+    const lines: string[] = [];
+    using output = openOutput(path, (line) => lines.push(line));
+    appendFileSync(path, 'the first line\n');
+    output.drain();
+    appendFileSync(path, `${`${'y'.repeat(1023)}\n`.repeat(9 << 10)}the last line\n`);
+    output.drain();
+    output.drain();
+    assert.equal(lines[0], 'the first line');
+    assert.equal(lines.at(-1), 'the last line');
+    assert.equal(statSync(path).size, 0);
+    assert.equal(
+      lines.filter((line) => line.endsWith('the daemon writes faster than they are read)')).length > 0,
+      true,
+    );
   });
 
   test('says how much it left out of a flood', async () => {

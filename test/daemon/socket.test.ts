@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { chownSync, readdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code, MAX_SOCKET_PATH_BYTES } from 'ttrpc-ts';
 import { openListener, requireShortPath } from '../../src/daemon/socket.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('openListener()', () => {
+describe('openListener()', () => {
   test('gives the socket mode 0600 and the owner of its directory, which needs root', async () => {
     await using directory = await temporaryDirectory();
     chownSync(directory.path, 1234, 4321);
@@ -66,7 +66,7 @@ suite('openListener()', () => {
   });
 });
 
-suite('requireShortPath()', () => {
+describe('requireShortPath()', () => {
   test('takes a path of 107 bytes and throws InvalidArgument for 108, counting bytes', () => {
     requireShortPath('s'.repeat(MAX_SOCKET_PATH_BYTES));
     assert.throws(() => requireShortPath(`é${'s'.repeat(MAX_SOCKET_PATH_BYTES - 1)}`), {

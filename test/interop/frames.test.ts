@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { obtainOrSkip } from '../setup/obtain.ts';
 import { connectRaw, frame, type RawPeer, request as echoRequest } from '../ttrpc-ts/fixtures/raw-peer.ts';
 import { makeSocketDir } from '../ttrpc-ts/fixtures/socket-dir.ts';
@@ -123,7 +123,7 @@ const equal: [string, (() => Buffer)[], number][] = [
   ],
 ];
 
-suite('frames', { skip }, () => {
+describe('frames', { skip }, () => {
   for (const [name, frames, count] of equal) {
     test(`our server answers ${name} with the bytes of Go's`, async () => {
       const sent = frames.map((make) => make());

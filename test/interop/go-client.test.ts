@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
 import { makeSocketDir } from '../ttrpc-ts/fixtures/socket-dir.ts';
@@ -30,7 +30,7 @@ const same: readonly (readonly [string, string, Outcome?])[] = [
   ['a request above 4 MiB, which its client refuses', 'echo 4194304'],
 ];
 
-suite('Go client', { skip }, () => {
+describe('Go client', { skip }, () => {
   for (const [name, scenario, expected] of same) {
     test(`a Go client meets ${name} with our server as with Go's`, async () => {
       const [[ours], [go]] = await Promise.all([runWithOurs(scenario), runWithGo(scenario)]);
@@ -47,13 +47,19 @@ suite('Go client', { skip }, () => {
   });
 
   test("a Go client's metadata and timeout reach our handler to the nanosecond", async () => {
-    const [outcome] = await runWithOurs('describe');
-    const [metadata, timeoutNano] = outcome!.value as [string[], number];
-    // Go's MD literal keeps its case on the wire.
-    assert.deepEqual(metadata, ['One=1', 'two=a', 'two=b']);
+    const outcomes = await runWithOurs('describe', 'describe', 'describe');
+    const timeouts = outcomes.map(({ value }) => {
+      const [metadata, timeoutNano] = value as [string[], number];
+      // Go's MD literal keeps its case on the wire.
+      assert.deepEqual(metadata, ['One=1', 'two=a', 'two=b']);
+      // What is left of a minute, however busy the machine.
+      assert.ok(timeoutNano > 0 && timeoutNano <= 60_000_000_000, `${timeoutNano}`);
+      return timeoutNano;
+    });
+    // One may be whole microseconds by chance.
     assert.ok(
-      timeoutNano > 59_000_000_000 && timeoutNano <= 60_000_000_000 && timeoutNano % 1000 !== 0,
-      `${timeoutNano}`,
+      timeouts.some((timeoutNano) => timeoutNano % 1000 !== 0),
+      timeouts.join(', '),
     );
   });
 

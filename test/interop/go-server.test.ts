@@ -1,4 +1,4 @@
-import { suite } from 'node:test';
+import { describe } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
 import { testFailures, testStreams, testUnaryCalls } from './peer-server.ts';
@@ -7,7 +7,7 @@ import { Failure_Kind as Kind } from './proto/interop_pb.ts';
 const { part: program = '', skip } = await obtainOrSkip('interop-go');
 const go = { name: 'Go', command: [program] };
 
-suite('Go server', { skip }, () => {
+describe('Go server', { skip }, () => {
   testUnaryCalls(go);
   testStreams(go);
   testFailures(go, [

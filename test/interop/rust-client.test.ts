@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code, type ServerInterceptor } from 'ttrpc-ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
 import { Failure_Kind as Kind } from './proto/interop_pb.ts';
@@ -20,7 +20,7 @@ for (const half of ['async', 'sync'] as const) {
   const run = (...lines: string[]): Promise<Outcome[]> => runScenarios({ client }, ...lines);
   const scenarios = half === 'async' ? [...unaryScenarios, ...streamScenarios] : unaryScenarios;
 
-  suite(`Rust (${half}) client`, { skip }, () => {
+  describe(`Rust (${half}) client`, { skip }, () => {
     for (const [name, line, outcome] of scenarios) {
       test(`a Rust (${half}) client meets ${name} with our server`, async () => {
         assert.deepEqual(await run(line), [outcome]);
@@ -67,7 +67,7 @@ for (const half of ['async', 'sync'] as const) {
   });
 }
 
-suite('Rust (async) client', { skip }, () => {
+describe('Rust (async) client', { skip }, () => {
   test("a Rust (async) client's metadata and timeout reach our handlers of streams", async () => {
     const seen: string[] = [];
     const observe: ServerInterceptor = (next) => async (call) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code, connect, createClient } from 'ttrpc-ts';
 import { EchoService } from '../../src/ttrpc-ts/examples/echo_pb.ts';
 import { obtainOrSkip } from '../setup/obtain.ts';
@@ -13,7 +13,7 @@ const { part: program = '', skip } = await obtainOrSkip('interop-rust');
 for (const half of ['async', 'sync'] as const) {
   const rust = { name: `Rust (${half})`, command: [program, half] };
 
-  suite(`${rust.name} server`, { skip }, () => {
+  describe(`${rust.name} server`, { skip }, () => {
     testUnaryCalls(rust);
     if (half === 'async') testStreams(rust);
     testFailures(rust, [

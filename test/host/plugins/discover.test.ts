@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { discoverPlugins } from '../../../src/host/plugins/discover.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { manifestOf, writePlugin } from '../../harness/test-plugin.ts';
@@ -10,7 +10,7 @@ const type = 'io.containerd.fsshare.v1';
 const names = async (directories: readonly string[]): Promise<string[]> =>
   (await discoverPlugins(directories)).map(({ name }) => name);
 
-suite('discoverPlugins()', () => {
+describe('discoverPlugins()', () => {
   test('finds the built-in plugin', async () => {
     assert.equal((await names([])).includes(`${type}.virtiofs`), true);
   });

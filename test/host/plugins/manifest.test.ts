@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { readManifest } from '../../../src/host/plugins/manifest.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
@@ -9,7 +9,7 @@ import { manifestOf, writePlugin } from '../../harness/test-plugin.ts';
 
 const right = manifestOf('x');
 
-suite('readManifest()', () => {
+describe('readManifest()', () => {
   test('reads a manifest and names the plugin by type and id', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'x' });

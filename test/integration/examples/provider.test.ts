@@ -68,6 +68,10 @@ async function hostOfExample(
   return { ...host, copies };
 }
 
+/** What is in a directory, byte for byte. */
+const names = async (path: string): Promise<string[]> =>
+  (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
+
 describe('examples/provider/frozen', () => {
   test('is loaded by configuration alone and serves a copy that later changes do not reach; needs root', async () => {
     await using directory = await temporaryDirectory();
@@ -128,7 +132,7 @@ describe('examples/provider/frozen', () => {
     await once(server, 'listening');
     try {
       await using share = await own.host.openShare({ sandboxId: 'a', tag: 'frozen', source });
-      assert.deepEqual(await namesBelow(share.sharedDir), await namesBelow(source));
+      assert.deepEqual(await names(share.sharedDir), await names(source));
       const copied = Buffer.concat([
         Buffer.from(share.sharedDir),
         Buffer.from('/d\xe9p\xf4t/\xff\xfe', 'latin1'),
@@ -163,10 +167,6 @@ describe('examples/provider/frozen', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 });
-
-/** The bytes of names, each as a character. */
-const namesBelow = async (path: string): Promise<string[]> =>
-  (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
 
 /** A temporary directory that any user can enter: those that a test run gives are its own. */
 async function directoryForAll(): Promise<TemporaryDirectory> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { virtiofsdCArgs } from '../../../plugin/virtiofs/arguments-c.ts';
 import { virtiofsdRustArgs } from '../../../plugin/virtiofs/arguments-rust.ts';
 import type { VirtiofsdSettings } from '../../../plugin/virtiofs/settings.ts';
@@ -20,7 +20,7 @@ const settings: VirtiofsdSettings = {
 
 const line = (args: readonly string[]): string => args.join(' ');
 
-suite('virtiofsdCArgs()', () => {
+describe('virtiofsdCArgs()', () => {
   test('is the line of Kata, with none for never', () => {
     assert.equal(
       line(virtiofsdCArgs({ ...settings, syslog: true }, 3)),
@@ -52,7 +52,7 @@ suite('virtiofsdCArgs()', () => {
   });
 });
 
-suite('virtiofsdRustArgs()', () => {
+describe('virtiofsdRustArgs()', () => {
   test('is the line of Kata', () => {
     for (const fd of [123, 456]) {
       assert.equal(

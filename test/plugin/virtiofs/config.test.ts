@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { configSchema } from '../../../plugin/virtiofs/config.ts';
 
 const messagesOf = (input: unknown): string[] =>
@@ -7,7 +7,7 @@ const messagesOf = (input: unknown): string[] =>
     ({ path, message }) => `${path.join('.')}: ${message}`,
   );
 
-suite('configSchema', () => {
+describe('configSchema', () => {
   test('completes an empty table', () => {
     assert.deepEqual(configSchema.parse({}), {
       daemonPath: undefined,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { findDaemon } from '../../../plugin/virtiofs/find.ts';
 import { executable } from '../../harness/fixtures.ts';
@@ -11,7 +11,7 @@ const isInstalled = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/q
   existsSync,
 );
 
-suite('findDaemon()', () => {
+describe('findDaemon()', () => {
   test('finds an executable, in a place of distributions or on PATH', async () => {
     await using directory = await temporaryDirectory();
     const own = await executable(join(directory.path, 'virtiofsd'), '#!/bin/sh\n');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { readFile } from 'node:fs/promises';
 import { Code } from 'ttrpc-ts';
 import { probeVirtiofsd } from '../../../plugin/virtiofs/probe.ts';
@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const answering = (text: string): string => `#!/bin/sh\necho x >>"$0.runs"\necho '${text}'\n`;
 
-suite('probeVirtiofsd()', () => {
+describe('probeVirtiofsd()', () => {
   test('tells the C one by "version", with or without a package in brackets', async () => {
     await using directory = await temporaryDirectory();
     const plain = await executable(join(directory.path, 'plain'), answering('virtiofsd version 7.2.22'));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code, type StatusError } from 'ttrpc-ts';
 import type { VirtiofsdSettings } from '../../../plugin/virtiofs/settings.ts';
 import { fixture } from '../../harness/fixtures.ts';
@@ -9,7 +9,7 @@ import { daemonPlace } from '../../harness/test-daemon.ts';
 
 const all = { daemonPath: '', socketPath: '', sourcePath: '', cache: 'foo' };
 
-suite('startVirtiofsd() refuses', () => {
+describe('startVirtiofsd() refuses', () => {
   const cases: [
     string,
     Partial<VirtiofsdSettings> & { socketPath?: string },

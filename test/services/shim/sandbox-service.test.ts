@@ -184,6 +184,7 @@ const closed = new Promise(() => {});
 export const create = () => ({
   open: async ({ tag }) => ({
     tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: process.pid, ready: Promise.resolve(), closed,
+    [Symbol.asyncDispose]: async () => {},
     status: () => { if (tag === 'dumb') throw new Error('no word'); return { tag, state: 'waiting' }; },
   }),
   close: async () => {},
@@ -194,7 +195,9 @@ export const create = () => ({
     await own.client.createSandbox({ sandboxId: 'sb', bundlePath: directory.path });
     const { info, state } = await own.client.sandboxStatus({ sandboxId: 'sb', verbose: true });
     assert.equal(state, 'SANDBOX_READY');
-    assert.deepEqual(JSON.parse(info['share.dumb'] ?? ''), { tag: 'dumb', error: 'no word' });
+    const dumb = JSON.parse(info['share.dumb'] ?? '') as { tag: string; lastLines: string[] };
+    assert.equal(dumb.tag, 'dumb');
+    assert.match(dumb.lastLines[0] ?? '', /fsshare\.v1\.dumb" .* cannot say its status: no word$/);
     assert.deepEqual(JSON.parse(info['share.other'] ?? ''), { tag: 'other', state: 'waiting' });
     const { version, node } = JSON.parse(info['host'] ?? '') as { version: string; node: string };
     assert.deepEqual([version, node], [packageVersion(), process.version]);
