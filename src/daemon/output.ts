@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, watch } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { printable } from '../text/printable.ts';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
 export interface Output extends Disposable {
@@ -35,8 +36,9 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
   let pending = '';
   let closed = false;
 
-  const emit = (line: string): void => {
-    if (line === '') return;
+  const emit = (text: string): void => {
+    if (text === '') return;
+    const line = printable(text);
     if (lastLines.push(line) > KEPT_LINES) lastLines.shift();
     onLine(line);
   };

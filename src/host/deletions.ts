@@ -2,6 +2,7 @@ import { readdirSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
+import { printableLines } from '../text/printable.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
@@ -26,15 +27,17 @@ export function carryOutDeletions(parts: {
       await sandboxes.purge(namespace, sandboxId);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
-      writeFileSync(mark, `${messageOf(error)}\n`);
+      stateDir.reserve.use(() => writeFileSync(mark, `${printableLines(messageOf(error))}\n`));
     } finally {
       underWay.delete(name);
     }
   };
+  const report = (error: unknown): void =>
+    log.error({ err: error }, 'Cannot tell why a sandbox is not deleted');
   const look = (): void => {
     for (const name of readdirSync(deletionDirectory)) {
       const isWish = statSync(join(deletionDirectory, name), { throwIfNoEntry: false })?.size === 0;
-      if (isWish && !underWay.has(name)) void carryOut(name);
+      if (isWish && !underWay.has(name)) void carryOut(name).catch(report);
     }
   };
 

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { createReserve, type Reserve } from '../proc/reserve.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
@@ -19,6 +20,12 @@ export interface StateDirectory {
   readonly socketDirectory: string;
   /** A fresh socket path, short whatever the sandbox is called. */
   newSocketPath(): string;
+  /** Where the directories stand that guests can fill. */
+  readonly scratchDirectory: string;
+  /** How much a guest may write into one of them, in MiB; 0 for no limit. */
+  readonly scratchLimitMib: number;
+  /** Room for records, for when there is none else. */
+  readonly reserve: Reserve;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
   /** True for what is, by its name, one of those. */
@@ -32,6 +39,14 @@ export interface ShareFiles {
   /** What the record is written to before it takes the record's name. */
   readonly newRecord: string;
   readonly output: string;
+}
+
+/** Where guests may write, and how much. */
+export interface ScratchOptions {
+  /** Its directories stand in one of this state directory's own there. @default in the state directory */
+  readonly scratchDir?: string | undefined;
+  /** @default 0: no limit */
+  readonly scratchLimitMib?: number | undefined;
 }
 
 /** Names in the state directory. */
@@ -49,6 +64,8 @@ export const HOST_FILES = {
   lastStart: 'last-start',
   /** The fifo on which a host that a shim started tells its address. */
   announce: 'announce',
+  /** Given up for a record that has no other room. */
+  reserve: 'reserve',
 } as const;
 
 /** Folders in the state directory. */
@@ -61,18 +78,29 @@ export const FOLDERS = {
   deletions: 'deletions',
 } as const;
 
+/** How much the reserve holds, in bytes: some hundred records. */
+const RESERVE_BYTES = 512 * 1024;
+
 const RECORD = 'share.json';
 const OUTPUT = 'daemon.log';
 
 /** Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it. */
-export function openStateDirectory(path: string): StateDirectory {
-  for (const directory of ['', ...Object.values(FOLDERS)])
-    mkdirSync(join(path, directory), { recursive: true, mode: 0o700 });
-  return describeStateDirectory(path);
+export function openStateDirectory(path: string, scratch?: ScratchOptions): StateDirectory {
+  const stateDir = describeStateDirectory(path, scratch);
+  const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
+  for (const directory of [path, ...folders, stateDir.scratchDirectory])
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return stateDir;
 }
 
 /** The places of a state directory, without touching it. */
-export function describeStateDirectory(path: string): StateDirectory {
+export function describeStateDirectory(
+  path: string,
+  { scratchDir, scratchLimitMib = 0 }: ScratchOptions = {},
+): StateDirectory {
+  // Several hosts may have the same place for them, and each removes what is its own.
+  const scratchDirectory =
+    scratchDir === undefined ? join(path, FOLDERS.shared) : join(scratchDir, nameOf(path));
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       path,
@@ -91,11 +119,17 @@ export function describeStateDirectory(path: string): StateDirectory {
     deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
     socketDirectory: join(path, FOLDERS.sockets),
     newSocketPath: () => join(path, FOLDERS.sockets, `${randomBytes(8).toString('hex')}.sock`),
-    newSharedDirectory: () => join(path, FOLDERS.shared, randomBytes(16).toString('hex')),
+    scratchDirectory,
+    scratchLimitMib,
+    reserve: createReserve(join(path, HOST_FILES.reserve), RESERVE_BYTES),
+    newSharedDirectory: () => join(scratchDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: (directory) =>
-      dirname(directory) === join(path, FOLDERS.shared) && /^[0-9a-f]{32}$/.test(basename(directory)),
+      dirname(directory) === scratchDirectory && /^[0-9a-f]{32}$/.test(basename(directory)),
   };
 }
+
+/** A state directory's name where others have theirs. */
+const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
 /** The files of the share that stands in `directory`. */
 export function shareFiles(directory: string): ShareFiles {

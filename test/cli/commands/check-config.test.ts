@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { runShimVirtiofs } from '../../harness/shim-virtiofs.ts';
+import { PROVIDER, writePlugin } from '../../harness/test-plugin.ts';
 import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const run = (...args: string[]): ReturnType<typeof runShimVirtiofs> =>
@@ -54,6 +55,15 @@ describe('shim-virtiofs check-config', () => {
     const { exitCode, stdout, stderr } = await run('-c', own.file, '--state', '/srv/a');
     assert.deepEqual([exitCode, stdout], [2, '']);
     assert.match(stderr, /config\.toml": state: "\/x\/it's" is not the state directory "\/srv\/a"/);
+  });
+
+  test('exits with 1 and says so where a plugin never finishes loading', async () => {
+    await using own = await directoryWith('');
+    await writePlugin(own.path, { id: 'endless', code: `await new Promise(() => {});\n${PROVIDER}` });
+    await writeFile(own.file, `version = 1\nplugin_dirs = ["${own.path}"]\n`);
+    const { exitCode, stdout, stderr } = await run('-c', own.file);
+    assert.deepEqual([exitCode, stdout], [1, '']);
+    assert.match(stderr, /^shim-virtiofs: check-config waits for what will never come: a plugin/m);
   });
 
   test('exits with 2 and names a configuration that is missing', async () => {
