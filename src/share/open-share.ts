@@ -10,6 +10,7 @@ import { bootId } from '../proc/stat.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
+import { makeScratch, releaseScratch } from './scratch.ts';
 import type { ShareFiles } from './state-directory.ts';
 
 /** The places that a share's daemon uses. */
@@ -45,7 +46,7 @@ export async function openShare(
   const { sandboxId, tag } = request;
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
-  makeShareDirectory(files, request);
+  stateDir.reserve.use(() => makeShareDirectory(files, request));
   undo.defer(() => removeShareFiles(files));
 
   const places = {
@@ -54,11 +55,11 @@ export async function openShare(
   };
   const ownsSource = request.source === undefined;
   if (ownsSource) {
-    mkdirSync(places.sharedDir, { mode: 0o755 });
-    undo.defer(() => removeTree(places.sharedDir));
+    await makeScratch(stateDir, places.sharedDir);
+    undo.defer(() => removeOwned(places.sharedDir));
   }
   const record = firstRecord(request, places, options.queueSize);
-  writeRecord(files, record);
+  stateDir.reserve.use(() => writeRecord(files, record));
 
   const daemon = undo.use(
     await inShare(tag, async () =>
@@ -68,15 +69,20 @@ export async function openShare(
       ),
     ),
   );
-  writeRecord(files, withDaemon(record, daemon));
+  stateDir.reserve.use(() => writeRecord(files, withDaemon(record, daemon)));
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeTree(places.sharedDir);
+    if (ownsSource) await removeOwned(places.sharedDir);
     // Last, so that what could not be removed stays on record.
     removeShareFiles(files);
   };
   return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+}
+
+async function removeOwned(directory: string): Promise<void> {
+  await releaseScratch(directory);
+  await removeTree(directory);
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {

@@ -7,6 +7,7 @@ import { removeTree } from '../mount/remove-tree.ts';
 import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
 import { readRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
+import { releaseScratch } from './scratch.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** How long a daemon may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
@@ -49,7 +50,10 @@ export async function reapShare(
   }
   if (record && dirname(record.socketPath) === stateDir.socketDirectory)
     rmSync(record.socketPath, { force: true });
-  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) await removeTree(record.source);
+  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
+    await releaseScratch(record.source);
+    await removeTree(record.source);
+  }
   removeShareFiles(files);
 }
 

@@ -25,6 +25,7 @@ export async function startServe(directory: string, { daemon }: { daemon: string
     config,
     `version = 1
 state = "${directory}/state"
+scratch_dir = "${directory}/state/shared"
 [plugins."${VIRTIOFS}"]
 virtio_fs_daemon = "${daemon}"
 virtio_fs_dialect = "rust"

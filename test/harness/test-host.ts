@@ -45,6 +45,7 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
     config: {
       version: 1,
       state,
+      scratch_dir: join(state, 'shared'),
       ...config,
       plugins: { [VIRTIOFS]: { ...virtiofsTable(daemon), ...virtiofs }, ...config.plugins },
     },

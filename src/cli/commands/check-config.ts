@@ -17,7 +17,7 @@ With --state it says, too, whether a host that is given this directory takes the
   async run({ config: file = DEFAULT_CONFIG, state }) {
     const config = readConfig(file, { state });
     const log = createLogger('silent');
-    const stateDir = describeStateDirectory(config.state);
+    const stateDir = describeStateDirectory(config.state, config);
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
     await using plugins = await loadPlugins(config, { configFile: file, log, stateDir, daemons });
     const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);

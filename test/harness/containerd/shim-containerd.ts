@@ -50,7 +50,10 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;
-      await writeFile(configFile, `version = 1\n${config}\n${plugin}`);
+      await writeFile(
+        configFile,
+        `version = 1\nscratch_dir = "${stateOf(dir)}/shared"\n${config}\n${plugin}`,
+      );
       return {
         CONTAINERD_SHIM_VIRTIOFS_STATE: stateOf(dir),
         CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,
@@ -77,7 +80,8 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     leftovers: async () => {
       const processes = await containerd.processes();
       const daemons = processes.filter(({ argv: [program = ''] }) => program.includes('virtiofsd'));
-      const folders = ['sandboxes', 's', 'shared'].map((name) => join(stateOf(dir), name));
+      const shared = await Array.fromAsync(glob(join(stateOf(dir), 'shared/*')));
+      const folders = [...['sandboxes', 's'].map((name) => join(stateOf(dir), name)), ...shared];
       const entries = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
       return [
         ...daemons.map(({ pid, argv }) => `${pid} ${argv.join(' ')}`),
