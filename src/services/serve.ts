@@ -5,6 +5,8 @@ import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
+import { keepFiles } from './keep-files.ts';
+import { printableErrors } from './printable-errors.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
@@ -29,21 +31,30 @@ export async function serve(host: Host): Promise<Serving> {
   const address = config.ttrpc.address ?? stateDir.host.socket;
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   await removeStale(address);
-  const server = createServer({ interceptors: [traceCalls(host.log)] })
+  const server = createServer({ interceptors: [traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host));
   await using undo = new AsyncDisposableStack();
   undo.use(server);
   await server.listen({ path: address, mode: 0o600 });
+  let isHidden = false;
   const announce = (): void => {
+    isHidden = false;
     writeFileSync(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
     writeFileSync(stateDir.host.address, `${address}\n`, { mode: 0o600 });
   };
   const hide = (): void => {
+    isHidden = true;
     rmSync(stateDir.host.address, { force: true });
     rmSync(stateDir.host.pid, { force: true });
   };
   announce();
+  const files = (): string[] => [address, ...(isHidden ? [] : [stateDir.host.address, stateDir.host.pid])];
+  const restore = async (missing: readonly string[]): Promise<void> => {
+    if (missing.includes(address)) await server.listen({ path: address, mode: 0o600 });
+    if (!isHidden) announce();
+  };
+  const keeper = keepFiles(files, { restore, log: host.log });
   undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {
@@ -51,6 +62,7 @@ export async function serve(host: Host): Promise<Serving> {
     announce,
     hide,
     async [Symbol.asyncDispose]() {
+      keeper[Symbol.dispose]();
       hide();
       await server.close();
     },
