@@ -51,17 +51,16 @@ export function removeEmptyScratch({ scratchDirectory }: Scratch): void {
   } catch {} // not empty, or gone
 }
 
-/** Says, once at a host's start, where nothing keeps guests from filling a file system. */
+/** Says, once at a host's start, where a limit is wished for and nothing enforces it. */
 export function warnOfScratch(stateDir: StateDirectory, log: Logger): void {
   const { scratchDirectory, scratchLimitMib, path } = stateDir;
-  const members = { scratchDir: scratchDirectory, limitMib: scratchLimitMib };
-  if (statSync(scratchDirectory).dev === statSync(path).dev && !isLimited(stateDir))
-    log.warn(members, 'Guests can fill the file system of the state: set scratch_dir to another one');
-  else if (scratchLimitMib > 0 && !isLimited(stateDir))
-    log.warn(
-      members,
-      'Nothing limits what guests write into shares without a source: set scratch_dir to a tmpfs, or scratch_limit_mib to 0',
-    );
+  if (scratchLimitMib === 0 || isLimited(stateDir)) return;
+  const isOfState = statSync(scratchDirectory).dev === statSync(path).dev;
+  log.warn(
+    { scratchDir: scratchDirectory, limitMib: scratchLimitMib },
+    `Nothing limits what guests write into shares without a source${isOfState ? ', and the state is on the same file system' : ''}: ` +
+      'set scratch_dir to a tmpfs, or scratch_limit_mib to 0',
+  );
 }
 
 const isLimited = ({ scratchDirectory, scratchLimitMib }: Scratch): boolean =>
