@@ -47,13 +47,36 @@ export class DaemonError extends StatusError {
   }
 }
 
+/** Stands for the name of a signal that nobody learned. */
+export const UNKNOWN_SIGNAL = 'an unknown signal';
+
+/** What is known of an end besides its status. */
+export interface ExitCause {
+  /** What ended the process that did the work, where the exit code stands for it. */
+  readonly workerSignal?: string | undefined;
+  /** How many processes the kernel has killed for want of memory while this one ran. */
+  readonly memoryKills?: number | undefined;
+}
+
 /** `exited with code 1`, `was killed by SIGKILL`, … */
-export function describeExit({ exitCode, signal }: ExitStatus): string {
+export function describeExit({ workerSignal, memoryKills = 0, ...status }: ExitStatus & ExitCause): string {
+  const worker = workerSignal === undefined ? '' : `, its worker killed by ${workerSignal}`;
+  const mayBeMemory = ['SIGKILL', UNKNOWN_SIGNAL].includes(status.signal ?? workerSignal ?? '');
+  const isShort = memoryKills > 0 && mayBeMemory;
+  const memory = isShort
+    ? '; memory was short: the kernel has killed processes for want of it meanwhile'
+    : '';
+  return `${describeStatus(status)}${worker}${memory}`;
+}
+
+function describeStatus({ exitCode, signal }: ExitStatus): string {
   if (signal !== undefined) return `was killed by ${signal}`;
   return exitCode === undefined ? 'ended with an unknown status' : `exited with code ${exitCode}`;
 }
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
+  // A connect to a name with several addresses fails with an error that leaves the words to the errors in it.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }

@@ -7,6 +7,9 @@ export const PACKAGE = 'containerd-shim-virtiofs';
 /** The plugins that come with the host. */
 export const BUILT_IN_PLUGINS: string = fileURLToPath(new URL('../plugin', import.meta.url));
 
+/** Ends the shares of a program that has died; see its own words. */
+export const AFTER_DEATH: string = fileURLToPath(new URL('host/after-death.ts', import.meta.url));
+
 /** What a plugin's module may import of ours, by specifier. */
 export const LIBRARY: Readonly<Record<string, string>> = {
   [PACKAGE]: new URL('index.ts', import.meta.url).href,

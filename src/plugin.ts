@@ -8,8 +8,11 @@ export { daemonEnvironment } from './daemon/environment.ts';
 export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
-export type { DaemonSpec, Program, Readiness } from './daemon/spec.ts';
-export { DaemonError, messageOf, type ExitStatus } from './errors.ts';
+export type { DaemonSpec, LineLevel, Program, Readiness } from './daemon/spec.ts';
+export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
+export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
+export type { TouchOptions } from './foreign/touch-in-child.ts';
+export { systemStatus } from './proc/system-error.ts';
 export type {
   CallOptions,
   CreateProvider,
@@ -21,5 +24,6 @@ export type {
   ShareRequest,
   ShareStatus,
 } from './share/contract.ts';
-export { openShare, type OpenShareOptions, type SharePlaces } from './share/open-share.ts';
+export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
+export { resolveSource } from './share/resolve-source.ts';
 export type { StateDirectory } from './share/state-directory.ts';

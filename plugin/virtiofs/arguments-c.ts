@@ -10,9 +10,12 @@ export function virtiofsdCArgs(settings: VirtiofsdSettings, fd: number): string[
     '-o',
     'no_posix_lock',
     '-o',
-    `source=${sourcePath}`,
+    `source=${escape(sourcePath)}`,
     `--fd=${fd}`,
     debug ? '-d' : '-f',
     ...extraArgs,
   ];
 }
+
+/** To libfuse a comma ends a value, and a backslash takes the meaning of what follows or begins an octal number. */
+const escape = (value: string): string => value.replaceAll(/[\\,]/g, '\\$&');

@@ -1,15 +1,8 @@
 import { z } from 'containerd-shim-virtiofs/plugin';
+import { findProblem } from './extra-args/check.ts';
 
 /** Kata's cache modes: how long the guest may keep file data and names. */
 export const CACHE_MODES = ['auto', 'always', 'metadata', 'never'] as const;
-
-/** Arguments that would take the socket or the directory out of our hands. */
-const OURS = [
-  /^--(fd|socket-path|socket-group|shared-dir|print-capabilities|version|help)(=|$)/,
-  /^-[hV]/,
-  // The value of -o, behind it or as the next argument.
-  /(^(-o=?)?|,)(source|vhost_user_socket)=/,
-];
 
 /** The table as it is written; its keys are Kata's where Kata has the setting. */
 const tableSchema = z.strictObject({
@@ -36,16 +29,15 @@ const tableSchema = z.strictObject({
     .default(1024)
     .describe('Entries of the request queue.'),
   virtio_fs_extra_args: z
-    .array(
-      z
-        .string()
-        .refine(
-          (argument) => !OURS.some((pattern) => pattern.test(argument)),
-          'this argument is set by the shim; leave it out',
-        ),
-    )
+    .array(z.string())
     .default([])
-    .describe('Further arguments of virtiofsd, passed on last.'),
+    .describe(
+      'Further arguments of virtiofsd, passed on last; its known options, but for what the shim sets.',
+    ),
+  virtio_fs_allow_unknown_args: z
+    .boolean()
+    .default(false)
+    .describe('Pass on extra arguments that are not known here, such as those of a newer virtiofsd.'),
   virtio_fs_syslog: z
     .boolean()
     .default(false)
@@ -66,12 +58,13 @@ const tableSchema = z.strictObject({
 });
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
-export const configSchema = tableSchema.transform((table) => ({
+export const configSchema = tableSchema.superRefine(checkExtraArgs).transform((table) => ({
   daemonPath: table.virtio_fs_daemon,
   dialect: table.virtio_fs_dialect,
   cache: table.virtio_fs_cache,
   queueSize: table.virtio_fs_queue_size,
   extraArgs: table.virtio_fs_extra_args,
+  allowUnknownArgs: table.virtio_fs_allow_unknown_args,
   syslog: table.virtio_fs_syslog,
   debug: table.virtio_fs_debug,
   startTimeoutMs: table.virtio_fs_start_timeout_ms,
@@ -80,3 +73,15 @@ export const configSchema = tableSchema.transform((table) => ({
 
 /** A validated {@link configSchema}. */
 export type VirtiofsConfig = Readonly<z.output<typeof configSchema>>;
+
+/** Where it shows only later which virtiofsd it is, arguments that one of both takes are no mistake yet. */
+function checkExtraArgs(table: z.output<typeof tableSchema>, context: z.core.$RefinementCtx): void {
+  const { virtio_fs_extra_args: args, virtio_fs_allow_unknown_args: allowUnknown } = table;
+  const dialects = table.virtio_fs_dialect === 'auto' ? (['rust', 'c'] as const) : [table.virtio_fs_dialect];
+  const problems = dialects.map((dialect) => findProblem(args, { dialect, allowUnknown }));
+  const isTaken = problems.includes(undefined);
+  const problem = problems.find((found) => found?.isOurs) ?? (isTaken ? undefined : problems[0]);
+  if (!problem) return;
+  const { index, message } = problem;
+  context.addIssue({ code: 'custom', path: ['virtio_fs_extra_args', index], message });
+}

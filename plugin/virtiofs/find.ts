@@ -8,10 +8,10 @@ const PLACES = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/v
  *
  * @throws StatusError NotFound, naming where it was looked for
  */
-export function findDaemon(
+export async function findDaemon(
   standard: readonly string[] = PLACES,
   path: string = process.env['PATH'] ?? '',
-): string {
+): Promise<string> {
   const places = [
     ...standard,
     ...path
@@ -19,8 +19,10 @@ export function findDaemon(
       .filter(Boolean)
       .map((directory) => `${directory}/virtiofsd`),
   ];
-  const found = places.find(isProgram);
-  if (found !== undefined) return found;
+  for (const place of places) {
+    // oxlint-disable-next-line no-await-in-loop -- the first one counts
+    if (await isProgram(place)) return place;
+  }
   throw new StatusError(
     Code.NotFound,
     `No virtiofsd in ${standard.join(', ')} or PATH: install it (Debian 13: package virtiofsd; Debian 12: qemu-system-common), ` +

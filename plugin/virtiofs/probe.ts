@@ -1,6 +1,13 @@
-import { abortable, Code, daemonEnvironment, DaemonError } from 'containerd-shim-virtiofs/plugin';
+import {
+  abortable,
+  Code,
+  daemonEnvironment,
+  DaemonError,
+  statForeign,
+  type TouchOptions,
+} from 'containerd-shim-virtiofs/plugin';
 import { execa } from 'execa';
-import { statSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 
 /** Which virtiofsd: QEMU's former one in C, or the Rust one. Their argument lines differ. */
 export type Dialect = 'c' | 'rust';
@@ -12,41 +19,67 @@ export interface VirtiofsdProgram {
 }
 
 const PROBE_TIMEOUT_MS = 5000;
+/** How long what a probed program has left behind may hold its pipe open, in milliseconds. */
+const PIPE_GRACE_MS = 100;
 /** More than this of an answer is not read, in bytes. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 const probes = new Map<string, Promise<VirtiofsdProgram>>();
 
+/** Which virtiofsd it is: what the settings say, else what it says of itself. */
+export async function identifyDaemon(
+  settings: { daemonPath: string; dialect: Dialect | 'auto'; startTimeoutMs: number },
+  signal: AbortSignal | undefined,
+): Promise<{ readonly dialect: Dialect; readonly version?: string }> {
+  const { daemonPath, dialect, startTimeoutMs: timeoutMs } = settings;
+  return dialect === 'auto' ? probeVirtiofsd(daemonPath, { signal, timeoutMs }) : { dialect };
+}
+
 /**
  * Asks an executable for its dialect and version, once for as long as the file does not change.
  *
- * @throws DaemonError where it does not answer like a virtiofsd
+ * @throws DaemonError where it does not answer like a virtiofsd within the limit
  */
 export async function probeVirtiofsd(
   path: string,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, timeoutMs = PROBE_TIMEOUT_MS }: TouchOptions = {},
 ): Promise<VirtiofsdProgram> {
-  const { mtimeMs, size, ino } = statSync(path);
+  const { mtimeMs, size, ino } = await statForeign(path, { signal, timeoutMs });
   const key = `${path}:${ino}:${size}:${mtimeMs}`;
   let probe = probes.get(key);
   if (!probe) {
-    probe = askVersion(path);
+    probe = askVersion(path, timeoutMs);
     probes.set(key, probe);
     probe.catch(() => probes.delete(key));
   }
   return abortable(probe, signal);
 }
 
-async function askVersion(path: string): Promise<VirtiofsdProgram> {
-  const result = await execa(path, ['--version'], {
+async function askVersion(path: string, timeoutMs: number): Promise<VirtiofsdProgram> {
+  const subprocess = execa(path, ['--version'], {
     reject: false,
     all: true,
     stdin: 'ignore',
-    timeout: PROBE_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
     maxBuffer: MAX_ANSWER_BYTES,
+    detached: true,
+    cleanup: false,
     extendEnv: false,
     env: daemonEnvironment(),
+  });
+  const child = subprocess.nodeChildProcess;
+  child?.once('exit', () => {
+    endGroup(child);
+    setTimeout(closePipes, PIPE_GRACE_MS, child).unref();
+  });
+  const result = await abortable(subprocess, AbortSignal.timeout(timeoutMs)).catch(() => {
+    if (child) abandon(child);
+    return {
+      all: '',
+      exitCode: undefined,
+      signal: undefined,
+      failed: true,
+      shortMessage: `not within ${timeoutMs} ms`,
+    };
   });
   const answer = result.all ?? '';
   const version = /^virtiofsd(?: version)? (\d\S*)/m.exec(answer)?.[1];
@@ -61,4 +94,24 @@ async function askVersion(path: string): Promise<VirtiofsdProgram> {
   }
   // The C one was versioned with QEMU and says "virtiofsd version 7.2.22"; the Rust one says "virtiofsd 1.14.0".
   return { dialect: /^virtiofsd version /m.test(answer) ? 'c' : 'rust', version };
+}
+
+/** With the leader's end go those whom it left in its process group; at that moment nobody else has its number. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {} // nobody is left
+}
+
+/** Whoever still holds the other ends has nothing to say to us. */
+function closePipes({ stdout, stderr }: ChildProcess): void {
+  stdout?.destroy();
+  stderr?.destroy();
+}
+
+/** It may be one that nobody can end. */
+function abandon(child: ChildProcess): void {
+  endGroup(child);
+  closePipes(child);
+  child.unref();
 }

@@ -1,4 +1,5 @@
 import { openShare, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
+import { checkSettings } from './check-settings.ts';
 import type { VirtiofsConfig } from './config.ts';
 import { describeVirtiofsd } from './virtiofsd.ts';
 
@@ -6,10 +7,12 @@ import { describeVirtiofsd } from './virtiofsd.ts';
 export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
   const { queueSize, ...settings } = context.config;
   return {
+    check: (shares, options) => checkSettings(context.config, shares, options),
     openShare: (request, { signal }) =>
       openShare(context, request, {
         queueSize,
         signal,
+        sourceTimeoutMs: settings.startTimeoutMs,
         daemon: ({ sharedDir }) =>
           describeVirtiofsd({ ...settings, sourcePath: sharedDir, readOnly: request.readOnly }),
       }),

@@ -1,17 +1,18 @@
-import type {
-  Daemon,
-  DaemonEnd,
-  Daemons,
-  DaemonSpec,
-  EndMeaning,
-  Program,
+import {
+  resolveSource,
+  type Daemon,
+  type Daemons,
+  type DaemonSpec,
+  type Program,
 } from 'containerd-shim-virtiofs/plugin';
 import { virtiofsdCArgs } from './arguments-c.ts';
 import { virtiofsdRustArgs } from './arguments-rust.ts';
+import { hidesOutput } from './extra-args/check.ts';
 import { findDaemon } from './find.ts';
-import { probeVirtiofsd } from './probe.ts';
+import { identifyDaemon } from './probe.ts';
 import type { VirtiofsdSettings } from './settings.ts';
-import { invalid, refuseRustOnly, validate } from './validate.ts';
+import { invalid, refuseRustOnly, requireKnownArgs, validate } from './validate.ts';
+import { explainEnd, levelOf } from './words.ts';
 
 /** How long a virtiofsd whose output does not reach us must have lived to count as waiting, in milliseconds. */
 const SETTLE_MS = 50;
@@ -31,12 +32,13 @@ export function describeVirtiofsd(
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
     stopTimeoutMs,
+    levelOf,
     explainEnd,
   };
 }
 
 /** Where one virtiofsd runs, for programs without a host. */
-export interface VirtiofsdPlace extends NonNullable<Parameters<Daemons['start']>[1]> {
+export interface StartVirtiofsdOptions extends NonNullable<Parameters<Daemons['start']>[1]> {
   /** From `createDaemons()`. */
   readonly daemons: Pick<Daemons, 'start'>;
   /** The vhost-user socket. */
@@ -52,38 +54,32 @@ export interface VirtiofsdPlace extends NonNullable<Parameters<Daemons['start']>
  *   is missing
  * @throws DaemonError when the process cannot be started
  */
-export async function startVirtiofsd(settings: VirtiofsdSettings, place: VirtiofsdPlace): Promise<Daemon> {
+export async function startVirtiofsd(
+  settings: VirtiofsdSettings,
+  place: StartVirtiofsdOptions,
+): Promise<Daemon> {
   const { daemons, socketPath, outputPath, ...options } = place;
   // Kata looks at the daemon's path first.
   if (settings.daemonPath !== '' && !socketPath) throw invalid('virtiofsd socket path is empty');
-  return daemons.start({ ...describeVirtiofsd(settings), socketPath, outputPath }, options);
+  const sourcePath = await resolveSource(settings.sourcePath, {
+    signal: options.signal,
+    timeoutMs: settings.startTimeoutMs,
+  });
+  return daemons.start(
+    { ...describeVirtiofsd({ ...settings, sourcePath }), socketPath, outputPath },
+    options,
+  );
 }
 
 async function programOf(settings: VirtiofsdSettings, signal: AbortSignal | undefined): Promise<Program> {
-  const daemonPath = settings.daemonPath ?? findDaemon();
-  await validate({ ...settings, daemonPath });
-  const { dialect, version } =
-    settings.dialect === 'auto'
-      ? await probeVirtiofsd(daemonPath, { signal })
-      : { dialect: settings.dialect, version: undefined };
+  const daemonPath = settings.daemonPath ?? (await findDaemon());
+  await validate({ ...settings, daemonPath }, { signal });
+  const { dialect, version } = await identifyDaemon({ ...settings, daemonPath }, signal);
   if (dialect === 'c') refuseRustOnly(settings);
+  requireKnownArgs(settings, dialect);
   const argumentsOf = dialect === 'c' ? virtiofsdCArgs : virtiofsdRustArgs;
   return { command: daemonPath, args: argumentsOf(settings, 0), version };
 }
 
-/** Both virtiofsds end with status 0 when their VMM has left, and both say why they could not start in one line. */
-function explainEnd({ exitCode, lastLines }: DaemonEnd): EndMeaning {
-  const hasLeft =
-    exitCode === 0 || (exitCode === undefined && /Client disconnected/.test(lastLines.at(-1) ?? ''));
-  return { reason: hasLeft ? 'disconnected' : 'failed', words: explanationIn(lastLines) };
-}
-
-/** The argument parser's `error:` line, else the last line that is an error, else the last line. */
-const explanationIn = (lines: readonly string[]): string | undefined =>
-  lines.find((line) => line.startsWith('error: ')) ??
-  lines.findLast((line) => /\bERROR\b/.test(line)) ??
-  lines.at(-1);
-
 /** True where the line that says "waiting" will not reach our file. */
-const isSilent = ({ syslog, extraArgs }: VirtiofsdSettings): boolean =>
-  syslog || extraArgs.some((argument) => /^--(syslog|log-level)|log_level/.test(argument));
+const isSilent = ({ syslog, extraArgs }: VirtiofsdSettings): boolean => syslog || hidesOutput(extraArgs);

@@ -7,14 +7,14 @@ import { openLogFile } from '../tracing/log-file.ts';
 export interface HostLog extends Disposable {
   readonly logger: Logger;
   /** Reads the level again, and goes on in a new file of the same name. @throws what either says */
-  reload(): void;
+  reload(): Promise<void>;
   /** Logs whatever the level is. */
   tell(members: Record<string, unknown>, message: string): void;
 }
 
 /** Opens the log of this process. */
-export function openHostLog(readLevel: () => string): HostLog {
-  let level = readLevel();
+export async function openHostLog(readLevel: () => Promise<string>): Promise<HostLog> {
+  let level = await readLevel();
   // What prints there itself must not end this process where nothing takes it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const outputs = [1, 2].flatMap(fileOf);
@@ -22,10 +22,10 @@ export function openHostLog(readLevel: () => string): HostLog {
   const { logger, setLevel } = createAdjustableLogger(level, file);
   return {
     logger,
-    reload() {
+    async reload() {
       file.reopen();
       for (const output of outputs) replace(output);
-      level = readLevel();
+      level = await readLevel();
       setLevel(level);
     },
     tell(members, message) {

@@ -5,12 +5,8 @@ import { printableLines } from '../text/printable.ts';
 import { UsageError, type Command, type Options, type Values } from './commands/command.ts';
 import { describeCommand, HELP_OPTION } from './help.ts';
 
-/** The exit code of Node.js for a module whose top-level await never settled. */
-const UNSETTLED = 13;
-
 /** Runs a command with the arguments that follow its name; resolves to the exit code, whatever happens. */
 export async function runCommand(command: Command, args: readonly string[]): Promise<number> {
-  using _ = saysWhereUnfinished(command);
   try {
     const { help, ...values } = parse(args, { ...command.options, help: HELP_OPTION });
     if (!help) return await command.run(values);
@@ -21,17 +17,6 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
     say(messageOf(error));
     return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
   }
-}
-
-/** What waits for nothing that could come ends a process, without a word. */
-function saysWhereUnfinished({ name }: Command): Disposable {
-  const onExit = (code: number): void => {
-    if (code !== UNSETTLED) return;
-    say(`${name} waits for what will never come: a plugin that does not finish loading?`);
-    process.exitCode = 1;
-  };
-  process.on('exit', onExit);
-  return { [Symbol.dispose]: () => process.off('exit', onExit) };
 }
 
 /** Says what is wrong with a command line and which help tells more; returns the exit code. */

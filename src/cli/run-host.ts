@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
-import { parseConfig, readConfig } from '../config/read.ts';
+import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
@@ -24,12 +24,13 @@ export async function runHost({ config, state, announce, idleTimeoutMs }: RunHos
   closeInherited({ except: announce ? [ANNOUNCE_FD] : [] });
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-  const readLevel = (): string =>
-    (typeof config === 'string' ? readConfig(config, { state }) : parseConfig(config, { state })).log.level;
-  using log = openHostLog(readLevel);
+  const readLevel = async (): Promise<string> =>
+    (typeof config === 'string' ? await loadConfig(config, { state }) : parseConfig(config, { state })).log
+      .level;
+  using log = await openHostLog(readLevel);
   await using stack = new AsyncDisposableStack();
   using signals = heedSignals(log);
-  const host = await openHost({ config, state, log: log.logger });
+  const host = await openHost({ config, state, shares: 'outlive-process', log: log.logger });
   signals.diagnose(host);
   stack.defer(() => host.detach());
   const serving = stack.use(await serve(host));

@@ -17,14 +17,11 @@ export interface Signals extends Disposable {
  */
 export function heedSignals(log: HostLog): Signals {
   let host: Host | undefined;
-  const reload = (): void => {
-    try {
-      log.reload();
-      log.tell({}, 'Reloaded the log and its level');
-    } catch (error) {
-      log.logger.error({ err: error }, 'Cannot reload the log');
-    }
-  };
+  const reload = (): void =>
+    void log.reload().then(
+      () => log.tell({}, 'Reloaded the log and its level'),
+      (error: unknown) => log.logger.error({ err: error }, 'Cannot reload the log'),
+    );
   const diagnose = (): void => log.tell(diagnosisOf(host), 'Diagnosis');
   const ignore = (signal: NodeJS.Signals): void => log.logger.warn({ signal }, 'Ignored a signal');
   process.on('SIGHUP', reload).on('SIGUSR1', diagnose);

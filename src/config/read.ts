@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parse } from 'smol-toml';
 import type { z } from 'zod';
 import { ConfigError, messageOf } from '../errors.ts';
+import { readForeign, readRegularFile } from '../foreign/read.ts';
 import { problemsOf } from './problems.ts';
+import { parseToml } from './toml.ts';
 import { configSchema, DEFAULT_STATE, stateSchema, type Config } from './schema.ts';
 
 /** What a configuration is read with. */
@@ -21,13 +21,31 @@ export interface ReadConfigOptions {
 export function readConfig(file: string, options: ReadConfigOptions = {}): Config {
   let input: unknown;
   try {
-    input = parse(readFileSync(file, 'utf8'));
+    input = parseToml(readRegularFile(file).toString());
   } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const message = isMissing ? 'there is no such file: create it' : messageOf(cause);
-    throw new ConfigError({ file, message, cause });
+    throw unreadable(file, cause);
   }
   return parseConfig(input, { ...options, file });
+}
+
+/** {@link readConfig} for a file that may stand on a file system that hangs. */
+export async function loadConfig(file: string, options: ReadConfigOptions = {}): Promise<Config> {
+  let input: unknown;
+  try {
+    input = parseToml((await readForeign(file)).toString());
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  return parseConfig(input, { ...options, file });
+}
+
+function unreadable(file: string, cause: unknown): ConfigError {
+  const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+  return new ConfigError({
+    file,
+    message: isMissing ? 'there is no such file: create it' : messageOf(cause),
+    cause,
+  });
 }
 
 /**
@@ -57,6 +75,8 @@ function validate<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const [problem] = problemsOf(schema, result.error.issues, prefix);
+  const problems = problemsOf(schema, result.error.issues, prefix);
+  // The keys of a file that is none of ours are nobody's business.
+  const problem = problems.find(({ key }) => key === 'version') ?? problems[0];
   throw new ConfigError({ file, message: 'is not valid', ...problem });
 }

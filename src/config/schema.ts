@@ -1,3 +1,4 @@
+import { MAX_SOCKET_PATH_BYTES } from 'ttrpc-ts';
 import { z } from 'zod';
 import { camelKeys } from './camel-case.ts';
 
@@ -6,8 +7,8 @@ const absolutePath = z.string().startsWith('/', 'use an absolute path');
 /** Where a host keeps its state unless it is told otherwise. */
 export const DEFAULT_STATE = '/run/containerd-shim-virtiofs';
 
-/** `<state>/s/<16 hex>.sock` has to fit in 107 bytes. */
-const MAX_STATE_BYTES = 83;
+/** The sockets in it are called `s/<16 hex>.sock`. */
+const MAX_STATE_BYTES: number = MAX_SOCKET_PATH_BYTES - '/s/0123456789abcdef.sock'.length;
 
 /** How long a tag may be, in bytes: the size of the device's field (virtio 1.2, 5.11.4). */
 export const MAX_TAG_BYTES = 36;
@@ -32,6 +33,11 @@ const fileSchema = z.strictObject({
     .array(absolutePath)
     .default([])
     .describe('Directories whose folders hold a plugin.toml each, besides the built-in ones.'),
+  plugin_timeout_ms: z
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('How long a plugin may take to load, in milliseconds.'),
   shared_fs: z
     .string()
     .min(1)
@@ -58,6 +64,7 @@ const fileSchema = z.strictObject({
   ttrpc: z
     .strictObject({
       address: absolutePath
+        .refine(hasAtMost(MAX_SOCKET_PATH_BYTES), `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`)
         .optional()
         .describe('Unix socket of the ttrpc services. Default: host.sock in the state directory.'),
     })
@@ -67,7 +74,10 @@ const fileSchema = z.strictObject({
       endpoint: z
         .url({ protocol: /^https?$/ })
         .optional()
-        .describe('OTLP/HTTP collector, without "/v1/traces"; absent: no traces are sent.'),
+        .describe(
+          'OTLP/HTTP collector; "/v1/traces" is added where it is missing. Absent: no traces are sent. ' +
+            'The host connects to it directly: HTTP_PROXY and its like do not count.',
+        ),
       service_name: z.string().min(1).default('containerd-shim-virtiofs'),
       sample_ratio: z
         .number()
@@ -75,7 +85,11 @@ const fileSchema = z.strictObject({
         .max(1)
         .default(1)
         .describe("Share of traces that we start; a caller's decision is kept."),
-      timeout_ms: z.int().positive().default(2000).describe('Limit for one export, in milliseconds.'),
+      timeout_ms: z
+        .int()
+        .positive()
+        .default(2000)
+        .describe('Limit for one export with all its attempts, in milliseconds.'),
     })
     .prefault({}),
   log: z

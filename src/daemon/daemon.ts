@@ -1,7 +1,9 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import { describeExit, DaemonError, type ExitStatus } from '../errors.ts';
+import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
+import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
+import { countMemoryKills } from '../proc/memory-kills.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
@@ -58,6 +60,7 @@ class SupervisedDaemon implements Daemon {
   readonly #output: Output;
   readonly #readiness: ReadinessWatch;
   readonly #startedAt = performance.now();
+  readonly #memoryKillsBefore = countMemoryKills();
   #state: DaemonState = 'starting';
 
   constructor(parts: DaemonParts) {
@@ -67,10 +70,19 @@ class SupervisedDaemon implements Daemon {
     this.program = program;
     this.socketPath = spec.socketPath;
     this.startedBy = parts.startedBy;
-    this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line));
-    this.#readiness = watchReadiness(spec, () => {
-      if (this.#state === 'starting') this.#state = 'waiting';
+    this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
+      onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
     });
+    this.#readiness = watchReadiness(
+      spec,
+      () => {
+        if (this.#state === 'starting') this.#state = 'waiting';
+      },
+      {
+        lastLines: () => [...this.#output.lastLines],
+        isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
+      },
+    );
     this.exited = process.ended.then((status) => this.#onEnd(status));
   }
 
@@ -105,7 +117,7 @@ class SupervisedDaemon implements Daemon {
 
   #onLine(line: string): void {
     const { spec, log } = this.#parts;
-    log.info({ source: spec.name, pid: this.identity.pid }, line);
+    log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
     this.#readiness.onLine(line);
     if (!spec.connectedLine?.test(line)) return;
     this.#readiness.reached();
@@ -118,7 +130,12 @@ class SupervisedDaemon implements Daemon {
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const meaning = (spec.explainEnd ?? explainEnd)(end);
     const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
-    const exit: DaemonExit = { ...end, reason, uptimeMs: performance.now() - this.#startedAt };
+    const exit: DaemonExit = {
+      ...end,
+      ...(reason === 'failed' ? causeOf(meaning, countMemoryKills() - this.#memoryKillsBefore) : {}),
+      reason,
+      uptimeMs: performance.now() - this.#startedAt,
+    };
     this.#state = 'exited';
     this.#output[Symbol.dispose]();
     try {
@@ -135,6 +152,11 @@ class SupervisedDaemon implements Daemon {
 const explainEnd = ({ exitCode, lastLines }: DaemonEnd): EndMeaning => ({
   reason: exitCode === 0 ? 'disconnected' : 'failed',
   words: lastLines.at(-1),
+});
+
+const causeOf = ({ workerSignal }: EndMeaning, memoryKills: number): ExitCause => ({
+  ...(workerSignal === undefined ? {} : { workerSignal }),
+  ...(memoryKills > 0 ? { memoryKills } : {}),
 });
 
 function exitError(name: string, exit: DaemonExit, words: string | undefined): DaemonError {

@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, watch } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { watchPath } from '../proc/watch-path.ts';
 import { printable } from '../text/printable.ts';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
@@ -18,16 +19,25 @@ export const KEPT_LINES = 20;
 const MAX_FILE_BYTES = 1 << 20;
 /** A file that is so many times larger is emptied even while the daemon is ahead of the reader. */
 const FLOOD_FACTOR = 8;
-/** How many reads one turn of the event loop makes, and after how many only the newest is logged. */
+/** How many chunks one turn of the event loop reads at most. */
 const MAX_ROUNDS = 64;
+/** How many of them it logs: of a flood, the newest. */
 const MAX_PIECES = 16;
 /** A longer line is cut, in bytes. */
 const MAX_LINE_BYTES = 8192;
 /** Takes what is read, of all outputs: reading is synchronous, and every fork copies the memory that each would have. */
 const chunk = Buffer.allocUnsafe(64 * 1024);
 
-/** Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it. */
-export function openOutput(path: string, onLine: (line: string) => void): Output {
+/**
+ * Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it.
+ *
+ * @param options.onPolling is told why, where the file can only be looked at now and then
+ */
+export function openOutput(
+  path: string,
+  onLine: (line: string) => void,
+  { onPolling = () => {} }: { onPolling?: (why: string) => void } = {},
+): Output {
   using undo = new DisposableStack();
   const fd = undo.adopt(openSync(path, 'a+', 0o600), closeSync);
   const decoder = new StringDecoder('utf8');
@@ -73,8 +83,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
     if (final) emit(pending);
   };
 
-  const watcher = watch(path, { persistent: false }, () => drain());
-  watcher.on('error', () => {});
+  const watcher = watchPath(path, () => drain(), { onPolling });
   undo.move();
   return {
     fd,
@@ -83,7 +92,7 @@ export function openOutput(path: string, onLine: (line: string) => void): Output
     [Symbol.dispose]() {
       if (closed) return;
       closed = true;
-      watcher.close();
+      watcher[Symbol.dispose]();
       closeSync(fd);
     },
   };

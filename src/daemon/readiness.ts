@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Code } from 'ttrpc-ts';
 import { DaemonError } from '../errors.ts';
-import type { DaemonSpec, Readiness } from './spec.ts';
+import type { DaemonSpec } from './spec.ts';
 
 /** How long after an answer that was no the next question comes, in milliseconds. */
 const PROBE_MS = 20;
@@ -15,8 +15,21 @@ export interface ReadinessWatch {
   failed(error: Error): void;
 }
 
+/** What a daemon that is late has said. */
+export interface Said {
+  lastLines(): readonly string[];
+  /** True where its output goes elsewhere. */
+  isSilent(): boolean;
+}
+
+const NOTHING: Said = { lastLines: () => [], isSilent: () => false };
+
 /** Watches for a daemon's readiness. What waits here never keeps the process alive. */
-export function watchReadiness(spec: DaemonSpec, onReached: () => void): ReadinessWatch {
+export function watchReadiness(
+  spec: DaemonSpec,
+  onReached: () => void,
+  said: Said = NOTHING,
+): ReadinessWatch {
   const { ready } = spec;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const settled = new AbortController();
@@ -36,7 +49,7 @@ export function watchReadiness(spec: DaemonSpec, onReached: () => void): Readine
   const failed = (error: Error): void => settle(() => reject(error));
 
   if ('settleMs' in ready) after(ready.settleMs, settled.signal, reached);
-  else after(spec.startTimeoutMs, settled.signal, () => failed(timeoutError(spec, ready)));
+  else after(spec.startTimeoutMs, settled.signal, () => failed(timeoutError(spec, said)));
   if ('probe' in ready) void ask(ready.probe, settled.signal).then(reached, failed);
   return {
     promise,
@@ -63,12 +76,17 @@ async function ask(
 }
 
 function timeoutError(
-  { name, startTimeoutMs, startTimeoutRemedy }: DaemonSpec,
-  ready: Readiness,
+  { name, ready, startTimeoutMs, startTimeoutRemedy }: DaemonSpec,
+  said: Said,
 ): DaemonError {
-  const what = 'line' in ready ? 'did not say' : 'did not answer';
-  const remedy = ['see its output', startTimeoutRemedy].filter(Boolean).join(', or ');
-  return new DaemonError(`${name} ${what} within ${startTimeoutMs} ms that it waits for its VMM: ${remedy}`, {
-    code: Code.DeadlineExceeded,
-  });
+  const isAsked = 'probe' in ready;
+  const remedies =
+    !isAsked && said.isSilent()
+      ? ['let it write to its standard error: what starts it sends its output elsewhere']
+      : ['see its output', startTimeoutRemedy].filter(Boolean);
+  const what = isAsked ? 'did not answer' : 'did not say';
+  return new DaemonError(
+    `${name} ${what} within ${startTimeoutMs} ms that it waits for its VMM: ${remedies.join(', or ')}`,
+    { code: Code.DeadlineExceeded, lastLines: said.lastLines() },
+  );
 }

@@ -1,5 +1,9 @@
 import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
+import { isFile, statBy } from '../foreign/stat.ts';
+import { touch, type Touch } from '../foreign/touch.ts';
+import type { TouchOptions } from '../foreign/touch-in-child.ts';
+import { systemStatus } from '../proc/system-error.ts';
 
 /** How errors about a program speak of it. */
 export interface ProgramWords {
@@ -11,23 +15,29 @@ export interface ProgramWords {
   readonly whereWrong?: string;
 }
 
+/** What requireProgram() reads of a file, in bytes. */
+const START_BYTES = 4;
+const ANY_MAY_EXECUTE = 0o111;
+
 /**
  * Refuses what the kernel would not execute: the shell that is to become it would take it for a script of its own.
  *
- * @throws StatusError NotFound, PermissionDenied or InvalidArgument, naming the file and the remedy
+ * @throws StatusError NotFound, PermissionDenied or InvalidArgument, naming the file and the remedy; DeadlineExceeded or
+ *   Unavailable where its file system hangs; the signal's reason
  */
-export function requireProgram(path: string, words: ProgramWords = {}): void {
+export async function requireProgram(path: string, words: ProgramWords & TouchOptions = {}): Promise<void> {
   const { what = 'Program', whereMissing = 'install it', whereWrong = 'name the program itself' } = words;
   let magic: string;
   try {
-    magic = readStart(path);
-    accessSync(path, constants.X_OK);
+    magic = await touch(path, startOf(path), words);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    if (StatusError.is(cause)) throw cause;
+    words.signal?.throwIfAborted();
+    const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
       throw new StatusError(Code.NotFound, `${what} "${path}" does not exist: ${whereMissing}`, { cause });
     if (code === 'EACCES' || code === 'EISDIR') throw notExecutable(cause);
-    throw new StatusError(Code.Unavailable, `Cannot read ${what} "${path}": ${message}`, { cause });
+    throw systemStatus(cause, { doing: `Cannot read ${what}`, path }) ?? cause;
   }
   if (magic === '\u007fELF' || magic.startsWith('#!')) return;
   const problem = 'is neither a binary nor a script with "#!"';
@@ -40,23 +50,37 @@ export function requireProgram(path: string, words: ProgramWords = {}): void {
 }
 
 /** True for what {@link requireProgram} lets pass. */
-export function isProgram(path: string): boolean {
+export async function isProgram(path: string): Promise<boolean> {
   try {
-    requireProgram(path);
+    await requireProgram(path);
     return true;
   } catch {
     return false;
   }
 }
 
-/** The first bytes of a regular file; anything else is answered as a directory is. */
+/** The touch of {@link requireProgram}. */
+export const startOf = (path: string): Touch<string> => ({
+  direct: () => readStart(path),
+  inChild: async (run) => {
+    const found = await statBy(run, path);
+    if (!isFile(found)) throw systemError('EISDIR');
+    if ((found.mode & ANY_MAY_EXECUTE) === 0) throw systemError('EACCES');
+    return (await run('head', '-c', `${START_BYTES}`, '--', path)).toString('latin1');
+  },
+});
+
+/** The first bytes of an executable file; anything that is no file is answered as a directory is. */
 function readStart(path: string): string {
-  const bytes = Buffer.alloc(4);
+  const bytes = Buffer.alloc(START_BYTES);
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!fstatSync(fd).isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
+    if (!fstatSync(fd).isFile()) throw systemError('EISDIR');
+    accessSync(path, constants.X_OK);
     return bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, 0));
   } finally {
     closeSync(fd);
   }
 }
+
+const systemError = (code: string): Error => Object.assign(new Error(code), { code });

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { Code, StatusError } from 'ttrpc-ts';
-
-/** The longest path of a unix socket, in bytes (unix(7): `sun_path` has 108 with its final NUL). */
-export const MAX_SOCKET_PATH_BYTES = 107;
+import { Code, MAX_SOCKET_PATH_BYTES, StatusError } from 'ttrpc-ts';
+import { systemStatus } from '../proc/system-error.ts';
 
 /** A listening unix socket that nobody accepts on, to be handed to a daemon. */
 export interface Listener extends Disposable {
@@ -21,12 +19,7 @@ export interface Listener extends Disposable {
  * @throws StatusError InvalidArgument when the path is too long or its directory is missing
  */
 export function openListener(directory: string): Listener {
-  if (!existsSync(directory)) {
-    throw new StatusError(
-      Code.InvalidArgument,
-      `Socket directory "${directory}" does not exist: create it first`,
-    );
-  }
+  requireDirectory(directory);
   const path = `${directory}/.${randomBytes(6).toString('hex')}`;
   const boundPath = `${path}.new`;
   requireShortPath(boundPath);
@@ -62,6 +55,17 @@ export function removeSocket(path: string, inode: number | undefined): void {
   if (found?.isSocket() && (inode === undefined || found.ino === inode)) rmSync(path, { force: true });
 }
 
+function requireDirectory(directory: string): void {
+  try {
+    statSync(directory);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw systemStatus(cause, { doing: 'Cannot use the socket directory', path: directory }) ?? cause;
+    const message = `Socket directory "${directory}" does not exist: create it first`;
+    throw new StatusError(Code.InvalidArgument, message, { cause });
+  }
+}
+
 function listen(path: string): Server {
   const server = createServer();
   // Node reports a failed bind later, as an event; descriptorOf() has already thrown by then.
@@ -73,11 +77,22 @@ function listen(path: string): Server {
 /** Node has no public way to a server's descriptor; the bind itself happens synchronously in listen(). */
 function descriptorOf(server: Server, path: string): number {
   const fd = (server as unknown as { _handle: { fd: number } | null })._handle?.fd;
-  if (fd === undefined || fd < 0) {
-    throw new StatusError(
-      Code.Unavailable,
-      `Cannot listen on "${path}": check that its directory is writable`,
-    );
-  }
+  if (fd === undefined || fd < 0) throw listenError(path);
   return fd;
+}
+
+/** Node tells why a bind failed when it is too late; what keeps a file from being made there keeps a socket. */
+function listenError(path: string): Error {
+  try {
+    closeSync(openSync(path, 'wx'));
+    rmSync(path);
+  } catch (error) {
+    const isPlace = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const status = isPlace ? undefined : systemStatus(error, { doing: 'Cannot listen on a socket', path });
+    if (status) return status;
+  }
+  return new StatusError(
+    Code.Unavailable,
+    `Cannot listen on "${path}": check that its directory is writable`,
+  );
 }

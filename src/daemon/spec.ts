@@ -19,6 +19,9 @@ export type Readiness =
   | { readonly probe: (options: { signal: AbortSignal }) => Promise<boolean> }
   | { readonly settleMs: number };
 
+/** How serious a line of a daemon's output is. */
+export type LineLevel = 'info' | 'warn' | 'error';
+
 /** What a daemon of one kind needs from the core; everything that differs between daemons stands here. */
 export interface DaemonSpec {
   /** The source of its log lines, the `subsystem` of its spans and the first word of their names. */
@@ -42,6 +45,8 @@ export interface DaemonSpec {
   readonly startTimeoutRemedy?: string;
   /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
   readonly stopTimeoutMs: number;
+  /** At which level a line of its output is logged. @default info */
+  readonly levelOf?: (line: string) => LineLevel;
   /** What an end that nobody asked for means. @default status 0 is its VMM's leaving; its last line says why */
   readonly explainEnd?: (end: DaemonEnd) => EndMeaning;
 }

@@ -34,7 +34,7 @@ export function startDaemon(
   return spanOf(spec, 'start', attributes, async (span) => {
     const program = await spanOf(spec, 'validate', {}, async () => spec.program({ signal }));
     signal?.throwIfAborted();
-    requireProgram(program.command);
+    await requireProgram(program.command, { signal });
     const daemon = await turn(
       (starter) => launch(starter, { spec, program, log, startedBy: span.spanContext(), oomScoreAdj }),
       {

@@ -1,8 +1,9 @@
-import { readdirSync, statSync, watch, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
 import { printableLines } from '../text/printable.ts';
+import { watchPath } from '../proc/watch-path.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
@@ -27,7 +28,8 @@ export function carryOutDeletions(parts: {
       await sandboxes.purge(namespace, sandboxId);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
-      stateDir.reserve.use(() => writeFileSync(mark, `${printableLines(messageOf(error))}\n`));
+      if (stateDir.isInPlace())
+        stateDir.reserve.use(() => writeFileSync(mark, `${printableLines(messageOf(error))}\n`));
     } finally {
       underWay.delete(name);
     }
@@ -35,14 +37,17 @@ export function carryOutDeletions(parts: {
   const report = (error: unknown): void =>
     log.error({ err: error }, 'Cannot tell why a sandbox is not deleted');
   const look = (): void => {
+    // The marks of another host's state are its own business.
+    if (!stateDir.isInPlace()) return;
     for (const name of readdirSync(deletionDirectory)) {
       const isWish = statSync(join(deletionDirectory, name), { throwIfNoEntry: false })?.size === 0;
       if (isWish && !underWay.has(name)) void carryOut(name).catch(report);
     }
   };
 
-  const watcher = watch(deletionDirectory, { persistent: false }, look);
-  watcher.on('error', (error) => log.error({ err: error }, 'Cannot watch for deletions'));
+  const onPolling = (why: string): void =>
+    log.warn({ path: deletionDirectory }, `Looking for deletions now and then: ${why}`);
+  const watcher = watchPath(deletionDirectory, look, { onPolling });
   look();
-  return { [Symbol.dispose]: () => watcher.close() };
+  return watcher;
 }

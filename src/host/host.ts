@@ -1,19 +1,22 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { parseConfig, readConfig } from '../config/read.ts';
+import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
-import { lockFile } from '../proc/flock.ts';
+import { createTrash } from '../mount/trash.ts';
 import type { Reserve } from '../proc/reserve.ts';
-import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
+import { warnOfScratch } from '../share/scratch.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
 import { keepLock } from './keep-lock.ts';
+import { lockStateDirectory, type ShareLifetime } from './lock.ts';
+import { reapLeftovers } from './leftovers.ts';
 import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
 import { createProfiles, loadProfile, type Profile } from './profile.ts';
+import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
 
 /** How often a reserve that was used is taken again, where there is room, in milliseconds. */
@@ -29,6 +32,13 @@ export interface HostOptions {
   readonly log?: Logger;
   /** Get every span of this host, besides the configured collector. @default none */
   readonly spanProcessors?: readonly SpanProcessor[];
+  /**
+   * What becomes of the shares when this process ends without closing the host, however it ends. The next host of the
+   * state directory ends those that outlive it.
+   *
+   * @default end-with-process
+   */
+  readonly shares?: ShareLifetime | undefined;
   /** Runs once for each daemon that ended without being asked to. @default nothing but the log */
   readonly onQuit?: (quit: Quit) => void;
 }
@@ -70,25 +80,30 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const { state } = options;
   const config =
     typeof options.config === 'string'
-      ? readConfig(options.config, { state })
+      ? await loadConfig(options.config, { state })
       : parseConfig(options.config, { state });
   const log = options.log ?? createLogger(config.log.level);
 
   await using stack = new AsyncDisposableStack();
   const stateDir = openState(config, configFile);
-  const { lock } = stateDir.host;
-  stack.use(await keepLock(lock, { take: () => lockFile(lock), log }));
+  stack.use(await keepLock(stateDir, { take: () => lockStateDirectory(stateDir, options.shares), log }));
   stack.use(keepReserve(stateDir.reserve));
-  stack.defer(() => removeEmptyScratch(stateDir));
   warnOfScratch(stateDir, log);
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const { socketDirectory } = stateDir;
   const daemons = stack.use(createDaemons({ log, socketDirectory, oomScoreAdj: config.daemonOomScoreAdj }));
-  const pluginHost = { log, stateDir, daemons };
+  const trash = createTrash(stateDir.trashDirectories, { log });
+  const pluginHost = { log, stateDir, daemons, trash };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
-  const sandboxes = createSandboxes({ profile, stateDir, log, onQuit: options.onQuit });
+  const sandboxes = createSandboxes({ profile, stateDir, trash, log, onQuit: options.onQuit });
+  const reaping = reapLeftovers({ stateDir, trash, log }, (...id) => sandboxes.reap(...id)).catch(
+    (error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'),
+  );
+  stack.defer(() => reaping);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  stack.use(reportStateLoss({ stateDir, log }));
+  trash.sweep();
   const own = stack.move();
 
   return {
@@ -106,6 +121,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     async [Symbol.asyncDispose]() {
       await sandboxes[Symbol.asyncDispose]();
       await own.disposeAsync();
+      await trash[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
+import type { StateDirectory } from '../share/state-directory.ts';
 
 /** How often the lock's file is looked at, in milliseconds. */
 const LOOK_MS = 2000;
@@ -12,9 +13,10 @@ const LOOK_MS = 2000;
  * @throws what `take` throws at first
  */
 export async function keepLock(
-  file: string,
+  stateDir: Pick<StateDirectory, 'host' | 'isInPlace'>,
   { take, log }: { take: () => Promise<AsyncDisposable>; log: Logger },
 ): Promise<AsyncDisposable> {
+  const file = stateDir.host.lock;
   let lock = await take();
   let inode = inodeOf(file);
   let problem: string | undefined;
@@ -35,7 +37,8 @@ export async function keepLock(
     }
   };
   const timer = setInterval(() => {
-    if (inodeOf(file) === inode) return;
+    // The lock of another host's state is not ours to take.
+    if (inodeOf(file) === inode || !stateDir.isInPlace()) return;
     taking ??= takeAgain().finally(() => (taking = undefined));
   }, LOOK_MS).unref();
   return {

@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { readConfig } from '../config/read.ts';
+import { loadConfig } from '../config/read.ts';
 import type { Config } from '../config/schema.ts';
+import { statForeign } from '../foreign/stat.ts';
 import { loadPlugins, type PluginHost, type Plugins } from './plugins/call.ts';
 import type { ShareSpec } from './share-spec.ts';
 
@@ -41,10 +41,10 @@ export function createProfiles(host: Omit<PluginHost, 'configFile'>): Profiles {
   const current = new Map<string, { version: string; profile: Promise<Profile> }>();
   const loaded = new AsyncDisposableStack();
   const read = async (file: string): Promise<Profile> =>
-    loaded.use(await loadProfile(readConfig(file), { ...host, configFile: file }));
+    loaded.use(await loadProfile(await loadConfig(file), { ...host, configFile: file }));
   return {
     async load(file) {
-      const { mtimeMs, size, ino } = await stat(file).catch(() => ({ mtimeMs: 0, size: 0, ino: 0 }));
+      const { mtimeMs, size, ino } = await statForeign(file).catch(() => ({ mtimeMs: 0, size: 0, ino: 0 }));
       const version = `${ino}:${size}:${mtimeMs}`;
       const known = current.get(file);
       if (known?.version === version) return known.profile;

@@ -1,6 +1,7 @@
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from '../share/contract.ts';
 import { HostShare } from './host-share.ts';
 import type { Plugins } from './plugins/call.ts';
@@ -38,7 +39,11 @@ export function openSandboxShare(options: {
   let exit: DaemonExit | undefined;
 
   const open = async (): Promise<Share> => {
-    const opened = await plugins.call('sandbox.create', sharedFs, request, { signal });
+    const opened = await plugins
+      .call('sandbox.create', sharedFs, request, { signal })
+      .catch((error: unknown) => {
+        throw systemStatus(error, { doing: `Cannot open share "${request.tag}"` }) ?? error;
+      });
     own = opened;
     const given = new HostShare(opened, close);
     share = given;

@@ -6,7 +6,8 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
-import type { StateDirectory } from '../share/state-directory.ts';
+import { recordMount } from '../share/record.ts';
+import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
 import type { Profile } from './profile.ts';
 import { openSandboxShare, type SandboxShare } from './sandbox-share.ts';
 import type { ShareSpec } from './share-spec.ts';
@@ -151,11 +152,13 @@ class GrowingSandbox implements Sandbox {
   async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<void> {
     const { sharedFs, plugins: share } = this.#findOpen(tag);
     await this.#parts.profile.plugins.call('mount', sharedFs, share, request, options);
+    recordMount(this.#filesOf(tag), request.mountpoint, { source: request.source });
   }
 
   async unmount(tag: string, mountpoint: string, options: CallOptions = {}): Promise<void> {
     const { sharedFs, plugins: share } = this.#findOpen(tag);
     await this.#parts.profile.plugins.call('unmount', sharedFs, share, mountpoint, options);
+    recordMount(this.#filesOf(tag), mountpoint, undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -183,13 +186,17 @@ class GrowingSandbox implements Sandbox {
   }: ShareSpec): ShareRequest {
     const { namespace, sandboxId } = this;
     // Refuses names that are no names before any plugin makes paths of them.
-    this.#parts.stateDir.share(namespace, sandboxId, tag);
+    this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
       const message = `Share "${tag}" has a relative source "${source}": use an absolute path`;
       throw new StatusError(Code.InvalidArgument, message);
     }
     const profile = this.#parts.profile.name;
     return { namespace, sandboxId, owner: this.#owner, tag, source, readOnly, sharedFs, profile };
+  }
+
+  #filesOf(tag: string): ShareFiles {
+    return this.#parts.stateDir.share(this.namespace, this.sandboxId, tag);
   }
 
   #find(tag: string): SandboxShare {

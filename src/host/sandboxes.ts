@@ -1,10 +1,12 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { abortable } from '../async/abortable.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
+import type { Trash } from '../mount/trash.ts';
 import { reapSandbox } from '../share/reap.ts';
-import type { StateDirectory } from '../share/state-directory.ts';
+import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
 import type { Profile } from './profile.ts';
 import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
@@ -42,11 +44,13 @@ export interface Sandboxes extends AsyncDisposable {
   delete(namespace: string, sandboxId: string): Promise<void>;
   /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
   purge(namespace: string, sandboxId: string): Promise<void>;
-  /** How many there are, those that are being created included. */
+  /** Ends what a dead host left under an id that this one has no sandbox of. */
+  reap(namespace: string, sandboxId: string): Promise<void>;
+  /** How many there are, those that are being created or purged included. */
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Refuses further ones and cancels those in creation; those whose creation is done stay alive. */
+  /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
 }
 
@@ -54,6 +58,7 @@ export interface Sandboxes extends AsyncDisposable {
 export interface SandboxesParts {
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
+  readonly trash: Pick<Trash, 'remove'>;
   readonly log: Logger;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
@@ -74,6 +79,7 @@ class SandboxTable implements Sandboxes {
   readonly #parts: SandboxesParts;
   readonly #entries = new Map<string, Entry>();
   readonly #purges = new Map<string, Promise<void>>();
+  readonly #reaps = new Map<string, Promise<void>>();
   #isClosed = false;
 
   constructor(parts: SandboxesParts) {
@@ -81,7 +87,7 @@ class SandboxTable implements Sandboxes {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return new Set([...this.#entries.keys(), ...this.#purges.keys()]).size;
   }
 
   async create(request: SandboxRequest, { signal }: CallOptions = {}): Promise<Sandbox> {
@@ -136,13 +142,16 @@ class SandboxTable implements Sandboxes {
     const mark = stateDir.deletion(namespace, sandboxId);
     const purge = async (): Promise<void> => {
       await this.delete(namespace, sandboxId);
-      if (existsSync(directory)) await reapSandbox(directory, this.#parts);
-      rmSync(mark, { force: true });
+      await this.reap(namespace, sandboxId);
+      if (stateDir.isInPlace()) rmSync(mark, { force: true });
     };
     // One at a time: a second one that came late would reach the next sandbox of that id.
-    const underWay = this.#purges.get(directory) ?? purge().finally(() => this.#purges.delete(directory));
-    this.#purges.set(directory, underWay);
-    return underWay;
+    return shareFlight(this.#purges, directory, purge);
+  }
+
+  async reap(namespace: string, sandboxId: string): Promise<void> {
+    if (!this.#entry(namespace, sandboxId) && this.#parts.stateDir.isInPlace())
+      await this.#reap({ namespace, sandboxId });
   }
 
   list(): readonly Sandbox[] {
@@ -154,7 +163,7 @@ class SandboxTable implements Sandboxes {
     const unfinished = [...this.#entries.values()].filter(({ sandbox }) => !sandbox);
     for (const { cancel } of unfinished)
       cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
-    await Promise.allSettled(unfinished.map(({ creation }) => creation));
+    await Promise.allSettled([...unfinished.map(({ creation }) => creation), ...this.#purges.values()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -172,11 +181,21 @@ class SandboxTable implements Sandboxes {
   async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
     const { contents } = request;
     const { stateDir, log } = this.#parts;
+    requireInPlace(stateDir);
+    const reaping = this.#reap(request);
+    if (reaping) await abortable(reaping, signal);
     const { shares, profile = this.#parts.profile } =
       typeof contents === 'function' ? await contents() : contents;
     signal.throwIfAborted();
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
     return openSandbox(request, shares, { profile, stateDir, log, signal, onShareClosed });
+  }
+
+  /** Ends what stands on disk under an id; undefined where nothing does. */
+  #reap({ namespace, sandboxId }: Omit<SandboxIdentity, 'owner'>): Promise<void> | undefined {
+    const directory = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
+    if (!this.#reaps.has(directory) && !lstatSync(directory, { throwIfNoEntry: false })) return undefined;
+    return shareFlight(this.#reaps, directory, () => reapSandbox(directory, this.#parts));
   }
 
   #entry(namespace: string, sandboxId: string): Entry | undefined {
@@ -191,6 +210,17 @@ class SandboxTable implements Sandboxes {
       this.#parts.log.error({ sandbox: sandbox.sandboxId, err: error }, 'The quit callback failed');
     }
   }
+}
+
+/** Runs an action once at a time for each key: whoever comes meanwhile shares it. */
+function shareFlight(
+  flights: Map<string, Promise<void>>,
+  key: string,
+  action: () => Promise<void>,
+): Promise<void> {
+  const flight = flights.get(key) ?? action().finally(() => flights.delete(key));
+  flights.set(key, flight);
+  return flight;
 }
 
 /** Nobody waits for its creation any more; what was made of it is being closed. */

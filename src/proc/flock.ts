@@ -1,49 +1,103 @@
 import { execa } from 'execa';
 import { once } from 'node:events';
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Code, StatusError } from 'ttrpc-ts';
 
 /** flock(1)'s exit status for "somebody else holds it". */
 const CONFLICT = 75;
 
+/** What stands in the file while its holder ends what a dead process left, which is worth waiting for. */
+const ENDING = 'ending';
+/** How often and how long a lock is tried for whose holder does that, in milliseconds. */
+const RETRY_MS = 50;
+const MAX_ENDING_MS = 30_000;
+
+/** Says that the lock is held, and waits for a line, or for the end of the process that would write one. */
+const HOLD = `: >"$0"; echo; read -r _ || [ $# -eq 0 ] || { echo ${ENDING} >"$0"; exec "$@"; }`;
+
+/** How a file is locked. */
+export interface LockOptions {
+  /** A command that the holder becomes, the lock in its hand, when this process ends without disposal. @default none */
+  readonly onDeath?: readonly string[];
+}
+
 /**
  * Locks a file for as long as this process lives, or until disposal. A child holds it, because Node.js has no flock(2)
  * and a descriptor of ours would go to the daemons, which outlive us; the child ends when its standard input does.
  *
+ * @param path absolute
  * @throws StatusError FailedPrecondition while another host holds it
  */
-export async function lockFile(path: string): Promise<AsyncDisposable> {
-  const subprocess = execa(
-    'flock',
-    ['--nonblock', '--conflict-exit-code', `${CONFLICT}`, '--no-fork', path, 'sh', '-c', 'echo; exec cat'],
-    {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      detached: true,
-      cleanup: false,
-      buffer: false,
-      reject: false,
-    },
-  );
-  const held = await Promise.race([once(subprocess.stdout, 'data').then(() => undefined), subprocess]);
-  if (held) {
-    throw lockError(path, held);
+export async function lockFile(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+  const deadline = performance.now() + MAX_ENDING_MS;
+  for (;;) {
+    // oxlint-disable no-await-in-loop -- a poll
+    const lock = await tryLock(path, options);
+    if (lock) return lock;
+    if (!isEnding(path) || performance.now() > deadline) {
+      const remedy = 'end it, or give this one a state directory of its own';
+      throw new StatusError(Code.FailedPrecondition, `Another host uses "${path}": ${remedy}`);
+    }
+    await delay(RETRY_MS);
+    // oxlint-enable no-await-in-loop
   }
+}
+
+/** Resolves to undefined while somebody else holds the lock. */
+async function tryLock(path: string, { onDeath = [] }: LockOptions): Promise<AsyncDisposable | undefined> {
+  const flags = ['--nonblock', '--conflict-exit-code', `${CONFLICT}`, '--no-fork'];
+  const { PATH } = process.env;
+  const subprocess = execa('flock', [...flags, path, 'sh', '-c', HOLD, path, ...onDeath], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    cwd: '/',
+    extendEnv: false,
+    env: PATH === undefined ? {} : { PATH },
+  });
+  const ended = await Promise.race([once(subprocess.stdout, 'data').then(() => undefined), subprocess]);
+  if (ended?.exitCode === CONFLICT) return undefined;
+  if (ended) throw lockError(path, ended);
   subprocess.stdout.resume();
+  // A holder that was killed.
+  subprocess.stdin.on('error', () => {});
   return {
     async [Symbol.asyncDispose]() {
-      subprocess.stdin.end();
+      if (subprocess.stdin.writable) subprocess.stdin.end('\n');
       await subprocess;
     },
   };
+}
+
+/** Gives up a lock that this process has become the holder of. */
+export function releaseInherited(path: string): void {
+  for (const fd of readdirSync('/proc/self/fd')) if (targetOf(fd) === path) closeSync(Number(fd));
+}
+
+function targetOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The descriptor of the listing itself has gone by now.
+    return undefined;
+  }
+}
+
+function isEnding(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').trim() === ENDING;
+  } catch {
+    return false;
+  }
 }
 
 function lockError(
   path: string,
   { exitCode, code }: { exitCode?: number | undefined; code?: string | undefined },
 ): StatusError {
-  if (exitCode === CONFLICT) {
-    const remedy = 'end it, or give this one a state directory of its own';
-    return new StatusError(Code.FailedPrecondition, `Another host uses "${path}": ${remedy}`);
-  }
   return code === 'ENOENT'
     ? new StatusError(Code.Unavailable, `Cannot lock "${path}": there is no flock(1): install util-linux`)
     : new StatusError(

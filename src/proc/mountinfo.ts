@@ -1,18 +1,37 @@
 import { readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+/** A mount of this process's mount namespace. */
+export interface Mount {
+  /** Of no other mount while this one exists, also where its mountpoint is used again. */
+  readonly id: number;
+  readonly mountpoint: string;
+  /** As the kernel names it, e.g. `ext4` or `fuse.sshfs`. */
+  readonly fileSystem: string;
+}
+
+/** This process's mounts, a later one over an earlier one of the same mountpoint (proc(5), mountinfo). */
+export const listMounts = (): Mount[] =>
+  readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(Boolean).map(parseMount);
 
 /**
- * The mountpoints at or below a directory in this process's mount namespace (proc(5), mountinfo). The kernel's table has
- * resolved paths: a state directory in /var/run is found as one in /run.
+ * The mountpoints at or below a directory. The kernel's table has resolved paths: a state directory in /var/run is found
+ * as one in /run. The directory itself is not touched: what is mounted there may hang.
  *
- * @throws the error of realpath(3) where there is no such directory
+ * @throws the error of realpath(3) where its parent does not exist
  */
 export function mountsBeneath(directory: string): string[] {
-  const resolved = realpathSync(directory);
+  const resolved = join(realpathSync(dirname(directory)), basename(directory));
   const prefix = resolved.endsWith('/') ? resolved : `${resolved}/`;
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => unescapeOctal(line.split(' ')[4] ?? ''))
+  return listMounts()
+    .map(({ mountpoint }) => mountpoint)
     .filter((mountpoint) => mountpoint === resolved || mountpoint.startsWith(prefix));
+}
+
+function parseMount(line: string): Mount {
+  const fields = line.split(' ');
+  const fileSystem = fields[fields.indexOf('-') + 1] ?? '';
+  return { id: Number(fields[0]), mountpoint: unescapeOctal(fields[4] ?? ''), fileSystem };
 }
 
 /** The kernel writes space, tab, newline and backslash as `\040` and so on. */

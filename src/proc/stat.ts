@@ -49,8 +49,13 @@ export function readStat(pid: number): ProcessStat | undefined {
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
+  return parseStat(text);
+}
+
+/** Reads the text of /proc/PID/stat. */
+export function parseStat(text: string): ProcessStat {
   // The command name stands in parentheses and may hold anything, so count from the last one.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 20);
   return {
     state: fields[0] ?? 'X',
     parentPid: Number(fields[1]),

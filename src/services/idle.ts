@@ -8,8 +8,7 @@ const POLL_MS = 500;
 
 /**
  * Resolves when a host that a shim's `start` had started is of no more use: for `timeoutMs` it had no sandbox and no
- * `start` announced one. What it resolves with holds the lock under which starts look for a host, so that none can
- * find this one while it ends; dispose of it last.
+ * `start` announced one. Until the disposal of the result, no `start` can look for a host: dispose of it last.
  */
 export async function untilIdle(
   { host, serving }: { host: Host; serving: Serving },

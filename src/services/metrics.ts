@@ -1,74 +1,60 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack, timestampNow } from '@bufbuild/protobuf/wkt';
-import { readFileSync } from 'node:fs';
+import { Code, StatusError } from 'ttrpc-ts';
+import { messageOf } from '../errors.ts';
 import type { Sandbox } from '../host/sandbox.ts';
-import { readStat } from '../proc/stat.ts';
+import { openGroupGauge, type GroupGauge } from '../proc/group-gauge.ts';
+import type { ProcessUsage } from '../proc/gauge.ts';
 import { MetricsSchema } from '../proto/containerd/cgroup-metrics_pb.ts';
 import type { MetricSchema } from '../proto/containerd/metric_pb.ts';
+import type { Share } from '../share/contract.ts';
 
 /** Linux reports processor time to programs in hundredths of a second, whatever the kernel's own tick is (USER_HZ). */
-const USEC_PER_TICK = 10_000;
+const USEC_PER_TICK = 10_000n;
+
+/** What a sandbox's daemons use. */
+export type ReadMetrics = (sandbox: Sandbox) => MessageInitShape<typeof MetricSchema>;
 
 /**
- * What a sandbox's daemons use, their workers included, in the form that containerd's CRI understands. Read from
- * /proc, because the daemons have no cgroup of their own. containerd polls this every second, so it must not wait.
+ * Creates what measures a sandbox's daemons, their workers included, in the form that containerd's CRI understands.
+ * Read from /proc, because the daemons have no cgroup of their own. containerd polls every pod every second, one after
+ * the other, so it must neither wait nor cost much: the files stay open for as long as the share.
  */
-export function readMetrics(sandbox: Sandbox): MessageInitShape<typeof MetricSchema> {
-  const pids = sandbox.shares.flatMap(({ pid }) => [pid, ...childrenOf(pid)]);
-  const usages = pids.flatMap((pid) => readUsage(pid) ?? []);
-  const sum = (key: keyof Usage): bigint => BigInt(usages.reduce((total, usage) => total + usage[key], 0));
-  const metrics = create(MetricsSchema, {
-    pids: { current: BigInt(usages.length) },
-    cpu: {
-      usageUsec: sum('userUsec') + sum('systemUsec'),
-      userUsec: sum('userUsec'),
-      systemUsec: sum('systemUsec'),
-    },
-    memory: { anon: sum('anonBytes'), file: sum('fileBytes'), usage: sum('residentBytes') },
-    io: { usage: [{ rbytes: sum('readBytes'), wbytes: sum('writtenBytes') }] },
-  });
-  return { id: sandbox.sandboxId, timestamp: timestampNow(), data: anyPack(MetricsSchema, metrics) };
-}
-
-interface Usage {
-  readonly userUsec: number;
-  readonly systemUsec: number;
-  readonly residentBytes: number;
-  readonly anonBytes: number;
-  readonly fileBytes: number;
-  readonly readBytes: number;
-  readonly writtenBytes: number;
-}
-
-/** The Rust virtiofsd serves in a child of the process that we know. */
-function childrenOf(pid: number): number[] {
-  const text = readProc(pid, `task/${pid}/children`) ?? '';
-  return text.split(' ').filter(Boolean).map(Number);
-}
-
-function readUsage(pid: number): Usage | undefined {
-  const stat = readStat(pid);
-  const status = readProc(pid, 'status');
-  if (stat === undefined || status === undefined) return undefined;
-  const io = readProc(pid, 'io') ?? '';
-  return {
-    userUsec: stat.userTicks * USEC_PER_TICK,
-    systemUsec: stat.systemTicks * USEC_PER_TICK,
-    residentBytes: member(status, 'VmRSS') * 1024,
-    anonBytes: member(status, 'RssAnon') * 1024,
-    fileBytes: member(status, 'RssFile') * 1024,
-    readBytes: member(io, 'read_bytes'),
-    writtenBytes: member(io, 'write_bytes'),
+export function createMeter(): ReadMetrics {
+  const gauges = new WeakMap<Share, GroupGauge>();
+  const gaugeOf = (share: Share): GroupGauge => {
+    const known = gauges.get(share);
+    if (known) return known;
+    const gauge = openGroupGauge(share.pid);
+    gauges.set(share, gauge);
+    const close = (): void => gauge[Symbol.dispose]();
+    void share.closed.then(close, close);
+    return gauge;
+  };
+  return (sandbox) => {
+    try {
+      return metricOf(
+        sandbox.sandboxId,
+        sandbox.shares.flatMap((share) => gaugeOf(share).read()),
+      );
+    } catch (cause) {
+      // containerd then leaves out this pod, and no other.
+      const message = `Cannot measure sandbox "${sandbox.sandboxId}": ${messageOf(cause)}`;
+      throw new StatusError(Code.Unavailable, message, { cause });
+    }
   };
 }
 
-const member = (text: string, name: string): number =>
-  Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(text)?.[1] ?? 0);
-
-function readProc(pid: number, name: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
-  } catch {
-    return undefined;
-  }
+function metricOf(id: string, usages: readonly ProcessUsage[]): MessageInitShape<typeof MetricSchema> {
+  const sum = (key: keyof ProcessUsage): bigint =>
+    BigInt(usages.reduce((total, usage) => total + usage[key], 0));
+  const [userUsec, systemUsec] = [sum('userTicks') * USEC_PER_TICK, sum('systemTicks') * USEC_PER_TICK];
+  const [anon, file] = [sum('anonBytes'), sum('fileBytes')];
+  const metrics = create(MetricsSchema, {
+    pids: { current: BigInt(usages.length) },
+    cpu: { usageUsec: userUsec + systemUsec, userUsec, systemUsec },
+    memory: { anon, file, usage: anon + file },
+    io: { usage: [{ rbytes: sum('readBytes'), wbytes: sum('writtenBytes') }] },
+  });
+  return { id, timestamp: timestampNow(), data: anyPack(MetricsSchema, metrics) };
 }

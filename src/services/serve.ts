@@ -1,12 +1,15 @@
-import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Code, connect, createServer, StatusError } from 'ttrpc-ts';
+import { createServer } from 'ttrpc-ts';
 import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
+import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
 import { keepFiles } from './keep-files.ts';
+import { writeOwnFile, type OwnFile } from './own-file.ts';
 import { printableErrors } from './printable-errors.ts';
+import { requireSafePath } from '../share/safe-path.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
@@ -30,53 +33,48 @@ export async function serve(host: Host): Promise<Serving> {
   const { stateDir, config } = host;
   const address = config.ttrpc.address ?? stateDir.host.socket;
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
-  await removeStale(address);
+  requireSafePath(dirname(address));
+  await removeStaleSocket(address);
   const server = createServer({ interceptors: [traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host));
   await using undo = new AsyncDisposableStack();
   undo.use(server);
-  await server.listen({ path: address, mode: 0o600 });
-  let isHidden = false;
+  const listen = async (): Promise<OwnFile> => {
+    const hidden = hiddenBeside(address);
+    await server.listen({ path: hidden, mode: 0o600 });
+    return publishSocket(hidden, address);
+  };
+  let socket = await listen();
+  undo.defer(() => socket.remove());
+  let announced: OwnFile[] = [];
   const announce = (): void => {
-    isHidden = false;
-    writeFileSync(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`, { mode: 0o600 });
-    writeFileSync(stateDir.host.address, `${address}\n`, { mode: 0o600 });
+    if (!stateDir.isInPlace()) return;
+    announced = [
+      writeOwnFile(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
+      writeOwnFile(stateDir.host.address, `${address}\n`),
+    ];
   };
   const hide = (): void => {
-    isHidden = true;
-    rmSync(stateDir.host.address, { force: true });
-    rmSync(stateDir.host.pid, { force: true });
+    for (const file of announced.splice(0).toReversed()) file.remove();
   };
+  undo.defer(hide);
   announce();
-  const files = (): string[] => [address, ...(isHidden ? [] : [stateDir.host.address, stateDir.host.pid])];
-  const restore = async (missing: readonly string[]): Promise<void> => {
-    if (missing.includes(address)) await server.listen({ path: address, mode: 0o600 });
-    if (!isHidden) announce();
+  const files = (): string[] => {
+    if (!stateDir.isInPlace()) return [];
+    return [address, ...(announced.length > 0 ? [stateDir.host.address, stateDir.host.pid] : [])];
   };
-  const keeper = keepFiles(files, { restore, log: host.log });
-  undo.move();
+  const restore = async (missing: readonly string[]): Promise<void> => {
+    if (missing.includes(address)) socket = await listen();
+    if (announced.length > 0) announce();
+  };
+  undo.use(keepFiles(files, { restore, log: host.log }));
+  const own = undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {
     address,
     announce,
     hide,
-    async [Symbol.asyncDispose]() {
-      keeper[Symbol.dispose]();
-      hide();
-      await server.close();
-    },
+    [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
-}
-
-/** A host that was killed leaves its socket file behind. Nothing but a socket is removed. */
-async function removeStale(address: string): Promise<void> {
-  if (!lstatSync(address, { throwIfNoEntry: false })?.isSocket()) return;
-  const other = await connect({ path: address }).catch(() => undefined);
-  if (!other) return rmSync(address, { force: true });
-  await other[Symbol.asyncDispose]();
-  throw new StatusError(
-    Code.AlreadyExists,
-    `Another server answers on "${address}": end it, or set another ttrpc.address`,
-  );
 }

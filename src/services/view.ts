@@ -1,11 +1,17 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { messageOf } from '../errors.ts';
 import type { Sandbox } from '../host/sandbox.ts';
+import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
+import type { Share } from '../share/contract.ts';
 import { qemuArguments } from '../vmm/qemu.ts';
 
 /** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
 const EXAMPLE_MEMORY_MIB = 512;
+
+/** Read once: an update replaces the file under a host that runs. */
+const VERSION = packageVersion();
 
 /** The first share's daemon stands for the sandbox; one without shares has none but the host. */
 export const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
@@ -28,12 +34,21 @@ export function statusOf(
 
 /** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
 function verboseInfo(sandbox: Sandbox): Record<string, string> {
-  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
+  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, shareInfo(share)]);
   const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
   return {
     ...(Object.fromEntries(shares) as Record<string, string>),
     'vmm.qemu': JSON.stringify(qemu),
-    host: JSON.stringify({ pid: process.pid, version: process.version }),
+    host: JSON.stringify({ pid: process.pid, version: VERSION, node: process.version }),
     ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
   };
+}
+
+/** A plugin that cannot tell the state of its share hides nothing of the others. */
+function shareInfo(share: Share): string {
+  try {
+    return JSON.stringify(share.status());
+  } catch (error) {
+    return JSON.stringify({ tag: share.tag, error: messageOf(error) });
+  }
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
+import type { Trash } from '../mount/trash.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
@@ -23,6 +24,9 @@ export interface ShareRequest {
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
 }
+
+/** A share of the configuration, before any sandbox has it. */
+export type ShareWish = Pick<ShareRequest, 'tag' | 'source' | 'readOnly'>;
 
 /** A snapshot of a share for a person or a monitor. */
 export interface ShareStatus {
@@ -69,6 +73,12 @@ export interface CallOptions {
  */
 export interface Provider extends Partial<AsyncDisposable> {
   openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
+  /**
+   * Says what would keep it from opening these shares, but for what is not there yet: `check-config` asks.
+   *
+   * @default nothing is checked
+   */
+  check?(shares: readonly ShareWish[], options: CallOptions): Promise<void>;
   /** @default the share's disposal */
   closeShare?(share: Share): Promise<void>;
   mount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;
@@ -99,6 +109,8 @@ export interface PluginContext<Config = unknown> {
   /** The only way to a process. */
   readonly daemons: Pick<Daemons, 'start'>;
   readonly stateDir: StateDirectory;
+  /** Takes directories that the host made. */
+  readonly trash: Pick<Trash, 'remove'>;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;
 }

@@ -5,16 +5,17 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
-import { removeTree } from '../mount/remove-tree.ts';
 import { bootId } from '../proc/stat.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
+import { resolveSource } from './resolve-source.ts';
 import { makeScratch, releaseScratch } from './scratch.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
-/** The places that a share's daemon uses. */
-export interface SharePlaces {
+/** The paths that a share's daemon uses. */
+export interface SharePaths {
   readonly socketPath: string;
   readonly sharedDir: string;
 }
@@ -23,49 +24,79 @@ export interface SharePlaces {
 export interface OpenShareOptions {
   /** Entries of the request queue. */
   readonly queueSize: number;
-  /** Describes the daemon that serves these places. */
-  readonly daemon: (places: SharePlaces) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
+  /** Describes the daemon that serves these paths. */
+  readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
   readonly signal?: AbortSignal | undefined;
+  /** How long the source's file system may take to answer, in milliseconds. @default 5000 */
+  readonly sourceTimeoutMs?: number | undefined;
 }
 
 const boot = bootId();
 
 /**
- * Opens a share that one daemon serves: makes its places, records it before the spawn and after, starts the daemon.
+ * Opens a share that one daemon serves: makes its socket's name and directory, records it before the spawn and after, starts the daemon.
  * What was made is undone when a later step fails; a second share of the same tag in a sandbox is refused.
  *
  * @throws StatusError AlreadyExists for a tag in use; whatever the start of the daemon throws, with the share's name
  *   before it
  */
 export async function openShare(
-  context: Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>,
+  context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
-  const { stateDir, daemons } = context;
-  const { sandboxId, tag } = request;
+  try {
+    return await open(context, request, options);
+  } catch (error) {
+    const doing = `Cannot open share "${request.tag}"`;
+    throw systemStatus(error, { doing, path: context.stateDir.path }) ?? error;
+  }
+}
+
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
+
+async function open(
+  context: OpenShareContext,
+  request: ShareRequest,
+  options: OpenShareOptions,
+): Promise<Share> {
+  const { stateDir, daemons, trash } = context;
+  const { sandboxId, tag, source } = request;
+  const { signal, sourceTimeoutMs: timeoutMs } = options;
+  requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   stateDir.reserve.use(() => makeShareDirectory(files, request));
-  undo.defer(() => removeShareFiles(files));
+  undo.defer(() => removeShareFiles(files, trash));
 
-  const places = {
+  const paths = {
     socketPath: stateDir.newSocketPath(),
-    sharedDir: request.source ?? stateDir.newSharedDirectory(),
+    sharedDir:
+      source === undefined
+        ? stateDir.newSharedDirectory()
+        : await inShare(tag, () => resolveSource(source, { signal, timeoutMs })),
   };
-  const ownsSource = request.source === undefined;
+  const ownsSource = source === undefined;
+  const removeOwned = async (): Promise<void> => {
+    await releaseScratch(paths.sharedDir);
+    trash.remove(paths.sharedDir);
+  };
   if (ownsSource) {
-    await makeScratch(stateDir, places.sharedDir);
-    undo.defer(() => removeOwned(places.sharedDir));
+    await makeScratch(stateDir, paths.sharedDir);
+    undo.defer(removeOwned);
   }
-  const record = firstRecord(request, places, options.queueSize);
+  const record = firstRecord(request, paths, options.queueSize);
   stateDir.reserve.use(() => writeRecord(files, record));
 
   const daemon = undo.use(
     await inShare(tag, async () =>
       daemons.start(
-        { ...options.daemon(places), socketPath: places.socketPath, outputPath: files.output },
-        { log: context.log.child({ sandbox: sandboxId, share: tag }), signal: options.signal },
+        { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
+        {
+          group: `${request.namespace}/${sandboxId}`,
+          log: context.log.child({ sandbox: sandboxId, share: tag }),
+          signal,
+        },
       ),
     ),
   );
@@ -73,16 +104,11 @@ export async function openShare(
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) await removeOwned(places.sharedDir);
+    if (ownsSource) await removeOwned();
     // Last, so that what could not be removed stays on record.
-    removeShareFiles(files);
+    if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
-  return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
-}
-
-async function removeOwned(directory: string): Promise<void> {
-  await releaseScratch(directory);
-  await removeTree(directory);
+  return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -96,7 +122,7 @@ function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: Share
   }
 }
 
-function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: number): ShareRecord {
+function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number): ShareRecord {
   const { namespace, sandboxId, tag, owner, profile, sharedFs, readOnly } = request;
   return {
     namespace,
@@ -105,11 +131,14 @@ function firstRecord(request: ShareRequest, places: SharePlaces, queueSize: numb
     owner,
     profile,
     provider: sharedFs,
-    source: places.sharedDir,
+    source: paths.sharedDir,
+    ...(request.source === undefined || request.source === paths.sharedDir
+      ? {}
+      : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
     queueSize,
-    socketPath: places.socketPath,
+    socketPath: paths.socketPath,
     bootId: boot,
     createdAt: new Date().toISOString(),
     mounts: [],
@@ -135,18 +164,18 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
 
 function createShare(parts: {
   tag: string;
-  places: SharePlaces;
+  paths: SharePaths;
   queueSize: number;
   daemon: Daemon;
   close: () => Promise<void>;
 }): Share {
-  const { tag, places, queueSize, daemon, close } = parts;
+  const { tag, paths, queueSize, daemon, close } = parts;
   const { pid } = daemon.identity;
   const ready = inShare(tag, () => daemon.ready);
   ready.catch(() => {});
   return {
     tag,
-    ...places,
+    ...paths,
     queueSize,
     pid,
     ready,
@@ -155,7 +184,7 @@ function createShare(parts: {
       tag,
       state: daemon.state,
       pid,
-      ...places,
+      ...paths,
       queueSize,
       lastLines: [...daemon.lastLines],
     }),
@@ -174,6 +203,6 @@ async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
       throw new DaemonError(message, { exit, lastLines, code, cause: error });
     }
     if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
-    throw error;
+    throw systemStatus(error, { doing: `Cannot start share "${tag}"` }) ?? error;
   }
 }

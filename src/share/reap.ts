@@ -1,12 +1,13 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
-import { removeTree } from '../mount/remove-tree.ts';
+import type { Trash } from '../mount/trash.ts';
 import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
+import { namesIn } from './leftovers.ts';
 import { readRecord, type ShareRecord } from './record.ts';
-import { removeShareFiles } from './remove.ts';
+import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
 import { releaseScratch } from './scratch.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
@@ -15,28 +16,30 @@ const STOP_TIMEOUT_MS = 2000;
 /** How often the end of a daemon that is being ended is looked for, in milliseconds. */
 const POLL_MS = 10;
 
+/** What {@link reapSandbox} needs. */
+export interface ReapParts {
+  readonly stateDir: StateDirectory;
+  readonly trash: Pick<Trash, 'remove'>;
+  readonly log: Logger;
+}
+
 /**
  * Ends what a dead host left of a sandbox: daemons, sockets, directories that the host owned, records.
  *
  * @throws the first error, when all shares have been tried; what could not be removed stays on record
  */
-export async function reapSandbox(
-  directory: string,
-  options: { stateDir: StateDirectory; log: Logger },
-): Promise<void> {
-  const tags = readdirSync(directory);
+export async function reapSandbox(directory: string, parts: ReapParts): Promise<void> {
+  const tags = namesIn(directory);
   const results = await Promise.allSettled(
-    tags.map((tag) => reapShare(shareFiles(join(directory, tag)), options)),
+    tags.map((tag) => reapShare(shareFiles(join(directory, tag)), parts)),
   );
   const failure = results.find((result) => result.status === 'rejected');
   if (failure) throw failure.reason;
+  removeSandboxDirectory(directory);
 }
 
 /** Ends what a dead host left of a share, and nothing that is not the share's. */
-export async function reapShare(
-  files: ShareFiles,
-  { stateDir, log }: { stateDir: StateDirectory; log: Logger },
-): Promise<void> {
+export async function reapShare(files: ShareFiles, { stateDir, trash, log }: ReapParts): Promise<void> {
   const record = readRecord(files);
   for (const identity of record ? findDaemons(files, record) : []) {
     log.info({ pid: identity.pid, share: record?.tag }, 'Ending a daemon whose host has gone');
@@ -48,13 +51,12 @@ export async function reapShare(
       log,
     });
   }
-  if (record && dirname(record.socketPath) === stateDir.socketDirectory)
-    rmSync(record.socketPath, { force: true });
+  if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
   if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
     await releaseScratch(record.source);
-    await removeTree(record.source);
+    trash.remove(record.source);
   }
-  removeShareFiles(files);
+  removeShareFiles(files, trash);
 }
 
 /**
@@ -78,9 +80,11 @@ function findDaemons(files: ShareFiles, record: ShareRecord): ProcessIdentity[] 
 
 function statOf(path: string): { ino: number; dev: number } | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
+    return statSync(path);
+  } catch (error) {
+    // Gone, or another user's where we are not quite root.
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
   }
 }
 

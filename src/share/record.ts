@@ -32,7 +32,10 @@ const recordSchema = z.object({
   profile: z.string(),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
+  /** The directory that is served. */
   source: z.string(),
+  /** What the sandbox's creator named, where that leads to the source by a symbolic link. */
+  requestedSource: z.string().optional(),
   /** True where the host made the source, and removes it with the share. */
   ownsSource: z.boolean(),
   readOnly: z.boolean(),
@@ -53,6 +56,19 @@ export function writeRecord(files: ShareFiles, record: ShareRecord): void {
   const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, undefined, 1);
   writeFileSync(files.newRecord, `${text}\n`, { mode: 0o600 });
   renameSync(files.newRecord, files.record);
+}
+
+/** Records a mount below a share, or with `undefined` for what is mounted, that nothing is mounted there any more. */
+export function recordMount(
+  files: ShareFiles,
+  mountpoint: string,
+  mounted: { source: string } | undefined,
+): void {
+  const record = readRecord(files);
+  if (!record) return;
+  const others = record.mounts.filter((mount) => mount.mountpoint !== mountpoint);
+  const own = mounted ? [{ ...mounted, mountpoint, mountedAt: new Date().toISOString() }] : [];
+  writeRecord(files, { ...record, mounts: [...others, ...own] });
 }
 
 /**

@@ -12,7 +12,7 @@ const INODES_PER_MIB = 256;
 /** How long mount(8) and umount(8) may take, in milliseconds. */
 const MOUNT_TIMEOUT_MS = 10_000;
 
-type Scratch = Pick<StateDirectory, 'scratchDirectory' | 'scratchLimitMib'>;
+type Scratch = Pick<StateDirectory, 'sharedDirectory' | 'scratchLimitMib'>;
 
 /**
  * Makes a directory that a guest can fill, empty and readable by all. On a tmpfs it is a tmpfs of its own, of the size
@@ -44,13 +44,6 @@ export async function releaseScratch(directory: string): Promise<void> {
   if (isMountpoint(directory)) await run('umount', ['--', directory]);
 }
 
-/** Leaves nothing of a host that has no such directories any more. */
-export function removeEmptyScratch({ scratchDirectory }: Scratch): void {
-  try {
-    rmdirSync(scratchDirectory);
-  } catch {} // not empty, or gone
-}
-
 /** Says, once at a host's start, where a limit is wished for and nothing enforces it. */
 export function warnOfScratch(stateDir: StateDirectory, log: Logger): void {
   const { scratchDirectory, scratchLimitMib, path } = stateDir;
@@ -63,8 +56,8 @@ export function warnOfScratch(stateDir: StateDirectory, log: Logger): void {
   );
 }
 
-const isLimited = ({ scratchDirectory, scratchLimitMib }: Scratch): boolean =>
-  scratchLimitMib > 0 && statfsSync(scratchDirectory).type === TMPFS_MAGIC;
+const isLimited = ({ sharedDirectory, scratchLimitMib }: Scratch): boolean =>
+  scratchLimitMib > 0 && statfsSync(sharedDirectory).type === TMPFS_MAGIC;
 
 function isMountpoint(directory: string): boolean {
   try {

@@ -1,14 +1,22 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Code, StatusError } from 'ttrpc-ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
+import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
 export interface StateDirectory {
   readonly path: string;
+  /** Tells it from another directory that stands at its path later; undefined where it was not opened. */
+  readonly identity: string | undefined;
+  /** False when the directory that was opened stands at its path no more. */
+  isInPlace(): boolean;
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
+  /** Where a folder for each namespace stands. */
+  readonly sandboxesDirectory: string;
   /** Where a sandbox's shares stand. */
   sandboxDirectory(namespace: string, sandboxId: string): string;
   /** A share's files. */
@@ -20,14 +28,24 @@ export interface StateDirectory {
   readonly socketDirectory: string;
   /** A fresh socket path, short whatever the sandbox is called. */
   newSocketPath(): string;
-  /** Where the directories stand that guests can fill. */
-  readonly scratchDirectory: string;
-  /** How much a guest may write into one of them, in MiB; 0 for no limit. */
-  readonly scratchLimitMib: number;
+  /** True for what is, by its name, one of those. */
+  ownsSocket(path: string): boolean;
+  /** True for what is, by its name, a socket that no daemon has yet. */
+  isHiddenSocket(path: string): boolean;
   /** Room for records, for when there is none else. */
   readonly reserve: Reserve;
+  /** Where guests may write. */
+  readonly scratchDir: string;
+  /** How much a guest may write into one of its directories, in MiB; 0: no limit. */
+  readonly scratchLimitMib: number;
+  /** What this state directory has there. */
+  readonly scratchDirectory: string;
+  /** Where the directories stand that the host owns. */
+  readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
+  /** Where directories wait for their removal, one on each file system that has some of ours. */
+  readonly trashDirectories: readonly string[];
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
 }
@@ -43,7 +61,7 @@ export interface ShareFiles {
 
 /** Where guests may write, and how much. */
 export interface ScratchOptions {
-  /** Its directories stand in one of this state directory's own there. @default in the state directory */
+  /** Where a directory of this state directory's own is made for them. @default the state directory itself */
   readonly scratchDir?: string | undefined;
   /** @default 0: no limit */
   readonly scratchLimitMib?: number | undefined;
@@ -74,6 +92,7 @@ export const FOLDERS = {
   /** One letter, because a socket's path is limited. */
   sockets: 's',
   shared: 'shared',
+  trash: 'trash',
   /** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
   deletions: 'deletions',
 } as const;
@@ -84,52 +103,94 @@ const RESERVE_BYTES = 512 * 1024;
 const RECORD = 'share.json';
 const OUTPUT = 'daemon.log';
 
-/** Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it. */
-export function openStateDirectory(path: string, scratch?: ScratchOptions): StateDirectory {
-  const stateDir = describeStateDirectory(path, scratch);
+/**
+ * Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it.
+ *
+ * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
+ */
+export function openStateDirectory(path: string, scratch: ScratchOptions = {}): StateDirectory {
+  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, scratch);
   const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
-  for (const directory of [path, ...folders, stateDir.scratchDirectory])
+  for (const top of [path, scratchDirectory]) {
+    requireSafePath(top);
+    mkdirSync(top, { recursive: true, mode: 0o700 });
+    requireOwnDirectory(top);
+  }
+  for (const directory of [...folders, sharedDirectory, ...trashDirectories]) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return stateDir;
+    requireOwnFile(directory);
+    requireOwnDirectory(directory);
+  }
+  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
+  return describeStateDirectory(path, { ...scratch, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
 export function describeStateDirectory(
   path: string,
-  { scratchDir, scratchLimitMib = 0 }: ScratchOptions = {},
+  {
+    scratchDir = path,
+    scratchLimitMib = 0,
+    identity,
+  }: ScratchOptions & { identity?: string | undefined } = {},
 ): StateDirectory {
-  // Several hosts may have the same place for them, and each removes what is its own.
-  const scratchDirectory =
-    scratchDir === undefined ? join(path, FOLDERS.shared) : join(scratchDir, nameOf(path));
+  const sandboxesDirectory = join(path, FOLDERS.sandboxes);
+  const socketDirectory = join(path, FOLDERS.sockets);
+  // Several hosts may have the same place for guests to write, and each removes what is its own.
+  const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
+  const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
-      path,
-      FOLDERS.sandboxes,
+      sandboxesDirectory,
       requireIdentifier('namespace', namespace),
       requireIdentifier('sandbox id', sandboxId),
     );
   const hostFiles = Object.entries(HOST_FILES).map(([key, name]) => [key, join(path, name)]);
   return {
     path,
+    identity,
+    isInPlace: () => identity === undefined || identityOf(path) === identity,
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
+    sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
     deletionDirectory: join(path, FOLDERS.deletions),
     deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
-    socketDirectory: join(path, FOLDERS.sockets),
-    newSocketPath: () => join(path, FOLDERS.sockets, `${randomBytes(8).toString('hex')}.sock`),
-    scratchDirectory,
-    scratchLimitMib,
+    socketDirectory,
+    newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
+    ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
+    isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
     reserve: createReserve(join(path, HOST_FILES.reserve), RESERVE_BYTES),
-    newSharedDirectory: () => join(scratchDirectory, randomBytes(16).toString('hex')),
-    ownsSharedDirectory: (directory) =>
-      dirname(directory) === scratchDirectory && /^[0-9a-f]{32}$/.test(basename(directory)),
+    scratchDir,
+    scratchLimitMib,
+    scratchDirectory,
+    sharedDirectory,
+    trashDirectories: [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash)),
+    newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
+    ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
 }
 
 /** A state directory's name where others have theirs. */
 const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
+
+/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now */
+export function requireInPlace(stateDir: StateDirectory): void {
+  if (stateDir.isInPlace()) return;
+  const message = `The state directory "${stateDir.path}" has been replaced or removed: end this host and start another`;
+  throw new StatusError(Code.FailedPrecondition, message);
+}
+
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+const isIn =
+  (directory: string, name: RegExp) =>
+  (path: string): boolean =>
+    dirname(path) === directory && name.test(basename(path));
 
 /** The files of the share that stands in `directory`. */
 export function shareFiles(directory: string): ShareFiles {

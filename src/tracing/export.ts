@@ -1,14 +1,23 @@
-import { context, diag, DiagLogLevel, propagation, ProxyTracerProvider, trace } from '@opentelemetry/api';
+import { diag } from '@opentelemetry/api';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
 import { messageOf } from '../errors.ts';
+import { openCollector } from './collector.ts';
+import { diagnosticLevel, diagnosticsTo } from './diagnostics.ts';
+import { firstApi, isTraced, noteRegistered, unseenApi } from './registered-api.ts';
 
 /** How long the last export may hold up the end of the process, in milliseconds: a dead collector takes 8 to 10 s. */
 const SHUTDOWN_MS = 1500;
 /** How long a span waits for others before it is sent, in milliseconds. */
 const BATCH_MS = 1000;
+
+/** Where spans go besides the configured collector, and where problems are told. */
+export interface TracingOptions {
+  readonly log: Logger;
+  readonly spanProcessors: readonly SpanProcessor[];
+}
 
 /**
  * Starts the OpenTelemetry SDK where a collector or a processor is given; otherwise it is not even loaded.
@@ -19,29 +28,50 @@ const BATCH_MS = 1000;
  */
 export async function startTracing(
   config: Config['trace'],
-  { log, spanProcessors }: { log: Logger; spanProcessors: readonly SpanProcessor[] },
+  { log, spanProcessors }: TracingOptions,
 ): Promise<AsyncDisposable> {
-  if (config.endpoint === undefined && spanProcessors.length === 0) return nothing;
-  const [{ NodeSDK }, { ParentBasedSampler, TraceIdRatioBasedSampler }, processors] = await Promise.all([
-    import('@opentelemetry/sdk-node'),
-    import('@opentelemetry/sdk-trace'),
-    exporters(config),
-  ]);
+  const isWanted = (config.endpoint !== undefined || spanProcessors.length > 0) && !isDisabled();
+  const tracing = isWanted ? await startSdk(config, { log, spanProcessors }) : NOTHING;
+  warnOfOtherCopies(log, { isWanted });
+  return tracing;
+}
+
+const NOTHING: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
+
+const isDisabled = (): boolean => process.env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
+
+async function startSdk(
+  config: Config['trace'],
+  { log, spanProcessors }: TracingOptions,
+): Promise<AsyncDisposable> {
+  await using undo = new AsyncDisposableStack();
+  const [{ NodeSDK }, { BatchSpanProcessor, ParentBasedSampler, TraceIdRatioBasedSampler }] =
+    await Promise.all([import('@opentelemetry/sdk-node'), import('@opentelemetry/sdk-trace')]);
+  const { endpoint, timeoutMs, serviceName, sampleRatio } = config;
+  const collector = endpoint === undefined ? undefined : await openCollector({ endpoint, timeoutMs, log });
+  if (collector) undo.use(collector);
   if (isTraced()) {
     log.warn('This process is traced already: spans of this host go there and not to its trace.endpoint');
-    return nothing;
+    return NOTHING;
   }
-  diag.setLogger(diagTo(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  const registered = noteRegistered();
   const sdk = new NodeSDK({
-    serviceName: config.serviceName,
+    serviceName,
     autoDetectResources: false,
     resourceDetectors: [],
     metricReaders: [],
     logRecordProcessors: [],
-    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(config.sampleRatio) }),
-    spanProcessors: [...spanProcessors, ...processors],
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+    spanProcessors: [
+      ...spanProcessors,
+      ...(collector ? [new BatchSpanProcessor({ ...collector, scheduledDelayMillis: BATCH_MS })] : []),
+    ],
   });
+  // Not before: where OTEL_LOG_LEVEL is set, the SDK puts one there that writes to the console.
+  if (!registered.hasDiag)
+    diag.setLogger(diagnosticsTo(log), { logLevel: diagnosticLevel(), suppressOverrideMessage: true });
   sdk.start();
+  const own = undo.move();
   return {
     async [Symbol.asyncDispose]() {
       const cancel = new AbortController();
@@ -51,37 +81,20 @@ export async function startTracing(
         .catch((error: unknown) => log.warn(`Traces were lost: ${messageOf(error)}`));
       await Promise.race([ending, limit]);
       cancel.abort();
-      for (const api of [trace, context, propagation, diag]) api.disable();
+      await own.disposeAsync();
+      registered.takeBack();
     },
   };
 }
 
-const nothing: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
-
-/** The API's provider passes on to a registered one, and otherwise to the one that does nothing. */
-function isTraced(): boolean {
-  const provider = trace.getTracerProvider();
-  return (
-    !(provider instanceof ProxyTracerProvider) ||
-    provider.getDelegate() !== new ProxyTracerProvider().getDelegate()
+/** Copies of the tracing API that differ in version do not see each other, and only the first can register anything. */
+function warnOfOtherCopies(log: Logger, { isWanted }: { isWanted: boolean }): void {
+  const isLost = isWanted && !isTraced();
+  const version = isLost ? firstApi() : unseenApi();
+  if (version === undefined) return;
+  log.warn(
+    `This program uses another copy of @opentelemetry/api (${version}): spans of this host ` +
+      `${isLost ? 'are lost' : "do not go to the program's exporter"}. Let both use one copy: ` +
+      '"npm ls @opentelemetry/api" shows them, "npm dedupe" joins them',
   );
-}
-
-async function exporters({ endpoint, timeoutMs }: Config['trace']): Promise<SpanProcessor[]> {
-  if (endpoint === undefined) return [];
-  const [{ OTLPTraceExporter }, { BatchSpanProcessor }] = await Promise.all([
-    import('@opentelemetry/exporter-trace-otlp-proto'),
-    import('@opentelemetry/sdk-trace'),
-  ]);
-  const url = `${endpoint.replace(/\/$/, '')}/v1/traces`;
-  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs });
-  return [new BatchSpanProcessor({ exporter, scheduledDelayMillis: BATCH_MS })];
-}
-
-function diagTo(
-  log: Logger,
-): Record<'error' | 'warn' | 'info' | 'debug' | 'verbose', (message: string) => void> {
-  const at = (level: 'error' | 'warn' | 'info' | 'debug' | 'trace') => (message: string) =>
-    log[level]({ source: 'opentelemetry' }, message);
-  return { error: at('warn'), warn: at('warn'), info: at('info'), debug: at('debug'), verbose: at('trace') };
 }

@@ -42,7 +42,7 @@ async function startHost(...args: string[]): Promise<AnnouncedHost> {
   const { path } = stack.use(await temporaryDirectory());
   const [state, config] = [join(path, 'state'), join(path, 'config.toml')];
   await writePlugin(path, { id: 'chatty', code: `console.log('chatty');\n${PROVIDER}` });
-  await writeFile(config, `version = 1\nscratch_dir = "${state}/shared"\nplugin_dirs = ["${path}"]\n`);
+  await writeFile(config, `version = 1\nscratch_dir = "${state}"\nplugin_dirs = ["${path}"]\n`);
   const command = ['--no-warnings', SHIM_VIRTIOFS, 'serve', '--announce', '-c', config, '--state', state];
   const child = spawn(process.execPath, [...command, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],

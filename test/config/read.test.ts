@@ -12,6 +12,7 @@ describe('parseConfig()', () => {
       version: 1,
       state: '/run/containerd-shim-virtiofs',
       pluginDirs: [],
+      pluginTimeoutMs: 10_000,
       sharedFs: 'virtio-fs',
       scratchDir: '/var/lib/containerd-shim-virtiofs/scratch',
       scratchLimitMib: 10_240,
@@ -29,6 +30,7 @@ describe('parseConfig()', () => {
       version: 1,
       state: '/srv/state',
       plugin_dirs: ['/srv/plugins'],
+      plugin_timeout_ms: 500,
       shared_fs: 'frozen',
       scratch_dir: '/srv/scratch',
       scratch_limit_mib: 64,
@@ -46,6 +48,7 @@ describe('parseConfig()', () => {
       version: 1,
       state: '/srv/state',
       pluginDirs: ['/srv/plugins'],
+      pluginTimeoutMs: 500,
       sharedFs: 'frozen',
       scratchDir: '/srv/scratch',
       scratchLimitMib: 64,
@@ -102,6 +105,12 @@ describe('parseConfig()', () => {
       { version: 1, state: `/${'x'.repeat(83)}` },
       'state',
       'use a path of at most 83 bytes: those of the sockets in it are limited',
+    ],
+    [
+      'an address too long for a socket',
+      { version: 1, ttrpc: { address: `/${'x'.repeat(107)}` } },
+      'ttrpc.address',
+      'use a path of at most 107 bytes',
     ],
     [
       'a text for a list',
@@ -237,7 +246,11 @@ virtio_fs_cache = "always"
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'config.toml');
     await writeFile(file, 'version = 1\nstate = /run\n');
-    assert.throws(() => readConfig(file), { name: 'ConfigError', file, message: /Invalid TOML.*\n[^]*2:/ });
+    assert.throws(() => readConfig(file), {
+      name: 'ConfigError',
+      file,
+      message: /Invalid TOML.*\(line 2, column 9\)$/,
+    });
   });
 
   test('rejects a key twice', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, fstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { KEPT_LINES, openOutput } from '../../src/daemon/output.ts';
 import { eventually } from '../harness/eventually.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-suite('openOutput()', () => {
+describe('openOutput()', () => {
   test('calls back for each line that is appended, without being asked', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'daemon.log');

@@ -93,6 +93,39 @@ describe('watchReadiness()', () => {
     }
   });
 
+  test('sends no one to a longer timeout whose output goes elsewhere, and carries what was said', async () => {
+    const cases: [ready: Readiness, isSilent: boolean, remedy: string][] = [
+      [
+        { line: /x/ },
+        true,
+        'did not say within 5000 ms that it waits for its VMM: let it write to its standard error: what starts it sends its output elsewhere',
+      ],
+      [
+        { line: /x/ },
+        false,
+        'did not say within 5000 ms that it waits for its VMM: see its output, or raise the limit',
+      ],
+      [
+        { probe: async () => false },
+        true,
+        'did not answer within 5000 ms that it waits for its VMM: see its output, or raise the limit',
+      ],
+    ];
+    for (const [ready, isSilent, remedy] of cases) {
+      mock.timers.enable({ apis: ['setTimeout'] });
+      try {
+        const said = { lastLines: () => ['one', 'two'], isSilent: () => isSilent };
+        const late = spec(ready, { startTimeoutRemedy: 'raise the limit' });
+        const { promise } = watchReadiness(late, assert.fail, said);
+        mock.timers.tick(5000);
+        // oxlint-disable-next-line no-await-in-loop -- one clock
+        await assert.rejects(promise, { message: `exampled ${remedy}`, lastLines: ['one', 'two'] });
+      } finally {
+        mock.timers.reset();
+      }
+    }
+  });
+
   test('settles once', async () => {
     let reached = 0;
     const readiness = watchReadiness(spec({ line: /x/ }), () => reached++);

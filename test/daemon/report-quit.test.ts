@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { SpanStatusCode } from '@opentelemetry/api';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { eventually } from '../harness/eventually.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
 import { daemonPlace } from '../harness/test-daemon.ts';
 
-suite('startVirtiofsd() reports the end of its daemon', () => {
+describe('startVirtiofsd() reports the end of its daemon', () => {
   test('as an error with status and last lines when it failed, in a trace of its own linked to the start', async () => {
     await using spans = await memorySpans();
     await using place = await daemonPlace();
@@ -50,7 +50,7 @@ suite('startVirtiofsd() reports the end of its daemon', () => {
   });
 });
 
-suite('startVirtiofsd()', () => {
+describe('startVirtiofsd()', () => {
   test('traces validation, socket, spawn, readiness and stop with tags and pid', async () => {
     await using spans = await memorySpans();
     await using place = await daemonPlace();
@@ -106,7 +106,10 @@ suite('startVirtiofsd()', () => {
     for (const settings of [
       { syslog: true },
       { extraArgs: ['--log-level=error'] },
-      { extraArgs: ['-o', 'log_level=err'] },
+      { extraArgs: ['--log-level', 'off'] },
+      { extraArgs: ['-foxattr,loglevel=err'] },
+      { dialect: 'c' as const, extraArgs: ['-o', 'log_level=err'] },
+      { dialect: 'c' as const, extraArgs: ['-oxattr,log\\_l\\145vel=err'] },
     ]) {
       await using place = await daemonPlace();
       const daemon = await place.startVirtiofsd({ daemonPath: fixture('never-ready'), ...settings });

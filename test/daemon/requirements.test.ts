@@ -11,24 +11,33 @@ describe('requireProgram()', () => {
   test('refuses what is missing, a directory, not executable, or for a shell to read, each with its remedy', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'program');
-    const refuses = (code: Code, message: string): void => {
-      assert.throws(() => requireProgram(path), { name: 'StatusError', code, message });
-      assert.equal(isProgram(path), false);
+    const refuses = async (code: Code, message: string): Promise<void> => {
+      await assert.rejects(requireProgram(path), { name: 'StatusError', code, message });
+      assert.equal(await isProgram(path), false);
     };
-    refuses(Code.NotFound, `Program "${path}" does not exist: install it`);
+    await refuses(Code.NotFound, `Program "${path}" does not exist: install it`);
     mkdirSync(path);
-    refuses(Code.PermissionDenied, `Program "${path}" is not an executable file: name the program itself`);
+    await refuses(
+      Code.PermissionDenied,
+      `Program "${path}" is not an executable file: name the program itself`,
+    );
     execFileSync('rmdir', [path]);
     writeFileSync(path, '#!/bin/sh\n', { mode: 0o600 });
-    refuses(Code.PermissionDenied, `Program "${path}" is not an executable file: name the program itself`);
+    await refuses(
+      Code.PermissionDenied,
+      `Program "${path}" is not an executable file: name the program itself`,
+    );
     execFileSync('rm', [path]);
     writeFileSync(path, 'echo hello\n', { mode: 0o700 });
     const problem = 'is neither a binary nor a script with "#!"';
-    refuses(Code.InvalidArgument, `Program "${path}" ${problem}: name the program itself`);
+    await refuses(Code.InvalidArgument, `Program "${path}" ${problem}: name the program itself`);
     execFileSync('rm', [path]);
     // Opening it would wait for somebody to write.
     execFileSync('mkfifo', ['-m', '700', path]);
-    refuses(Code.PermissionDenied, `Program "${path}" is not an executable file: name the program itself`);
+    await refuses(
+      Code.PermissionDenied,
+      `Program "${path}" is not an executable file: name the program itself`,
+    );
   });
 
   test('lets a binary and a script pass', async () => {
@@ -36,14 +45,14 @@ describe('requireProgram()', () => {
     const script = join(directory.path, 'script');
     writeFileSync(script, '#!/bin/sh\n', { mode: 0o700 });
     for (const path of [script, process.execPath]) {
-      requireProgram(path);
-      assert.equal(isProgram(path), true);
+      await requireProgram(path);
+      assert.equal(await isProgram(path), true);
     }
   });
 
-  test('speaks of the program as its caller does', () => {
+  test('speaks of the program as its caller does', async () => {
     const words = { what: 'virtiofsd daemon', whereMissing: 'set "virtio_fs_daemon"' };
-    assert.throws(() => requireProgram('/nonexistent', words), {
+    await assert.rejects(requireProgram('/nonexistent', words), {
       message: 'virtiofsd daemon "/nonexistent" does not exist: set "virtio_fs_daemon"',
     });
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { eventually } from '../harness/eventually.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone } from '../harness/leftovers.ts';
@@ -8,7 +8,7 @@ import { daemonPlace } from '../harness/test-daemon.ts';
 
 const childOf = (lines: readonly string[]): number => Number(/^child (\d+)/m.exec(lines.join('\n'))?.[1]);
 
-suite('Daemon.stop()', () => {
+describe('Daemon.stop()', () => {
   test('ends it by SIGTERM, waits until it is gone, and removes the socket', async () => {
     await using place = await daemonPlace();
     const daemon = await place.start(fixture('waits'));

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { identify, isAlive, type ProcessIdentity } from '../../src/proc/stat.ts';
 import { terminate } from '../../src/daemon/terminate.ts';
 import { captureLog } from '../harness/captured-log.ts';
 
-suite('terminate()', () => {
+describe('terminate()', () => {
   test('warns, and is no error, where no process has that pid', async () => {
     const { log, lines } = captureLog();
     const child = spawn('true');

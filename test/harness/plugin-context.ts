@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { PluginContext, ShareRequest } from '../../src/share/contract.ts';
 import { createDaemons } from '../../src/daemon/pool/pool.ts';
+import { createTrash } from '../../src/mount/trash.ts';
 import { openStateDirectory } from '../../src/share/state-directory.ts';
 import { captureLog, type CapturedLog } from './captured-log.ts';
 import { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
@@ -22,9 +23,10 @@ export async function pluginContext(): Promise<TestContext> {
   const stateDir = openStateDirectory(state);
   const { log } = captured;
   const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
+  const trash = stack.use(createTrash(stateDir.trashDirectories, { log }));
   const own = stack.move();
   return {
-    context: { config: {}, log, stateDir, daemons, required: new Map() },
+    context: { config: {}, log, stateDir, daemons, trash, required: new Map() },
     state,
     directory,
     captured,

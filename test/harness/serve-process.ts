@@ -25,7 +25,7 @@ export async function startServe(directory: string, { daemon }: { daemon: string
     config,
     `version = 1
 state = "${directory}/state"
-scratch_dir = "${directory}/state/shared"
+scratch_dir = "${directory}/state"
 [plugins."${VIRTIOFS}"]
 virtio_fs_daemon = "${daemon}"
 virtio_fs_dialect = "rust"

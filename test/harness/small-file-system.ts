@@ -16,7 +16,7 @@ export interface SmallFileSystem extends AsyncDisposable {
 /** Mounts one of so many bytes. */
 export async function smallFileSystem(bytes: number): Promise<SmallFileSystem> {
   const path = await mkdtemp(join(tmpdir(), 'csv-'));
-  await execa('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'csv-small', path]);
+  await execa('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=700`, 'csv-small', path]);
   const filling = join(path, 'filling');
   return {
     path,

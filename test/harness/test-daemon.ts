@@ -42,8 +42,16 @@ export async function daemonPlace(): Promise<DaemonPlace> {
       return own.use(await daemons.start({ ...basics, program, ...places, ...limits, ...options }));
     },
     startVirtiofsd: async ({ socketPath = places.socketPath, ...settings }, where = {}) => {
-      const plain = { cache: 'auto', syslog: false, debug: false, readOnly: false, extraArgs: [] };
-      const complete = { ...plain, dialect: 'rust' as const, sourcePath: path, ...limits, ...settings };
+      const plain = { cache: 'auto', syslog: false, debug: false, readOnly: false };
+      const noArgs = { extraArgs: [], allowUnknownArgs: false };
+      const complete = {
+        ...plain,
+        ...noArgs,
+        dialect: 'rust' as const,
+        sourcePath: path,
+        ...limits,
+        ...settings,
+      };
       return own.use(await startVirtiofsd(complete, { daemons, ...places, socketPath, ...where }));
     },
     [Symbol.asyncDispose]: () => own.disposeAsync(),

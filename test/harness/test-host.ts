@@ -45,7 +45,7 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
     config: {
       version: 1,
       state,
-      scratch_dir: join(state, 'shared'),
+      scratch_dir: state,
       ...config,
       plugins: { [VIRTIOFS]: { ...virtiofsTable(daemon), ...virtiofs }, ...config.plugins },
     },
@@ -55,8 +55,8 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
   return { host, state, path, captured, [Symbol.asyncDispose]: () => own.disposeAsync() };
 }
 
-/** A program of test/fixtures takes any arguments, so the dialect is of no account. */
-const virtiofsTable = (daemon: string): Record<string, unknown> => ({
+/** The table of the virtiofs plugin for a daemon of test/fixtures, which takes any arguments. */
+export const virtiofsTable = (daemon: string): Record<string, unknown> => ({
   virtio_fs_daemon: daemon.startsWith('/') ? daemon : fixture(daemon),
   virtio_fs_dialect: 'rust',
   virtio_fs_start_timeout_ms: 600_000,

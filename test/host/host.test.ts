@@ -53,7 +53,9 @@ describe('Host', () => {
     await using plugins = await temporaryDirectory();
     const code = `
       export const undone = [];
+      export const begun = Promise.withResolvers();
       const open = async ({ sandboxId }, { signal }) => {
+        begun.resolve();
         await new Promise((resolve) => signal.addEventListener('abort', () => setTimeout(resolve, 100)));
         undone.push(sandboxId);
         signal.throwIfAborted();
@@ -63,10 +65,12 @@ describe('Host', () => {
     await using own = await openTestHost({ config: { plugin_dirs: [plugins.path] } });
     const creating = own.host.sandboxes.create(request('a', { tag: 'x', sharedFs: 'fs-slow' }));
     const canceled = assert.rejects(creating, { message: 'The host is ending' });
-    // The hook has begun when the event loop has turned.
-    await new Promise((resolve) => setImmediate(resolve));
+    const module = (await import(manifest.replace('plugin.toml', 'plugin.mjs'))) as {
+      undone: string[];
+      begun: PromiseWithResolvers<void>;
+    };
+    await module.begun.promise;
     await own.host.detach();
-    const module = (await import(manifest.replace('plugin.toml', 'plugin.mjs'))) as { undone: string[] };
     assert.deepEqual(module.undone, ['a']);
     await canceled;
   });

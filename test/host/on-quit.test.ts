@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Quit } from '../../src/host/sandboxes.ts';
 import { eventually } from '../harness/eventually.ts';
 import { nodeFixture } from '../harness/fixtures.ts';
@@ -8,7 +8,7 @@ import { openTestHost } from '../harness/test-host.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { connectVhostUser } from '../harness/vhost-user.ts';
 
-suite('HostOptions.onQuit', () => {
+describe('HostOptions.onQuit', () => {
   test('runs once when a daemon fails, and the sandbox ends with its status', async () => {
     const quits: Quit[] = [];
     await using own = await openTestHost({ daemon: 'exits-early', onQuit: (quit) => quits.push(quit) });

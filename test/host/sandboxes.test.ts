@@ -1,17 +1,36 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import type { SandboxRequest } from '../../src/host/sandboxes.ts';
-import { readRecord } from '../../src/share/record.ts';
+import { bootId } from '../../src/proc/stat.ts';
+import { readRecord, writeRecord, type ShareRecord } from '../../src/share/record.ts';
 import { eventually } from '../harness/eventually.ts';
-import { executable } from '../harness/fixtures.ts';
+import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';
 import { openTestHost } from '../harness/test-host.ts';
-import { temporaryDirectory } from '../harness/temporary-directory.ts';
+
+/** Of a host that died before it knew its daemon's pid. */
+const DEAD_RECORD: Omit<ShareRecord, 'socketPath' | 'bootId'> = {
+  namespace: 'default',
+  sandboxId: 'dead',
+  tag: 'work',
+  owner: 'shim',
+  profile: '(options)',
+  provider: 'virtio-fs',
+  source: '/nowhere',
+  ownsSource: false,
+  readOnly: false,
+  queueSize: 1024,
+  createdAt: new Date().toISOString(),
+  mounts: [],
+};
 
 describe('Sandboxes.create()', () => {
   test('opens every share of the sandbox, each with a daemon, a socket and a directory of its own', async () => {
@@ -103,26 +122,12 @@ describe('Sandboxes.create()', () => {
     assert.equal(sandboxes.size, 0);
   });
 
-  test('starts at most two daemons at a time, and all of twenty at once come up', async () => {
-    await using marks = await temporaryDirectory();
-    // Is only ready when it is told, and says that it runs.
-    const daemon = await executable(
-      join(marks.path, 'daemon'),
-      `#!/bin/sh\n: >'${marks.path}/started-'$$\nwhile [ ! -e '${marks.path}/go' ]; do sleep 0.01; done\n` +
-        `echo 'Waiting for its VMM' >&2\nexec sleep 600\n`,
-    );
-    await using own = await openTestHost({ daemon });
+  test('brings up all of twenty at once, each with a socket of its own', async () => {
+    await using own = await openTestHost();
     const { sandboxes } = own.host;
-    const started = async (): Promise<number> =>
-      (await readdir(marks.path)).filter((name) => name.startsWith('started-')).length;
-    const creations = Array.from({ length: 20 }, (_, index) =>
-      sandboxes.create(request(`s${index}`, { tag: 'x' })),
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => sandboxes.create(request(`s${index}`, { tag: 'x' }))),
     );
-    await Promise.all(creations.slice(0, 2));
-    await eventually('two daemons run', async () => (await started()) === 2);
-    assert.equal(await started(), 2);
-    await writeFile(join(marks.path, 'go'), '');
-    const all = await Promise.all(creations);
     await Promise.all(all.flatMap(({ shares }) => shares.map(({ ready }) => ready)));
     assert.equal(new Set(all.flatMap(({ shares }) => shares.map(({ socketPath }) => socketPath))).size, 20);
     assert.equal(sandboxes.list().length, 20);
@@ -150,6 +155,27 @@ describe('Sandboxes.create()', () => {
       code: Code.Unavailable,
       message: 'The host is ending: create the sandbox on the next one',
     });
+  });
+});
+
+describe('Sandboxes.purge()', () => {
+  test('counts as a sandbox until what a dead host left has ended, so that the host is not taken for idle', async () => {
+    await using own = await openTestHost();
+    const { sandboxes, stateDir } = own.host;
+    const files = stateDir.share('default', 'dead', 'work');
+    mkdirSync(files.directory, { recursive: true });
+    const output = openSync(files.output, 'a');
+    const daemon = spawn(fixture('ignores-sigterm'), { stdio: ['ignore', output, output], detached: true });
+    await once(daemon, 'spawn');
+    await eventually('it ignores SIGTERM', () => readFileSync(files.output, 'utf8').length > 0);
+    writeRecord(files, { ...DEAD_RECORD, socketPath: stateDir.newSocketPath(), bootId: bootId() });
+    const purged = sandboxes.purge('default', 'dead');
+    assert.equal(sandboxes.size, 1);
+    await sandboxes.detach();
+    assert.equal(isGone(daemon.pid ?? 0), true);
+    assert.equal(sandboxes.size, 0);
+    await purged;
+    assert.deepEqual(await leftovers(own.state), []);
   });
 });
 

@@ -24,6 +24,11 @@ async function openShare(
   return { pid, socketPath };
 }
 
+const openAndClose = async (directory: string): Promise<void> => {
+  const host = await openHost({ config: join(directory, 'config.toml'), log: captureLog().log });
+  await host[Symbol.asyncDispose]();
+};
+
 const end = async (pid: number): Promise<void> => {
   process.kill(pid, 'SIGKILL');
   await eventually('the daemon is gone', () => isGone(pid));
@@ -40,13 +45,14 @@ describe('shim-virtiofs serve', () => {
         assert.equal(isGone(pid), false);
         assert.equal(existsSync(socketPath), true);
         assert.equal(existsSync(join(directory.path, 'state', 'host.sock')), false);
-        await using _ = await openHost({
-          config: join(directory.path, 'config.toml'),
-          log: captureLog().log,
-        });
-      } finally {
+      } catch (error) {
         await end(pid);
+        throw error;
       }
+      // The next host has the lock, and ends them.
+      await openAndClose(directory.path);
+      assert.equal(isGone(pid), true);
+      assert.equal(existsSync(socketPath), false);
     });
   }
 
@@ -58,16 +64,18 @@ describe('shim-virtiofs serve', () => {
     try {
       assert.equal(isGone(pid), false);
       assert.equal(existsSync(socketPath), true);
-      await eventually('another host can be opened', async () => {
-        const config = join(directory.path, 'config.toml');
-        const next = await openHost({ config, log: captureLog().log }).catch(() => undefined);
-        await next?.[Symbol.asyncDispose]();
-        return next !== undefined;
-      });
-      assert.equal(isGone(pid), false);
-    } finally {
+    } catch (error) {
       await end(pid);
+      throw error;
     }
+    await eventually('another host can be opened', () =>
+      openAndClose(directory.path).then(
+        () => true,
+        () => false,
+      ),
+    );
+    assert.equal(isGone(pid), true);
+    assert.equal(existsSync(socketPath), false);
   });
 
   test('undoes what it is creating when it ends', async () => {

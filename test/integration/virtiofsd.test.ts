@@ -70,6 +70,22 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
       }
     });
 
+    test('says that a signal ended its worker, and which, where it tells', async () => {
+      await using place = await daemonPlace();
+      const daemon = await place.startVirtiofsd({ daemonPath: path, dialect });
+      await daemon.ready;
+      using client = await connectVhostUser(place.socketPath);
+      await client.getFeatures();
+      const { pid } = daemon.identity;
+      const [worker] = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ');
+      process.kill(Number(worker), 'SIGKILL');
+      const { reason, exitCode } = await daemon.exited;
+      const [code, signal] = dialect === 'c' ? [1, 'an unknown signal'] : [247, 'SIGKILL'];
+      assert.deepEqual([reason, exitCode], ['failed', code]);
+      const text = `virtiofsd exited with code ${code}, its worker killed by ${signal}`;
+      await eventually('its end is logged', () => place.captured.withMessage(text).length === 1);
+    });
+
     test('is waiting without burning a processor: its socket is blocking', async () => {
       await using place = await daemonPlace();
       const daemon = await place.startVirtiofsd({ daemonPath: path, dialect });
@@ -86,12 +102,29 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
         daemonPath: path,
         dialect,
         extraArgs: ['--no-such-argument'],
+        allowUnknownArgs: true,
       });
       await assert.rejects(daemon.ready, (error: DaemonError) => {
         assert.equal(error.name, 'DaemonError');
         assert.match(error.message, /^virtiofsd exited with code [12]: \S/);
         assert.equal(typeof error.exit.exitCode, 'number');
         assert.match(error.lastLines.join('\n'), /no-such-argument/);
+        return true;
+      });
+    });
+
+    test('says what it does not take, of all that it says', async () => {
+      await using place = await daemonPlace();
+      const extraArgs = dialect === 'c' ? ['-o', 'xattrmap=foo'] : ['--xattrmap=foo'];
+      const daemon = await place.startVirtiofsd({ daemonPath: path, dialect, extraArgs });
+      await assert.rejects(daemon.ready, ({ message, lastLines }: DaemonError) => {
+        assert.match(message, dialect === 'c' ? /: parse_xattrmap: / : /: error: invalid value 'foo' for/);
+        assert.equal(
+          lastLines.some((line) => message.endsWith(line)),
+          true,
+        );
+        const logged = place.captured.lines.find(({ msg }) => message.endsWith(msg));
+        assert.equal(logged?.level, 'error');
         return true;
       });
     });

@@ -1,74 +1,16 @@
-import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
-import { type Client, Code, connect, createClient, StatusError } from 'ttrpc-ts';
-import { makeSocketDir } from '../ttrpc-ts/fixtures/socket-dir.ts';
-import { buildGoProgram } from './go-program.ts';
-import { startGoServer } from './go-process.ts';
-import { Failure_Kind as Kind, InteropService } from './proto/interop_pb.ts';
+import { describe } from 'node:test';
+import { Code } from 'ttrpc-ts';
+import { obtainOrSkip } from '../setup/obtain.ts';
+import { testFailures, testStreams, testUnaryCalls } from './peer-server.ts';
+import { Failure_Kind as Kind } from './proto/interop_pb.ts';
 
-const { part: program = '', skip } = await buildGoProgram();
+const { part: program = '', skip } = await obtainOrSkip('interop-go');
+const go = { name: 'Go', command: [program] };
 
-/** Runs our client against Go's server, and shows that the connection still serves calls. */
-async function withClient(use: (client: Client<typeof InteropService>) => Promise<void>): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const socket = stack.use(await makeSocketDir()).socket();
-  stack.use(await startGoServer(program, socket));
-  const client = createClient(InteropService, stack.use(await connect({ path: socket })));
-  await use(client);
-  assert.deepEqual((await client.echo({ data: new Uint8Array([1]) })).data, new Uint8Array([1]));
-}
-
-async function* payloads(...sizes: number[]): AsyncGenerator<{ data: Uint8Array }> {
-  for (const size of sizes) yield { data: new Uint8Array(size) };
-}
-
-const sizesOf = async (answers: AsyncIterable<{ data: Uint8Array }>): Promise<number[]> =>
-  Array.fromAsync(answers, ({ data }) => data.length);
-
-suite('Go server', { skip }, () => {
-  test('our client calls every kind of method of a Go server', () =>
-    withClient(async (client) => {
-      for (const size of [0, 1, 100, 70_000, 1 << 20]) {
-        assert.equal((await client.echo({ data: new Uint8Array(size) })).data.length, size);
-      }
-      const sizes = [1, 0, 100, 70_000];
-      assert.deepEqual(await sizesOf(client.repeat({ count: 3, size: 5 })), [5, 5, 5]);
-      assert.deepEqual(await sizesOf(client.repeat({ count: 2 })), [0, 0]);
-      assert.deepEqual(await sizesOf(client.repeat({})), []);
-      const { messages, bytes } = await client.count(payloads(...sizes));
-      assert.deepEqual([messages, bytes], [4n, 70_101n]);
-      assert.equal((await client.count(payloads())).messages, 0n);
-      assert.deepEqual(await sizesOf(client.chat(payloads(...sizes))), sizes);
-      assert.deepEqual(await sizesOf(client.chat(payloads())), []);
-    }));
-
-  test('our client makes 1000 calls at once to a Go server', () =>
-    withClient(async (client) => {
-      const texts = Array.from({ length: 1000 }, (_, index) => Buffer.from(`call ${index}`));
-      const answers = await Promise.all(texts.map((data) => client.echo({ data })));
-      assert.deepEqual(
-        answers.map(({ data }) => Buffer.from(data)),
-        texts,
-      );
-    }));
-
-  test('our client passes 10000 messages through a Go stream', () =>
-    withClient(async (client) => {
-      const sizes = Array.from({ length: 10_000 }, (_, index) => index % 300);
-      assert.deepEqual(await sizesOf(client.chat(payloads(...sizes))), sizes);
-    }));
-
-  test("our client's metadata and timeout reach a Go handler, streams included", () =>
-    withClient(async (client) => {
-      const metadata = { One: '1', two: ['a', 'b'] };
-      const seen = await client.describe({}, { metadata, timeoutMs: 60_000 });
-      assert.deepEqual(seen.metadata, ['one=1', 'two=a', 'two=b']);
-      assert.ok(seen.timeoutNano > 50_000_000_000n && seen.timeoutNano <= 60_000_000_000n);
-      const unlimited = await client.describe({});
-      assert.deepEqual([unlimited.metadata, unlimited.timeoutNano], [[], 0n]);
-    }));
-
-  const failures: [string, Kind, Code, RegExp][] = [
+describe('Go server', { skip }, () => {
+  testUnaryCalls(go);
+  testStreams(go);
+  testFailures(go, [
     ['a status', Kind.STATUS, Code.FailedPrecondition, /^told$/],
     ['a plain error', Kind.PLAIN, Code.Unknown, /^told$/],
     ['a missing file', Kind.NOT_EXIST, Code.NotFound, /no such file/],
@@ -78,54 +20,5 @@ suite('Go server', { skip }, () => {
     ['a handler out of time', Kind.DEADLINE, Code.DeadlineExceeded, /^context deadline exceeded$/],
     ['a wrapped status', Kind.WRAPPED_STATUS, Code.FailedPrecondition, /^wrapped: .*told$/],
     ['no reply', Kind.NIL_REPLY, Code.Unknown, /^ttrpc: marshal called with nil$/],
-  ];
-  for (const [name, kind, code, message] of failures) {
-    test(`our client gets the code and the message of ${name} from a Go server`, () =>
-      withClient(async (client) => {
-        await assert.rejects(
-          client.fail({ kind, code: Code.FailedPrecondition, message: 'told' }),
-          (error: unknown) => {
-            assert.ok(StatusError.is(error));
-            assert.equal(error.code, code);
-            assert.match(error.message, message);
-            return true;
-          },
-        );
-      }));
-  }
-
-  test('our client refuses a request above 4 MiB itself', () =>
-    withClient(async (client) => {
-      const call = client.echo({ data: new Uint8Array(4 << 20) });
-      await assert.rejects(call, { code: Code.ResourceExhausted, message: /^message length \d+ exceed/ });
-    }));
-
-  test('our client rejects at its deadline and its signal, and drops what a Go server answers later', () =>
-    withClient(async (client) => {
-      await assert.rejects(client.wait({}, { timeoutMs: 10 }), { code: Code.DeadlineExceeded });
-      await assert.rejects(client.wait({}, { signal: AbortSignal.timeout(10) }), {
-        code: Code.DeadlineExceeded,
-      });
-      const controller = new AbortController();
-      const call = client.wait({}, { signal: controller.signal });
-      controller.abort();
-      await assert.rejects(call, { code: Code.Canceled });
-    }));
-
-  test('our client rejects every call with Unavailable where a Go server goes away', async () => {
-    await using dir = await makeSocketDir();
-    const server = await startGoServer(program, dir.socket());
-    await using transport = await connect({ path: dir.socket() });
-    const client = createClient(InteropService, transport);
-    await client.echo({});
-    const calls = [client.wait({}), client.wait({}), sizesOf(client.repeat({ count: 2 ** 31 }))];
-    const rejected = Promise.all(
-      calls.map((call) => assert.rejects(call, { code: Code.Unavailable, message: 'ttrpc: closed' })),
-    );
-    await new Promise((resolve) => setImmediate(resolve));
-    await server[Symbol.asyncDispose]();
-    await rejected;
-    assert.equal((await transport.closed).code, Code.Unavailable);
-    await assert.rejects(client.echo({}), { code: Code.Unavailable });
-  });
+  ]);
 });

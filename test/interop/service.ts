@@ -16,6 +16,7 @@ export function createInteropServer(options?: ServerOptions): Server {
 
 const implementation: ServiceImpl<typeof InteropService> = {
   echo: ({ data }) => ({ data }),
+  fetch: ({ size }) => ({ data: new Uint8Array(size) }),
   describe(_, { requestMetadata, timeoutNano }) {
     return { metadata: [...requestMetadata].map((pair) => pair.join('=')).toSorted(), timeoutNano };
   },

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
@@ -17,6 +19,14 @@ import { lockFile } from ${JSON.stringify(lockUrl)};
 await lockFile(process.argv[1]);
 console.log(spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).pid);
 setInterval(() => {}, 1000);
+`;
+
+/** A process that locks a file, with a command for its death, and dies. */
+const DYING = `
+import { lockFile } from ${JSON.stringify(lockUrl)};
+const [, path, go] = process.argv;
+await lockFile(path, { onDeath: ['sh', '-c', 'cat "$1" >"$0.said"', path, go] });
+process.kill(process.pid, 'SIGKILL');
 `;
 
 describe('lockFile()', () => {
@@ -55,6 +65,34 @@ describe('lockFile()', () => {
     } finally {
       process.kill(Number(child), 'SIGKILL');
     }
+  });
+
+  test('lets the holder become a command when its process dies, and waits for the end of it', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'lock');
+    const go = join(directory.path, 'go');
+    await execa('mkfifo', [go]);
+    const dying = execa(process.execPath, ['--input-type=module', '-e', DYING, path, go], {
+      env: { NODE_NO_WARNINGS: '1' },
+      reject: false,
+    });
+    await dying;
+    await eventually('the command runs', () => readFileSync(path, 'utf8') === 'ending\n');
+    const waiting = lockFile(path);
+    // The command opens the fifo, and ends when it has read from it.
+    await writeFile(go, 'on\n');
+    await using _ = await waiting;
+    assert.equal(readFileSync(`${path}.said`, 'utf8'), 'on\n');
+    assert.equal(readFileSync(path, 'utf8'), '');
+  });
+
+  test('runs no command at disposal', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'lock');
+    const ran = join(directory.path, 'ran');
+    await (await lockFile(path, { onDeath: ['touch', ran] }))[Symbol.asyncDispose]();
+    await (await lockFile(path))[Symbol.asyncDispose]();
+    assert.equal(existsSync(ran), false);
   });
 
   test('says what to install where there is no flock(1)', async () => {

@@ -15,10 +15,17 @@ mkdir -p "$cache"
 main() {
   [[ -d $cache/$suite ]] || create_system
   root=$(mktemp -d /var/tmp/csv-fresh-XXXXXX)
-  trap 'rm -rf --one-file-system "$root"' EXIT
+  trap clean_up EXIT
   cp -a --reflink=auto "$cache/$suite/." "$root"
   git clone --quiet "$repository" "$root/root/clone"
   run_inside /root/clone "$@"
+}
+
+# Also where a signal ends this script alone, or comes again while it cleans up.
+clean_up() {
+  trap '' HUP INT TERM
+  pkill -KILL -P $$ || true
+  rm -rf --one-file-system "$root" || { sleep 1 && rm -rf --one-file-system "$root"; }
 }
 
 create_system() {

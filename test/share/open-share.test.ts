@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
@@ -9,6 +9,7 @@ import { openShare } from '../../src/share/open-share.ts';
 import type { PluginContext, Share, ShareRequest } from '../../src/share/contract.ts';
 import { readRecord, type ShareRecord } from '../../src/share/record.ts';
 import { withSpan } from '../../src/tracing/span.ts';
+import { nestTooDeep } from '../harness/deep-directory.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
@@ -117,6 +118,15 @@ describe('openShare()', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
+  test('closes whatever the guest has put into a directory of the host', async () => {
+    await using own = await pluginContext();
+    const share = await open(own.context, shareRequest());
+    nestTooDeep(share.sharedDir);
+    await share[Symbol.asyncDispose]();
+    assert.equal(existsSync(share.sharedDir), false);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
   test("keeps a caller's source at the end", async () => {
     await using own = await pluginContext();
     const source = join(own.directory.path, 'source');
@@ -125,6 +135,26 @@ describe('openShare()', () => {
     await (await open(own.context, shareRequest({ source })))[Symbol.asyncDispose]();
     assert.equal(existsSync(join(source, 'kept')), true);
     assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('resolves a symbolic link once, serves what it named, and records both', async () => {
+    await using own = await pluginContext();
+    const [directory, other, link] = ['directory', 'other', 'link'].map((name) =>
+      join(own.directory.path, name),
+    ) as [string, string, string];
+    for (const path of [directory, other]) mkdirSync(path);
+    symlinkSync('directory', link);
+    await using share = await open(own.context, shareRequest({ source: link }), {
+      onStart: () => {
+        rmSync(link);
+        symlinkSync('other', link);
+      },
+    });
+    assert.equal(share.sharedDir, directory);
+    const record = readRecord(own.context.stateDir.share('default', 'a', 'work'));
+    assert.deepEqual([record?.source, record?.requestedSource], [directory, link]);
+    await share[Symbol.asyncDispose]();
+    assert.equal(existsSync(directory) && existsSync(other) && existsSync(link), true);
   });
 
   test('rejects a tag in use with AlreadyExists and leaves the first share alone', async () => {
@@ -147,7 +177,16 @@ describe('openShare()', () => {
     mkdirSync(sandbox, { recursive: true });
     await execa('mount', ['-t', 'tmpfs', '-o', 'ro', 'csv-test', sandbox]);
     try {
-      await assert.rejects(open(own.context, shareRequest()), { code: 'EROFS' });
+      await assert.rejects(open(own.context, shareRequest()), ({ code, message, cause }: StatusError) => {
+        assert.equal(code, Code.FailedPrecondition);
+        assert.equal((cause as NodeJS.ErrnoException).code, 'EROFS');
+        const where = join(sandbox, 'work');
+        assert.equal(
+          message,
+          `Cannot open share "work": EROFS: read-only file system: "${where}": make its file system writable, or use another`,
+        );
+        return true;
+      });
     } finally {
       await execa('umount', [sandbox]);
     }

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
+import { createTrash } from '../../src/mount/trash.ts';
 import { bootId, identify, type ProcessIdentity } from '../../src/proc/stat.ts';
 import { reapSandbox } from '../../src/share/reap.ts';
 import { readRecord, writeRecord, type ShareRecord } from '../../src/share/record.ts';
@@ -27,6 +28,8 @@ interface Orphan extends AsyncDisposable {
 async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Promise<Orphan> {
   const directory = await temporaryDirectory();
   const stateDir = openStateDirectory(join(directory.path, 'state'));
+  const { log } = captureLog();
+  const trash = createTrash(stateDir.trashDirectories, { log });
   const files = stateDir.share('default', 'a', 'work');
   mkdirSync(files.directory, { recursive: true });
   const output = openSync(files.output, 'a');
@@ -60,12 +63,13 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
     files,
     record,
     identity,
-    reap: () => reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, log: captureLog().log }),
+    reap: () => reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, trash, log }),
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
         await once(child, 'exit');
       }
+      await trash[Symbol.asyncDispose]();
       await directory[Symbol.asyncDispose]();
     },
   };

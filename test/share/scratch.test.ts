@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
+import { createTrash } from '../../src/mount/trash.ts';
 import { openHost } from '../../src/host/host.ts';
 import { reapSandbox } from '../../src/share/reap.ts';
 import { captureLog } from '../harness/captured-log.ts';
@@ -27,11 +28,10 @@ describe('a share without a source', () => {
       assert.equal(statSync(share.sharedDir).mode & 0o777, 0o755);
       assert.equal(statSync(scratch).mode & 0o777, 0o700);
       await share[Symbol.asyncDispose]();
-      assert.equal(existsSync(share.sharedDir), false);
+      assert.deepEqual(readdirSync(own.host.stateDir.sharedDirectory), []);
     } finally {
       process.umask(former);
     }
-    assert.deepEqual(readdirSync(scratch), []);
   });
 
   test('has its own place where two hosts have the same scratch directory', async () => {
@@ -70,7 +70,8 @@ describe('a share without a source', () => {
     const { stateDir, log } = own.host;
     const share = await own.host.openShare({ sandboxId: 'a', tag: 'work' });
     await share.ready;
-    await reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, log });
+    await using trash = createTrash(stateDir.trashDirectories, { log });
+    await reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, trash, log });
     await share.closed;
     assert.deepEqual(mountsBeneath(small.path), [small.path]);
     assert.equal(existsSync(share.sharedDir), false);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { describeStateDirectory, openStateDirectory } from '../../src/share/state-directory.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 const state = describeStateDirectory('/state');
 
-suite('describeStateDirectory()', () => {
+describe('describeStateDirectory()', () => {
   test('puts a share below its namespace and sandbox, its tag being one name', () => {
     assert.equal(state.share('k8s.io', 'a1', 'work').directory, '/state/sandboxes/k8s.io/a1/work');
     assert.equal(state.share('k8s.io', 'a1', '/a b').directory, '/state/sandboxes/k8s.io/a1/%2Fa%20b');
@@ -74,8 +74,8 @@ test('openStateDirectory() makes directories that only their owner can enter', a
   const path = join(directory.path, 'a', 'state');
   openStateDirectory(path);
   openStateDirectory(path);
-  assert.deepEqual(readdirSync(path).toSorted(), ['deletions', 's', 'sandboxes', 'shared']);
-  for (const part of ['', 'deletions', 's', 'sandboxes', 'shared']) {
+  assert.deepEqual(readdirSync(path).toSorted(), ['deletions', 's', 'sandboxes', 'shared', 'trash']);
+  for (const part of ['', 'deletions', 's', 'sandboxes', 'shared', 'trash']) {
     assert.equal(statSync(join(path, part)).mode & 0o777, 0o700);
   }
 });

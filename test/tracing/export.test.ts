@@ -1,66 +1,18 @@
 import assert from 'node:assert/strict';
-import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { diag, DiagLogLevel, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { startTracing } from '../../src/tracing/export.ts';
 import { withSpan } from '../../src/tracing/span.ts';
 import { captureLog } from '../harness/captured-log.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
-
-interface Received {
-  readonly url: string | undefined;
-  readonly method: string | undefined;
-  readonly type: string | undefined;
-  readonly body: Buffer;
-}
-
-/** An OTLP collector that keeps what it gets; where `answer` is false, it answers when it is disposed of. */
-async function collector({ answer = true } = {}): Promise<
-  { endpoint: string; received: Received[] } & AsyncDisposable
-> {
-  const received: Received[] = [];
-  const unanswered: ServerResponse[] = [];
-  const keep = async (request: IncomingMessage): Promise<void> => {
-    const body = Buffer.concat(await request.toArray());
-    const { url, method, headers } = request;
-    received.push({ url, method, type: headers['content-type'], body });
-  };
-  const server = createServer((request, response) => {
-    void keep(request).then(() => {
-      if (answer) accept(response);
-      else unanswered.push(response);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    received,
-    async [Symbol.asyncDispose]() {
-      // Otherwise the exporter would send it again and again.
-      for (const response of unanswered) {
-        accept(response);
-        await once(response, 'finish');
-      }
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-function accept(response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
-}
+import { openOtlpCollector } from '../harness/otlp-collector.ts';
 
 const settings = { serviceName: 'of-the-file', sampleRatio: 1, timeoutMs: 60_000 };
 
 describe('startTracing()', () => {
   test('sends spans by OTLP over HTTP in protobuf, under the configured service name whatever the environment', async () => {
-    await using own = await collector();
+    await using own = await openOtlpCollector();
     process.env['OTEL_SERVICE_NAME'] = 'containerd-of-the-environment';
     process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.name=containerd-of-the-attributes';
     try {
@@ -87,7 +39,7 @@ describe('startTracing()', () => {
   });
 
   test('sends to the collector of the configuration, whatever the environment says', async () => {
-    await using own = await collector();
+    await using own = await openOtlpCollector();
     const environment = {
       OTEL_TRACES_EXPORTER: 'none',
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
@@ -110,12 +62,12 @@ describe('startTracing()', () => {
     assert.equal(own.received[0]?.body.includes('sent'), true);
   });
 
-  for (const [what, options, timeoutMs] of [
+  for (const [what, respond, timeoutMs] of [
     ['that refuses connections', undefined, 3000],
-    ['that never answers', { answer: false }, 3_600_000],
+    ['that never answers', () => {}, 3_600_000],
   ] as const) {
     test(`ends within its limit and without rejecting with a collector ${what}`, async () => {
-      await using own = options ? await collector(options) : undefined;
+      await using own = respond ? await openOtlpCollector(respond) : undefined;
       const { log, lines } = captureLog();
       const endpoint = own?.endpoint ?? 'http://127.0.0.1:1';
       const tracing = await startTracing({ ...settings, endpoint, timeoutMs }, { log, spanProcessors: [] });
@@ -170,5 +122,44 @@ describe('startTracing()', () => {
       exporter.getFinishedSpans().map(({ name }) => name),
       ["the caller's"],
     );
+  });
+
+  test('takes what OpenTelemetry says into the log, from the level that OTEL_LOG_LEVEL names', async () => {
+    for (const [level, expected] of [
+      [undefined, ['a warning']],
+      ['Info', ['an information', 'a warning']],
+      ['nonsense', ['a warning']],
+      ['none', []],
+    ] as const) {
+      if (level !== undefined) process.env['OTEL_LOG_LEVEL'] = level;
+      const { log, lines } = captureLog();
+      const spanProcessors = [new SimpleSpanProcessor({ exporter: new InMemorySpanExporter() })];
+      // oxlint-disable-next-line no-await-in-loop -- one tracing at a time
+      await using _ = await startTracing(settings, { log, spanProcessors });
+      delete process.env['OTEL_LOG_LEVEL'];
+      diag.info('an information');
+      for (const warning of ['a warning', 'a warning']) diag.warn(warning);
+      assert.deepEqual(
+        lines.map(({ msg }) => msg),
+        expected,
+      );
+    }
+  });
+
+  test('leaves alone what else the program has registered with the API', async () => {
+    const told: string[] = [];
+    const tell = (text: string): void => void told.push(text);
+    diag.setLogger({ error: tell, warn: tell, info: tell, debug: tell, verbose: tell }, DiagLogLevel.WARN);
+    try {
+      const { log, lines } = captureLog();
+      const spanProcessors = [new SimpleSpanProcessor({ exporter: new InMemorySpanExporter() })];
+      const tracing = await startTracing(settings, { log, spanProcessors });
+      diag.warn('during');
+      await tracing[Symbol.asyncDispose]();
+      diag.warn('after');
+      assert.deepEqual([told, lines], [['during', 'after'], []]);
+    } finally {
+      diag.disable();
+    }
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Metadata } from 'ttrpc-ts';
+import { Code, Metadata } from 'ttrpc-ts';
 
 test('Metadata.get() finds a key in any case and returns its first value', () => {
   const metadata = new Metadata([
@@ -74,3 +74,20 @@ test('new Metadata() accepts a record, pairs and another Metadata', () => {
     assert.deepEqual([...new Metadata(init)], pairs);
   }
 });
+
+for (const [value, type] of [
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [5, 'number'],
+] as const) {
+  test(`Metadata refuses a value that is ${type}, and names its key`, () => {
+    const wrong = value as unknown as string;
+    const message = `Cannot use metadata "a": its value is ${type}, not a string`;
+    const expected = { code: Code.InvalidArgument, message };
+    assert.throws(() => new Metadata({ a: wrong }), expected);
+    assert.throws(() => new Metadata({ a: ['', wrong] }), expected);
+    assert.throws(() => new Metadata([['a', wrong]]), expected);
+    assert.throws(() => new Metadata().append('a', wrong), expected);
+    assert.throws(() => new Metadata().set('a', wrong), expected);
+  });
+}

@@ -1,75 +1,87 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, glob, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { pack, type Packed, root, run, source, typeCheck } from './fixtures/packed.ts';
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const source = join(root, 'src/ttrpc-ts');
+const packed = await pack();
+after(() => packed[Symbol.asyncDispose]());
 
-test('the package that npm would publish installs, type-checks and runs in an empty project', async () => {
-  await using stack = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), 'ttrpc-ts-package-'));
-  stack.defer(() => rm(dir, { recursive: true }));
-  const [built, project] = [join(dir, 'package'), join(dir, 'project')];
-  await run(process.execPath, [join(source, 'build.ts'), built]);
-  const npm = {
-    cwd: dir,
-    env: { ...process.env, npm_config_cache: join(dir, 'cache'), npm_config_offline: 'true' },
-  };
-  const { stdout } = await run('npm', ['pack', '--json', built], npm);
-  const [{ filename, files }] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-  const paths = files.map(({ path }) => path);
+test('the package that npm would publish has JavaScript, types and documents, and no sources', () => {
   for (const path of ['index.js', 'index.d.ts', 'README.md', 'LICENSE', 'package.json'])
-    assert.ok(paths.includes(path), path);
+    assert.ok(packed.files.includes(path), path);
   assert.deepEqual(
-    paths.filter((path) => /(?<!\.d)\.ts$/.test(path)),
+    packed.files.filter((path) => /(?<!\.d)\.ts$/.test(path)),
     [],
   );
-
-  await mkdir(project);
-  await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }');
-  // Its only dependency comes from here, so that no registry is needed.
-  const dependency = join(root, 'node_modules/@bufbuild/protobuf');
-  const install = ['install', '--install-links', '--no-audit', '--no-fund', dependency, join(dir, filename)];
-  await run('npm', install, { ...npm, cwd: project });
-  const lock = JSON.parse(await readFile(join(project, 'package-lock.json'), 'utf8')) as { packages: object };
-  const installed = ['node_modules/@bufbuild/protobuf', 'node_modules/ttrpc-ts'];
-  assert.deepEqual(Object.keys(lock.packages).filter(Boolean).toSorted(), installed);
-
-  for (const file of ['echo_pb.ts', 'echo-server.ts', 'echo-client.ts']) {
-    await cp(join(source, 'examples', file), join(project, file));
-  }
-  await run(
-    process.execPath,
-    [join(root, 'node_modules/typescript/bin/tsc'), ...compilerOptions, 'echo-server.ts', 'echo-client.ts'],
-    {
-      cwd: project,
-    },
-  );
-  await writeFile(join(project, 'both.ts'), both);
-  const { stdout: printed } = await run(process.execPath, ['both.ts', join(dir, 's.sock')], { cwd: project });
-  assert.match(printed, /echo: hello\n[^]*fail: NotFound: no such thing\n/);
 });
 
-const compilerOptions = [
-  '--noEmit',
-  '--ignoreConfig',
-  '--strict',
-  '--module',
-  'nodenext',
-  '--target',
-  'esnext',
-  '--allowImportingTsExtensions',
-  '--types',
-  'node',
-  '--typeRoots',
-  join(root, 'node_modules/@types'),
-];
+/** Folders of root's node_modules with @bufbuild/protobuf. */
+const ends = [
+  ['lowest', 'protobuf-lowest'],
+  ['newest', '@bufbuild/protobuf'],
+] as const;
+for (const [end, folder] of ends) {
+  test(`the package installs, type-checks and runs beside the ${end} @bufbuild/protobuf of its range`, async () => {
+    const project = join(packed.dir, end);
+    await installBeside(packed, { project, protobuf: join(root, 'node_modules', folder) });
+    const lock = await readJson<{ packages: object }>(join(project, 'package-lock.json'));
+    const installed = ['node_modules/@bufbuild/protobuf', 'node_modules/ttrpc-ts'];
+    assert.deepEqual(Object.keys(lock.packages).filter(Boolean).toSorted(), installed);
+
+    for (const file of ['echo_pb.ts', 'echo-server.ts', 'echo-client.ts']) {
+      await cp(join(source, 'examples', file), join(project, file));
+    }
+    await typeCheck(project, 'echo-server.ts', 'echo-client.ts');
+    await writeFile(join(project, 'both.ts'), both);
+    const socket = join(packed.dir, `${end}.sock`);
+    const { stdout } = await run(process.execPath, ['both.ts', socket], { cwd: project });
+    assert.match(stdout, /echo: hello\n[^]*fail: NotFound: no such thing\n/);
+  });
+}
+
+test('the package asks for no other @bufbuild/protobuf than the two ends tested and what is between', async () => {
+  const { peerDependencies, dependencies } = await readJson<Manifest>(join(source, 'package.json'));
+  const lowest = await readJson<Manifest>(join(root, 'node_modules/protobuf-lowest/package.json'));
+  assert.deepEqual(peerDependencies, { '@bufbuild/protobuf': `^${lowest.version}` });
+  assert.equal(dependencies, undefined);
+});
+
+test('the tests of ttrpc-ts pass with the lowest @bufbuild/protobuf of its range', async () => {
+  const files = await Array.fromAsync(
+    glob('test/ttrpc-ts/**/*.test.ts', { cwd: root, exclude: ['**/package*.test.ts'] }),
+  );
+  const hook = fileURLToPath(new URL('fixtures/lowest-protobuf.ts', import.meta.url));
+  const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: `--import=${hook}` };
+  // Or the tests would be taken for part of this one.
+  delete env['NODE_TEST_CONTEXT'];
+  const args = ['--test', '--test-isolation=none', '--test-reporter=tap', ...files];
+  const { stdout } = await run(process.execPath, args, { cwd: root, env, maxBuffer: 64 << 20 });
+  assert.match(stdout, /^# pass [1-9]\d*$/m);
+  assert.match(stdout, /^# fail 0$/m);
+});
+
+interface Manifest {
+  readonly version: string;
+  readonly dependencies?: object;
+  readonly peerDependencies?: object;
+}
+
+async function readJson<T>(path: string): Promise<T> {
+  return JSON.parse(await readFile(path, 'utf8')) as T;
+}
+
+/** Makes a project of its own with the package and a protobuf library, both from this machine: no registry is needed. */
+async function installBeside(
+  { tarball, offline }: Packed,
+  { project, protobuf }: { readonly project: string; readonly protobuf: string },
+): Promise<void> {
+  await mkdir(project);
+  await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }');
+  const options = ['--install-links', '--strict-peer-deps', '--no-audit', '--no-fund'];
+  await run('npm', ['install', ...options, protobuf, tarball], { cwd: project, env: offline });
+}
 
 const both = `
 await import('./echo-server.ts');

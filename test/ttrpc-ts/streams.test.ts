@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { collect, type EchoImpl, messages, startEcho } from './fixtures/echo.ts';
+import { testBoth } from './fixtures/test-both.ts';
 import { until } from './fixtures/turns.ts';
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, index) => `message ${index}`);
 
-test('a unary method answers', async () => {
-  await using echo = await startEcho();
+testBoth('a unary method answers', async (through) => {
+  await using echo = await startEcho(through);
   assert.deepEqual(await echo.client.echo({ message: 'hello' }), {
     $typeName: 'ttrpc.example.v1.EchoResponse',
     message: 'hello',
   });
 });
 
-test('a server-streaming method sends every message, then the end', async () => {
-  await using echo = await startEcho();
+testBoth('a server-streaming method sends every message, then the end', async (through) => {
+  await using echo = await startEcho(through);
   assert.deepEqual(
     await collect(echo.client.repeat({ message: 'a', count: 100 })),
     Array.from({ length: 100 }).fill('a'),
@@ -23,14 +23,14 @@ test('a server-streaming method sends every message, then the end', async () => 
   assert.deepEqual(await collect(echo.client.repeat({})), []);
 });
 
-test('a client-streaming method receives every message in order, then the end', async () => {
-  await using echo = await startEcho();
+testBoth('a client-streaming method receives every message in order, then the end', async (through) => {
+  await using echo = await startEcho(through);
   assert.equal((await echo.client.join(messages(...texts(100)))).message, texts(100).join(' '));
   assert.equal((await echo.client.join(messages())).message, '');
 });
 
-test('a bidirectional method answers each message as it comes', async () => {
-  await using echo = await startEcho();
+testBoth('a bidirectional method answers each message as it comes', async (through) => {
+  await using echo = await startEcho(through);
   const { promise: first, resolve } = Promise.withResolvers<void>();
   async function* input(): AsyncGenerator<{ message: string }> {
     yield { message: 'first' };
@@ -45,18 +45,18 @@ test('a bidirectional method answers each message as it comes', async () => {
   assert.deepEqual(seen, ['first', 'second']);
 });
 
-test('a bidirectional method passes 10000 messages in order', async () => {
-  await using echo = await startEcho();
+testBoth('a bidirectional method passes 10000 messages in order', async (through) => {
+  await using echo = await startEcho(through);
   assert.deepEqual(await collect(echo.client.chat(messages(...texts(10_000)))), texts(10_000));
 });
 
-test('empty messages are messages', async () => {
-  await using echo = await startEcho();
+testBoth('empty messages are messages', async (through) => {
+  await using echo = await startEcho(through);
   assert.deepEqual(await collect(echo.client.chat(messages('', '', ''))), ['', '', '']);
   assert.deepEqual(await collect(echo.client.repeat({ count: 2 })), ['', '']);
 });
 
-test('a handler that leaves its requests unread answers, and the rest is dropped', async () => {
+testBoth('a handler that leaves its requests unread answers, and the rest is dropped', async (through) => {
   const implementation: EchoImpl = {
     async join(requests) {
       for await (const { message } of requests) return { message };
@@ -64,14 +64,14 @@ test('a handler that leaves its requests unread answers, and the rest is dropped
     },
     async *chat() {},
   };
-  await using echo = await startEcho({ implementation });
+  await using echo = await startEcho({ ...through, implementation });
   assert.equal((await echo.client.join(messages(...texts(1000)))).message, 'message 0');
   assert.deepEqual(await collect(echo.client.chat(messages(...texts(1000)))), []);
   assert.equal((await echo.client.echo({ message: 'after' })).message, 'after');
 });
 
-test('many calls of every kind run at once on one connection', async () => {
-  await using echo = await startEcho();
+testBoth('many calls of every kind run at once on one connection', async (through) => {
+  await using echo = await startEcho(through);
   const { client } = echo;
   await Promise.all(
     Array.from({ length: 200 }, async (_, index) => {
@@ -86,7 +86,7 @@ test('many calls of every kind run at once on one connection', async () => {
   );
 });
 
-test('a slow handler blocks no other call', async () => {
+testBoth('a slow handler blocks no other call', async (through) => {
   const { promise: released, resolve } = Promise.withResolvers<void>();
   const implementation: EchoImpl = {
     join: async () => {
@@ -94,15 +94,15 @@ test('a slow handler blocks no other call', async () => {
       return { message: 'slow' };
     },
   };
-  await using echo = await startEcho({ implementation });
+  await using echo = await startEcho({ ...through, implementation });
   const slow = echo.client.join(messages(...texts(200)));
   for (const text of texts(10)) assert.equal((await echo.client.echo({ message: text })).message, text);
   resolve();
   assert.equal((await slow).message, 'slow');
 });
 
-test('payloads of 1 MiB pass in both directions, 16 at once', async () => {
-  await using echo = await startEcho();
+testBoth('payloads of 1 MiB pass in both directions, 16 at once', async (through) => {
+  await using echo = await startEcho(through);
   const message = 'm'.repeat(1 << 20);
   const answers = await Promise.all(Array.from({ length: 16 }, () => echo.client.echo({ message })));
   assert.ok(answers.every((answer) => answer.message === message));
@@ -110,25 +110,28 @@ test('payloads of 1 MiB pass in both directions, 16 at once', async () => {
   assert.ok(echoed.length === 5 && echoed.every((each) => each === message));
 });
 
-test('a stream that the handler breaks off rejects for the caller, whose input is stopped', async () => {
-  let stopped = false;
-  async function* endless(): AsyncGenerator<{ message: string }> {
-    try {
-      for (;;) {
-        yield { message: 'more' };
-        await new Promise((resolve) => setImmediate(resolve));
+testBoth(
+  'a stream that the handler breaks off rejects for the caller, whose input is stopped',
+  async (through) => {
+    let stopped = false;
+    async function* endless(): AsyncGenerator<{ message: string }> {
+      try {
+        for (;;) {
+          yield { message: 'more' };
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      } finally {
+        stopped = true;
       }
-    } finally {
-      stopped = true;
     }
-  }
-  const implementation: EchoImpl = {
-    join: async (requests) => {
-      for await (const { message } of requests) throw new Error(`no ${message}`);
-      return {};
-    },
-  };
-  await using echo = await startEcho({ implementation });
-  await assert.rejects(echo.client.join(endless()), { code: Code.Unknown, message: 'no more' });
-  await until(() => stopped);
-});
+    const implementation: EchoImpl = {
+      join: async (requests) => {
+        for await (const { message } of requests) throw new Error(`no ${message}`);
+        return {};
+      },
+    };
+    await using echo = await startEcho({ ...through, implementation });
+    await assert.rejects(echo.client.join(endless()), { code: Code.Unknown, message: 'no more' });
+    await until(() => stopped);
+  },
+);

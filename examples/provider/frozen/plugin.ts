@@ -1,8 +1,11 @@
 import { Code, StatusError, z, type CreateProvider, type Share } from 'containerd-shim-virtiofs/plugin';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 const VIRTIOFS = 'io.containerd.fsshare.v1.virtiofs';
+const run = promisify(execFile);
 
 export const configSchema = z.strictObject({
   copy_dir: z.string().startsWith('/').describe('Where the copies stand.'),
@@ -15,15 +18,16 @@ export const createProvider: CreateProvider<z.output<typeof configSchema>> = ({ 
   const copies = new Map<Share, string>();
   return {
     async openShare(request, { signal }) {
-      if (request.source === undefined) {
-        const message = `Share "${request.tag}" has no source to copy: name one`;
+      const { tag, source, sandboxId } = request;
+      if (source === undefined) {
+        const message = `Share "${tag}" has no source to copy: name one`;
         throw new StatusError(Code.InvalidArgument, message);
       }
       await using undo = new AsyncDisposableStack();
       await mkdir(config.copy_dir, { recursive: true });
-      const copy = await mkdtemp(join(config.copy_dir, `${request.sandboxId}-`));
+      const copy = await mkdtemp(join(config.copy_dir, `${sandboxId}-`));
       undo.defer(() => remove(copy));
-      await cp(request.source, copy, { recursive: true });
+      await fill(copy, source, { signal });
       const share = await virtiofs.openShare({ ...request, source: copy }, { signal });
       undo.move();
       copies.set(share, copy);
@@ -37,4 +41,23 @@ export const createProvider: CreateProvider<z.output<typeof configSchema>> = ({ 
   };
 };
 
-const remove = (copy: string): Promise<void> => rm(copy, { recursive: true, force: true });
+/** By cp, which copies names that are no text, fifos, sockets, owners, modes and attributes as they are. */
+async function fill(
+  copy: string,
+  source: string,
+  { signal }: { signal?: AbortSignal | undefined },
+): Promise<void> {
+  try {
+    await run('cp', ['-a', '--', `${source}/.`, copy], signal ? { signal } : {});
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const { stderr = '' } = cause as { stderr?: string };
+    const [problem = String(cause)] = stderr.trim().split('\n').filter(Boolean);
+    throw new StatusError(Code.FailedPrecondition, `Cannot copy "${source}": ${problem}`, { cause });
+  }
+}
+
+/** By rm, which removes names that are no text. */
+async function remove(copy: string): Promise<void> {
+  await run('rm', ['-rf', '--one-file-system', '--', copy]);
+}

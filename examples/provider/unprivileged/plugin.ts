@@ -19,8 +19,8 @@ export const configSchema = z.strictObject({
  */
 export const createProvider: CreateProvider<z.output<typeof configSchema>> = (context) => {
   const { daemon, user } = context.config;
-  const programFor = (sharedDir: string, readOnly: boolean): Program => {
-    for (const path of [SETPRIV, daemon]) requireProgram(path);
+  const programFor = async (sharedDir: string, readOnly: boolean): Promise<Program> => {
+    await Promise.all([SETPRIV, daemon].map((path) => requireProgram(path)));
     const drop = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs', '--'];
     const serve = ['--sandbox=none', `--shared-dir=${sharedDir}`, '--fd=0'];
     return { command: SETPRIV, args: [...drop, daemon, ...serve, ...(readOnly ? ['--readonly'] : [])] };

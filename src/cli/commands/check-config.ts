@@ -1,6 +1,7 @@
-import { readConfig } from '../../config/read.ts';
+import { loadConfig } from '../../config/read.ts';
 import { createDaemons } from '../../daemon/pool/pool.ts';
 import { loadPlugins } from '../../host/plugins/call.ts';
+import { createTrash } from '../../mount/trash.ts';
 import { describeStateDirectory } from '../../share/state-directory.ts';
 import { createLogger } from '../../tracing/log.ts';
 import { defineCommand } from './command.ts';
@@ -11,15 +12,19 @@ export const checkConfig = defineCommand({
   name: 'check-config',
   purpose: 'Read the configuration, load the plugins, and say whether all is well',
   description: `Reads the configuration and loads the plugins as a host would, and touches no state.
+It asks the plugins that serve the shares whether they could: whether their daemon is there, and can what it is to do.
 With --state it says, too, whether a host that is given this directory takes the configuration.`,
   options: CONFIG_OPTIONS,
   exitStatus: '0 valid, 2 not valid or wrong usage',
   async run({ config: file = DEFAULT_CONFIG, state }) {
-    const config = readConfig(file, { state });
+    const config = await loadConfig(file, { state });
     const log = createLogger('silent');
     const stateDir = describeStateDirectory(config.state, config);
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
-    await using plugins = await loadPlugins(config, { configFile: file, log, stateDir, daemons });
+    const trash = createTrash(stateDir.trashDirectories, { log });
+    const host = { configFile: file, log, stateDir, daemons, trash };
+    await using plugins = await loadPlugins(config, host);
+    await plugins.check();
     const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);
     process.stdout.write(`${file} is valid; shares it can open: ${shares.join(', ')}\n`);
     return 0;

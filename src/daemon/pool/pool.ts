@@ -12,13 +12,14 @@ export interface Daemons extends AsyncDisposable {
   /**
    * Starts a daemon when it is its turn: two start at a time.
    *
+   * @param options.group those that take turns with others, as the daemons of a sandbox do. @default this daemon alone
    * @param options.log takes the daemon's lines. @default the pool's
    * @throws what the spec's `program` throws; DaemonError when the process cannot be started, StatusError when the
    *   socket cannot be opened; the signal's reason where it aborts before
    */
   start(
     spec: DaemonSpec,
-    options?: { log?: Logger | undefined; signal?: AbortSignal | undefined },
+    options?: { group?: string; log?: Logger | undefined; signal?: AbortSignal | undefined },
   ): Promise<Daemon>;
 }
 
@@ -51,7 +52,7 @@ export function createDaemons({
               const directory = dirname(spec.socketPath);
               return launch(directory === socketDirectory ? launcher.take() : openStarter(directory));
             },
-            { signal },
+            { group: options.group ?? spec.socketPath, signal },
           ),
       }),
     [Symbol.asyncDispose]: () => launcher[Symbol.asyncDispose](),

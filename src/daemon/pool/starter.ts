@@ -33,12 +33,15 @@ export interface Starter extends AsyncDisposable {
  * Starts a starter whose socket stands in `directory`.
  *
  * @throws StatusError InvalidArgument when the directory is missing or its path too long
- * @throws DaemonError when there can be no more processes
+ * @throws DaemonError when there can be no more processes, or nobody can tell which one it is
  */
 export function openStarter(directory: string): Starter {
   // One synchronous stretch until the listener is closed.
   using listener = openListener(directory);
   const { path } = listener;
+  using undo = new DisposableStack();
+  undo.defer(() => rmSync(path, { force: true }));
+
   const subprocess = execa('/bin/sh', ['-s'], {
     // The shell reads its commands here. At descriptors 0 to 2 libuv makes the socket blocking, which both virtiofsds
     // need: at 3 one dies and one spins. execa takes any descriptor; its types name only the first ten.
@@ -55,18 +58,24 @@ export function openStarter(directory: string): Starter {
   });
   const child = subprocess.nodeChildProcess;
   if (child?.pid === undefined) {
-    rmSync(path, { force: true });
     throw new DaemonError('Cannot start a process: the machine has no room for one, or no /bin/sh', {
       code: Code.ResourceExhausted,
     });
   }
-  const { pid } = child;
+  undo.defer(() => child.kill('SIGKILL'));
+  const identity = identify(child.pid);
+  if (!identity) {
+    throw new DaemonError('Cannot start a process: it ended at once, or /proc does not show it', {
+      code: Code.Unavailable,
+    });
+  }
   // A starter that was killed says so by its exit.
   subprocess.stdin.on('error', () => {});
   subprocess.stdin.write(`trap ${quote(`rm -f ${quote(path)}`)} EXIT\n`);
+  undo.move();
   return {
     child,
-    identity: identify(pid) ?? { pid, startTime: 0 },
+    identity,
     publish(socketPath) {
       requireShortPath(socketPath);
       const { ino } = statSync(path);

@@ -1,7 +1,8 @@
 import { Code, StatusError } from 'ttrpc-ts';
+import { within } from '../../async/within.ts';
 import type { Config } from '../../config/schema.ts';
 import { hint, keyText } from '../../config/problems.ts';
-import { ConfigError } from '../../errors.ts';
+import { ConfigError, messageOf } from '../../errors.ts';
 import type { HookResults, Hooks, PluginContext, Provider } from '../../share/contract.ts';
 import { withAttributes, withSpan } from '../../tracing/span.ts';
 import { discoverPlugins } from './discover.ts';
@@ -22,10 +23,16 @@ export interface Plugins extends AsyncDisposable {
     sharedFs: string,
     ...args: Parameters<Hooks[Name]>
   ): Promise<HookResults[Name]>;
+  /**
+   * Asks the plugins that the configuration's shares need whether they could open them.
+   *
+   * @throws ConfigError naming the plugin's table
+   */
+  check(): Promise<void>;
 }
 
 /** What plugins get from their host besides their configuration. */
-export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons'> {
+export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons' | 'trash'> {
   /** Names the configuration in errors. */
   readonly configFile: string;
 }
@@ -43,13 +50,22 @@ const DEFAULTS: Partial<Hooks> = {
 export async function loadPlugins(config: Config, host: PluginHost): Promise<Plugins> {
   await using stack = new AsyncDisposableStack();
   const loaded: LoadedPlugin[] = [];
-  const manifests = discoverPlugins(config.pluginDirs);
+  const manifests = await discoverPlugins(config.pluginDirs);
   requireKnownTables(config, manifests, host.configFile);
   for (const manifest of manifests) {
     const table = config.plugins[manifest.name];
     const context = contextOf(manifest, loaded, host);
     // oxlint-disable-next-line no-await-in-loop -- a plugin gets the providers that it requires
-    loaded.push(stack.use(await loadPlugin(manifest, { table, configFile: host.configFile, context })));
+    loaded.push(
+      stack.use(
+        await loadPlugin(manifest, {
+          table,
+          configFile: host.configFile,
+          context,
+          timeoutMs: config.pluginTimeoutMs,
+        }),
+      ),
+    );
     host.log.debug({ plugin: manifest.name, file: manifest.file }, 'Loaded plugin');
   }
   const bySharedFs = new Map(
@@ -61,6 +77,7 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
     throw new ConfigError({ file: host.configFile, key: 'shared_fs', message });
   }
   const own = stack.move();
+  const sharedFsOf = ({ sharedFs = config.sharedFs }: { sharedFs?: string | undefined }): string => sharedFs;
   return {
     provided: new Map([...bySharedFs].map(([value, { manifest }]) => [value, manifest.name])),
     async call(hook, sharedFs, ...args) {
@@ -68,8 +85,42 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
       if (!plugin) throw new StatusError(Code.InvalidArgument, notProvided(sharedFs, known));
       return callHook(plugin, hook, args);
     },
+    async check() {
+      for (const sharedFs of new Set([config.sharedFs, ...config.shares.map(sharedFsOf)])) {
+        const plugin = bySharedFs.get(sharedFs);
+        const shares = config.shares.filter((share) => sharedFsOf(share) === sharedFs);
+        // oxlint-disable-next-line no-await-in-loop -- the first mistake is told
+        await checkPlugin(plugin, { sharedFs, shares, known, config, configFile: host.configFile });
+      }
+    },
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
+}
+
+async function checkPlugin(
+  plugin: LoadedPlugin | undefined,
+  options: {
+    sharedFs: string;
+    shares: Config['shares'];
+    known: readonly string[];
+    config: Config;
+    configFile: string;
+  },
+): Promise<void> {
+  const { sharedFs, shares, known, config, configFile: file } = options;
+  if (!plugin) throw new ConfigError({ file, key: 'shares', message: notProvided(sharedFs, known) });
+  try {
+    const { pluginTimeoutMs: timeoutMs } = config;
+    const checking = Promise.try(async () => plugin.provider.check?.(shares, {}));
+    await within(timeoutMs, checking, () => new Error(`did not finish checking within ${timeoutMs} ms`));
+  } catch (cause) {
+    throw new ConfigError({
+      file,
+      key: keyText(['plugins', plugin.manifest.name]),
+      message: messageOf(cause),
+      cause,
+    });
+  }
 }
 
 async function callHook<Name extends keyof Hooks>(
@@ -90,14 +141,14 @@ async function callHook<Name extends keyof Hooks>(
 function contextOf(
   manifest: Manifest,
   loaded: readonly LoadedPlugin[],
-  { log, stateDir, daemons }: PluginHost,
+  { log, stateDir, daemons, trash }: PluginHost,
 ): Omit<PluginContext, 'config'> {
   const isRequired = ({ manifest: other }: LoadedPlugin): boolean =>
     manifest.requires.includes(other.name) || manifest.requires.includes(other.type);
   const required = new Map<string, Provider>(
     loaded.filter(isRequired).map((plugin) => [plugin.manifest.name, plugin.provider]),
   );
-  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, required };
+  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, trash, required };
 }
 
 function requireKnownTables(config: Config, manifests: readonly Manifest[], configFile: string): void {

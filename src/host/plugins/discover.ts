@@ -1,13 +1,16 @@
-import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import { existsSync } from 'node:fs';
+import { StatusError } from 'ttrpc-ts';
 import { ConfigError } from '../../errors.ts';
+import { listForeign } from '../../foreign/list.ts';
+import { statForeign } from '../../foreign/stat.ts';
 import { hint } from '../../config/problems.ts';
 import { readManifest, type Manifest } from './manifest.ts';
 
 /** The plugins that come with the host. */
 const BUILT_IN = fileURLToPath(new URL('../../../plugin', import.meta.url));
+
+const MANIFEST = 'plugin.toml';
 
 /**
  * Finds the manifests of the built-in plugins and of `directories`, each `<directory>/<folder>/plugin.toml`, in the
@@ -15,31 +18,39 @@ const BUILT_IN = fileURLToPath(new URL('../../../plugin', import.meta.url));
  *
  * @throws ConfigError for any mistake in any of them, alone or together
  */
-export function discoverPlugins(directories: readonly string[]): Manifest[] {
-  const manifests = [BUILT_IN, ...directories].flatMap(manifestFiles).map(readManifest);
+export async function discoverPlugins(directories: readonly string[]): Promise<Manifest[]> {
+  const files = await Promise.all([BUILT_IN, ...directories].map(manifestFiles));
+  const manifests = await Promise.all(files.flat().map(readManifest));
   requireUnique(manifests, 'id', (manifest) => [manifest.name]);
   requireUnique(manifests, 'provides', (manifest) => manifest.provides);
   return inStartOrder(manifests);
 }
 
-function manifestFiles(directory: string): string[] {
-  let entries;
-  try {
-    entries = readdirSync(directory, { withFileTypes: true });
-  } catch (cause) {
+async function manifestFiles(directory: string): Promise<string[]> {
+  const names = await listForeign(directory).catch((cause: unknown) => {
+    const why = StatusError.is(cause) ? ` (${cause.message})` : '';
+    const message = `the directory cannot be read${why}: correct plugin_dirs`;
+    throw new ConfigError({ kind: 'manifest', file: directory, message, cause });
+  });
+  if (names.includes(MANIFEST)) {
+    const message = `"${directory}" is a plugin's own folder: name the directory around it`;
     throw new ConfigError({
       kind: 'manifest',
-      file: directory,
-      message: 'the directory cannot be read: correct plugin_dirs',
-      cause,
+      file: join(directory, MANIFEST),
+      message: `plugin_dirs: ${message}`,
     });
   }
-  return entries
-    .filter((entry) => !entry.isFile())
-    .map((entry) => join(directory, entry.name, 'plugin.toml'))
-    .filter((file) => existsSync(file))
-    .toSorted();
+  const files = names.map((name) => join(directory, name, MANIFEST));
+  const areThere = await Promise.all(files.map(isThere));
+  return files.filter((_, index) => areThere[index]);
 }
+
+/** What is wrong with a manifest, reading it will say. */
+const isThere = (file: string): Promise<boolean> =>
+  statForeign(file).then(
+    () => true,
+    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+  );
 
 function requireUnique(
   manifests: readonly Manifest[],

@@ -1,4 +1,5 @@
 import { pathToFileURL } from 'node:url';
+import { within } from '../../async/within.ts';
 import { ConfigError, messageOf } from '../../errors.ts';
 import type { Hooks, PluginContext, Provider } from '../../share/contract.ts';
 import { keyText, problemsOf, type Issue } from '../../config/problems.ts';
@@ -17,12 +18,27 @@ export interface LoadedPlugin extends AsyncDisposable {
  * Loads a plugin's module, validates its configuration with the schema that it exports, and creates its provider.
  *
  * @throws ConfigError when the module does not load, an export or a method is missing, or its table of the
- *   configuration is wrong
+ *   configuration is wrong, or where all this is not done within the limit
  */
-export async function loadPlugin(
-  manifest: Manifest,
-  options: { table: unknown; configFile: string; context: Omit<PluginContext, 'config'> },
-): Promise<LoadedPlugin> {
+export function loadPlugin(manifest: Manifest, options: LoadOptions): Promise<LoadedPlugin> {
+  const { timeoutMs } = options;
+  return within(timeoutMs, load(manifest, options), () => {
+    const message = `"${manifest.entry}" did not finish loading within ${timeoutMs} ms: mend it, or raise plugin_timeout_ms`;
+    return new ConfigError({ kind: 'manifest', file: manifest.file, key: 'entry', message });
+  });
+}
+
+/** What a plugin is loaded with. */
+export interface LoadOptions {
+  /** Its table of the configuration. */
+  readonly table: unknown;
+  readonly configFile: string;
+  readonly context: Omit<PluginContext, 'config'>;
+  /** How long loading may take, and the provider's disposal. */
+  readonly timeoutMs: number;
+}
+
+async function load(manifest: Manifest, options: LoadOptions): Promise<LoadedPlugin> {
   const exports = await importEntry(manifest);
   const config = await validateConfig(manifest, exports, options);
   const create = exports[manifest.provider];
@@ -32,8 +48,17 @@ export async function loadPlugin(
     manifest,
     provider,
     hooks: bindHooks(manifest, provider),
-    [Symbol.asyncDispose]: async () => provider[Symbol.asyncDispose]?.(),
+    [Symbol.asyncDispose]: () => dispose(provider, options),
   };
+}
+
+/** Where it fails or takes for ever, the host goes on without it. */
+async function dispose(provider: Provider, { context, timeoutMs }: LoadOptions): Promise<void> {
+  const disposing = Promise.try(async () => provider[Symbol.asyncDispose]?.());
+  const late = (): Error => new Error(`not done within ${timeoutMs} ms`);
+  await within(timeoutMs, disposing, late).catch((error: unknown) =>
+    context.log.error({ err: error }, 'Cannot dispose of the provider'),
+  );
 }
 
 async function importEntry(manifest: Manifest): Promise<Record<string, unknown>> {

@@ -1,9 +1,10 @@
-import { readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { parse } from 'smol-toml';
 import { z } from 'zod';
 import { ConfigError, messageOf } from '../../errors.ts';
+import { readForeign } from '../../foreign/read.ts';
+import { realpathForeign } from '../../foreign/realpath.ts';
 import { problemsOf } from '../../config/problems.ts';
+import { parseToml } from '../../config/toml.ts';
 
 /** The one type of plugin there is: a provider of file-system shares. */
 export const PLUGIN_TYPE = 'io.containerd.fsshare.v1';
@@ -43,33 +44,35 @@ export interface Manifest extends Readonly<z.output<typeof manifestSchema>> {
  *
  * @throws ConfigError naming file and key
  */
-export function readManifest(file: string): Manifest {
+export async function readManifest(file: string): Promise<Manifest> {
   let text: unknown;
   try {
-    text = parse(readFileSync(file, 'utf8'));
+    text = parseToml((await readForeign(file)).toString());
   } catch (cause) {
     throw new ConfigError({ kind: 'manifest', file, message: messageOf(cause), cause });
   }
   const result = manifestSchema.safeParse(text);
   if (!result.success) {
-    const [problem] = problemsOf(manifestSchema, result.error.issues);
+    const problems = problemsOf(manifestSchema, result.error.issues);
+    // The keys of a file that is no manifest are nobody's business.
+    const problem = problems.find(({ key }) => key === 'manifest_version') ?? problems[0];
     throw new ConfigError({ kind: 'manifest', file, message: 'is not a manifest', ...problem });
   }
   const manifest = result.data;
   return {
     ...manifest,
     file,
-    entryPath: entryInside(file, manifest.entry),
+    entryPath: await entryInside(file, manifest.entry),
     name: `${manifest.type}.${manifest.id}`,
   };
 }
 
 /** A manifest must not load code from elsewhere, by `..`, an absolute path or a link. */
-function entryInside(file: string, entry: string): string {
-  const folder = realpathSync(dirname(file));
+async function entryInside(file: string, entry: string): Promise<string> {
+  const folder = await realpathForeign(dirname(file));
   let path: string;
   try {
-    path = realpathSync(join(folder, entry));
+    path = await realpathForeign(join(folder, entry));
   } catch (cause) {
     const message = `"${entry}" does not exist in ${folder}`;
     throw new ConfigError({ kind: 'manifest', file, key: 'entry', message, cause });

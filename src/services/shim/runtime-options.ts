@@ -1,55 +1,62 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack, AnySchema, type Any } from '@bufbuild/protobuf/wkt';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../../errors.ts';
+import { readForeign } from '../../foreign/read.ts';
 import { BootstrapParamsSchema } from '../../proto/containerd/bootstrap_pb.ts';
-import { OptionsSchema } from '../../proto/containerd/runtime-options_pb.ts';
+import { OptionsSchema, type Options } from '../../proto/containerd/runtime-options_pb.ts';
+import { configPathOf } from './config-path.ts';
 
 /** Where the shim's `start` saved its standard input, in the bundle. */
 const SAVED_INPUT = 'shim-start.stdin';
-/** What `start` saved besides. */
+/** What `start` saved besides: where it stands alone, the options have been lost. */
 const SAVED_ADDRESSES = 'shim-start.env';
 
 /**
  * The configuration file that containerd was told to use for this sandbox: the runtime option `ConfigPath`.
  * Undefined where there is none, or where no shim's `start` made the bundle.
  *
- * @throws StatusError InvalidArgument for input that containerd does not write, Unavailable where it cannot be read
+ * @throws StatusError InvalidArgument for input that containerd does not write, and for other options than that one;
+ *   what the file system says
  */
 export async function readConfigPath(bundlePath: string, sandboxId: string): Promise<string | undefined> {
   const file = join(bundlePath, SAVED_INPUT);
   const input = await readSaved(file);
-  if (input.length === 0) return undefined;
+  const options = input && parseOptions(input, { file, sandboxId });
+  return options && configPathOf(options);
+}
+
+/** A share that the sandbox was not meant to have would be open where an error is taken for no options. */
+async function readSaved(file: string): Promise<Uint8Array | undefined> {
   try {
-    for (const value of extensionsOf(input, sandboxId)) {
-      const options = anyUnpack(value, OptionsSchema);
-      if (options?.configPath) return options.configPath;
-    }
-    return undefined;
+    return await readForeign(file);
   } catch (cause) {
-    throw new StatusError(Code.InvalidArgument, `Cannot read containerd's runtime options in "${file}"`, {
-      cause,
-    });
+    const { code } = cause as NodeJS.ErrnoException;
+    if ((code === 'ENOENT' || code === 'ENOTDIR') && !existsSync(join(dirname(file), SAVED_ADDRESSES)))
+      return undefined;
+    throw unreadable(file, cause, StatusError.is(cause) ? cause.code : Code.FailedPrecondition);
   }
 }
 
-/** What must not be taken for no options: the sandbox would get other shares than it is to have. */
-async function readSaved(file: string): Promise<Uint8Array> {
+function parseOptions(
+  input: Uint8Array,
+  { file, sandboxId }: { file: string; sandboxId: string },
+): Options | undefined {
   try {
-    return await readFile(file);
+    return extensionsOf(input, sandboxId)
+      .map((value) => anyUnpack(value, OptionsSchema))
+      .find((options) => options !== undefined);
   } catch (cause) {
-    if (
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' &&
-      !existsSync(join(dirname(file), SAVED_ADDRESSES))
-    )
-      return new Uint8Array();
-    const message = `Cannot read the runtime options that "start" saved in "${file}": ${messageOf(cause)}`;
-    throw new StatusError(Code.Unavailable, message, { cause });
+    throw unreadable(file, cause, Code.InvalidArgument);
   }
 }
+
+const unreadable = (file: string, cause: unknown, code: Code): StatusError =>
+  new StatusError(code, `Cannot read containerd's runtime options in "${file}": ${messageOf(cause)}`, {
+    cause,
+  });
 
 /**
  * containerd 2.3 and newer write BootstrapParams, older ones the options' Any. An Any parses as BootstrapParams too,

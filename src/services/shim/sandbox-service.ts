@@ -1,12 +1,14 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { HandlerContext, ServiceImpl } from 'ttrpc-ts';
+import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
+import { describeExit } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/sandbox.ts';
 import type { SandboxContents } from '../../host/sandboxes.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
+import { closed } from '../closing.ts';
 import { readShares } from './bundle.ts';
-import { readMetrics } from '../metrics.ts';
+import { createMeter } from '../metrics.ts';
 import { readConfigPath } from './runtime-options.ts';
 import { namespaceOf } from '../namespace.ts';
 import { pidOf, statusOf } from '../view.ts';
@@ -15,6 +17,7 @@ import { pidOf, statusOf } from '../view.ts';
 export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
   const find = (sandboxId: string, context: HandlerContext): Sandbox =>
     host.sandboxes.get(namespaceOf(context.requestMetadata), sandboxId);
+  const readMetrics = createMeter();
 
   return {
     async createSandbox({ sandboxId, bundlePath }, context) {
@@ -30,13 +33,14 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     async startSandbox({ sandboxId }, context) {
       const sandbox = find(sandboxId, context);
       await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), context.signal);
+      requireRunning(sandbox);
       return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
     },
 
     platform: () => ({ platform: { os: 'linux', architecture: goArchitecture() } }),
 
     async stopSandbox({ sandboxId }, context) {
-      await find(sandboxId, context)[Symbol.asyncDispose]();
+      await closed(find(sandboxId, context)[Symbol.asyncDispose]());
       return {};
     },
 
@@ -57,7 +61,7 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     sandboxMetrics: ({ sandboxId }, context) => ({ metrics: readMetrics(find(sandboxId, context)) }),
 
     async shutdownSandbox({ sandboxId }, context) {
-      await host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId);
+      await closed(host.sandboxes.delete(namespaceOf(context.requestMetadata), sandboxId));
       return {};
     },
   };
@@ -72,6 +76,14 @@ async function readContents(
   const configFile = await readConfigPath(bundlePath, sandboxId);
   const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
   return { profile, shares: (await readShares(bundlePath)) ?? profile.shares };
+}
+
+/** A daemon that was ready and has ended since is none to start a VM on. */
+function requireRunning({ sandboxId, exit }: Sandbox): void {
+  if (!exit) return;
+  const { failed } = exit;
+  const why = failed ? `the daemon of share "${failed.tag}" ${describeExit(failed.exit)}` : 'it was stopped';
+  throw new StatusError(Code.FailedPrecondition, `Sandbox "${sandboxId}" has ended: ${why}`);
 }
 
 const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;

@@ -1,6 +1,7 @@
 import { Code, StatusError, type ServiceImpl } from 'ttrpc-ts';
 import type { Host } from '../../host/host.ts';
 import type { Task } from '../../proto/containerd/task_pb.ts';
+import { closed } from '../closing.ts';
 import { namespaceOf } from '../namespace.ts';
 
 /**
@@ -16,8 +17,9 @@ export function createTaskService(host: Host): Partial<ServiceImpl<typeof Task>>
     },
     pids: () => ({ processes: [] }),
     create: () => {
+      // Not Unimplemented: containerd would try version 2 of this service, and show its answer instead.
       throw new StatusError(
-        Code.Unimplemented,
+        Code.FailedPrecondition,
         'This shim shares directories with sandboxes and runs no containers: use a runtime that boots a VM on the share',
       );
     },
@@ -28,7 +30,7 @@ export function createTaskService(host: Host): Partial<ServiceImpl<typeof Task>>
     // containerd sends it for each container that it deletes, and also for a sandbox that it no longer knows after a
     // restart. Others may live, so the host stays; it ends by itself when it is idle.
     async shutdown({ id }, context) {
-      await host.sandboxes.delete(namespaceOf(context.requestMetadata), id);
+      await closed(host.sandboxes.delete(namespaceOf(context.requestMetadata), id));
       return {};
     },
   };

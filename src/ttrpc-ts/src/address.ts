@@ -9,12 +9,12 @@ import { StatusError } from './status-error.ts';
 export function checkSocketPath(path: string): void {
   const length = Buffer.byteLength(path);
   if (length === 0) throw new StatusError(Code.InvalidArgument, 'Cannot use an empty socket path');
-  if (length <= maxSocketPathLength) return;
+  if (length <= MAX_SOCKET_PATH_BYTES) return;
   throw new StatusError(
     Code.InvalidArgument,
-    `Cannot use socket path "${path}": it has ${length} bytes, at most ${maxSocketPathLength} fit`,
+    `Cannot use socket path "${path}": it has ${length} bytes, at most ${MAX_SOCKET_PATH_BYTES} fit`,
   );
 }
 
 /** Bytes that a unix socket path may have on Linux (unix(7)): 108 with the closing zero. */
-export const maxSocketPathLength = 107;
+export const MAX_SOCKET_PATH_BYTES = 107;

@@ -19,17 +19,33 @@ export function toStatusError(error: unknown): StatusError {
   return new StatusError(codeOf(error), error.message, { cause: error });
 }
 
+/** The error of what an aborted signal ended, with its reason as the cause; the messages are Go's unless given. */
+export function abortError(reason: unknown, message?: string): StatusError {
+  if (message === undefined && StatusError.is(reason)) return reason;
+  if (!isTimeout(reason)) return canceledError(reason, message);
+  return new StatusError(Code.DeadlineExceeded, message ?? deadlineError().message, { cause: reason });
+}
+
+/** The error of a call whose deadline has passed; the message is Go's. */
+export function deadlineError(): StatusError {
+  return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded');
+}
+
+/** The error of what nobody waits for any more; the message is Go's unless given. */
+export function canceledError(cause?: unknown, message = 'context canceled'): StatusError {
+  return new StatusError(Code.Canceled, message, cause === undefined ? {} : { cause });
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
+}
+
 function codeOf(error: Error): Code {
-  const byName = codesByName.get(error.name);
-  if (byName !== undefined) return byName;
+  if (isTimeout(error)) return Code.DeadlineExceeded;
+  if (error.name === 'AbortError') return Code.Canceled;
   const { code } = error as NodeJS.ErrnoException;
   return (typeof code === 'string' ? codesByErrno.get(code) : undefined) ?? Code.Unknown;
 }
-
-const codesByName = new Map<string, Code>([
-  ['AbortError', Code.Canceled],
-  ['TimeoutError', Code.DeadlineExceeded],
-]);
 
 const codesByErrno = new Map<string, Code>([
   ['ENOENT', Code.NotFound],
@@ -40,14 +56,14 @@ const codesByErrno = new Map<string, Code>([
 /** Follows causes, not forever: a chain may lead back to itself. */
 function statusInCause(error: Error): StatusError | undefined {
   let { cause } = error;
-  for (let depth = 0; depth < maxCauseDepth && cause !== undefined; depth++) {
+  for (let depth = 0; depth < MAX_CAUSE_DEPTH && cause !== undefined; depth++) {
     if (StatusError.is(cause)) return cause;
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return undefined;
 }
 
-const maxCauseDepth = 16;
+const MAX_CAUSE_DEPTH = 16;
 
 /** An error must not travel as success, nor with a code that is none. */
 function sendable(error: StatusError): StatusError {

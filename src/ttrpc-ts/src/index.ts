@@ -1,6 +1,7 @@
 export { Code, codeName } from './code.ts';
 export { StatusError, type StatusErrorOptions } from './status-error.ts';
 export { Metadata, type MetadataInit } from './metadata.ts';
+export { MAX_SOCKET_PATH_BYTES } from './address.ts';
 export { type Codec, protobufCodec } from './codec/codec.ts';
 export type { LimitOptions } from './limits.ts';
 export { type Client, type ClientMethod, createClient } from './client/client.ts';

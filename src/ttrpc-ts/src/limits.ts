@@ -4,17 +4,24 @@ import { StatusError } from './status-error.ts';
 /** What bounds the memory of one connection. */
 export interface LimitOptions {
   /**
-   * Bytes waiting to be written from which on senders wait, and from which on a server reads no further
-   * requests from that connection; at least the stream's own mark. @default 1 MiB
+   * Bytes waiting to be written from which on senders wait in turn, and a server reads no further requests from
+   * that connection; at least the stream's own mark. At most one message more is ever queued. @default 1 MiB
    */
   readonly highWaterMark?: number;
-  /** Bytes waiting to be written at which the connection is closed. @default 16 MiB */
-  readonly maxQueuedBytes?: number;
-  /** Messages of one stream received and not yet consumed, from which on the connection waits. @default 256 */
-  readonly streamBufferMessages?: number;
-  /** Their bytes, from which on the connection waits. @default 4 MiB */
+  /**
+   * Milliseconds after which a connection is closed where senders wait and its peer has taken nothing.
+   * @default 10_000
+   */
+  readonly peerStallTimeoutMs?: number;
+  /** Bytes of one stream received and not yet consumed, from which on its connection waits. @default 4 MiB */
   readonly streamBufferBytes?: number;
-  /** Milliseconds without progress after which a stream that holds up its connection fails. @default 1000 */
+  /** Messages of one stream, however small, from which on its connection waits. @default 65_536 */
+  readonly streamBufferMessages?: number;
+  /**
+   * Milliseconds for which a stream may make its connection wait. One whose consumer has taken nothing by then fails.
+   * Another one is given that much buffer again, up to 16 times; from then on its connection waits for it.
+   * @default 1000
+   */
   readonly streamStallTimeoutMs?: number;
   /** Calls in flight on one connection, beyond which a server answers ResourceExhausted. @default 65536 */
   readonly maxConcurrentCalls?: number;
@@ -46,9 +53,9 @@ export function completeLimits(options: LimitOptions): Limits {
 
 const defaults: Limits = Object.freeze({
   highWaterMark: 1 << 20,
-  maxQueuedBytes: 16 << 20,
-  streamBufferMessages: 256,
+  peerStallTimeoutMs: 10_000,
   streamBufferBytes: 4 << 20,
+  streamBufferMessages: 65_536,
   streamStallTimeoutMs: 1000,
   maxConcurrentCalls: 65_536,
 });

@@ -1,3 +1,6 @@
+import { Code } from './code.ts';
+import { StatusError } from './status-error.ts';
+
 /** What a call accepts as metadata: a record, pairs, or a `Metadata`. */
 export type MetadataInit =
   | Metadata
@@ -20,8 +23,8 @@ export class Metadata implements Iterable<[string, string]> {
       return;
     }
     for (const [key, value] of Object.entries(init)) {
-      if (typeof value === 'string') this.append(key, value);
-      else this.append(key, ...value);
+      if (Array.isArray(value)) this.append(key, ...(value as string[]));
+      else this.append(key, value as string);
     }
   }
 
@@ -52,15 +55,25 @@ export class Metadata implements Iterable<[string, string]> {
     return this.#values.has(key.toLowerCase());
   }
 
-  /** Replaces the values of a key. No values deletes it. */
+  /**
+   * Replaces the values of a key. No values deletes it.
+   *
+   * @throws StatusError InvalidArgument where a value is not a string
+   */
   set(key: string, ...values: string[]): this {
+    checkValues(key, values);
     if (values.length === 0) this.delete(key);
     else this.#values.set(key.toLowerCase(), values);
     return this;
   }
 
-  /** Adds values to a key. No values changes nothing. */
+  /**
+   * Adds values to a key. No values changes nothing.
+   *
+   * @throws StatusError InvalidArgument where a value is not a string
+   */
   append(key: string, ...values: string[]): this {
+    checkValues(key, values);
     this.#add(key.toLowerCase(), values);
     return this;
   }
@@ -89,5 +102,15 @@ export class Metadata implements Iterable<[string, string]> {
     const present = this.#values.get(key);
     if (present) present.push(...values);
     else this.#values.set(key, [...values]);
+  }
+}
+
+function checkValues(key: string, values: readonly unknown[]): void {
+  for (const value of values) {
+    if (typeof value === 'string') continue;
+    throw new StatusError(
+      Code.InvalidArgument,
+      `Cannot use metadata "${key}": its value is ${value === null ? 'null' : typeof value}, not a string`,
+    );
   }
 }

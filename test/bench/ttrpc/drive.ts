@@ -5,6 +5,8 @@ import type { Case, Measured } from './cases.ts';
 export interface Driver {
   /** Makes one call and resolves when it is answered. */
   call(size: number): Promise<unknown>;
+  /** Does so for an answer of this size to a small request. */
+  fetch?(size: number): Promise<unknown>;
   /** Passes messages through a stream that echoes, a window of them at a time, and resolves to their number. */
   stream?(options: { size: number; window: number; until: number }): Promise<number>;
   close(): Promise<void>;
@@ -20,13 +22,13 @@ export async function drive(driver: Driver): Promise<void> {
   await driver.close();
 }
 
-async function measureCalls(driver: Driver, { size, inFlight, durationMs }: Case): Promise<Measured> {
+async function measureCalls(driver: Driver, { method, size, inFlight, durationMs }: Case): Promise<Measured> {
   const times: number[] = [];
   const start = performance.now();
   const end = start + durationMs;
   const one = async (): Promise<void> => {
     for (let before = performance.now(); before < end;) {
-      await driver.call(size);
+      await (method === 'Fetch' ? driver.fetch?.(size) : driver.call(size));
       const after = performance.now();
       times.push((after - before) * 1000);
       before = after;

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildGoProgram } from '../../interop/go-program.ts';
+import { obtainOrSkip } from '../../setup/obtain.ts';
 import { type Case, makeCases, makeWarmUp } from './cases.ts';
 import { type Pair, type PairCommand, type Sample, startPair } from './pair.ts';
 import { type CaseResult, formatTable, medianOf } from './table.ts';
@@ -78,7 +78,7 @@ async function measureCase(
 }
 
 async function makeCommands(dir: string): Promise<PairCommand[]> {
-  const { part: go, skip } = await buildGoProgram();
+  const { part: go, skip } = await obtainOrSkip('interop-go');
   if (skip !== false) console.log(`Without Go: ${skip}`);
   const ttrpc = peer('ttrpc-peer.ts');
   const pair = (name: string, server: readonly string[], client: readonly string[]): PairCommand => {

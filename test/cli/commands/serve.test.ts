@@ -15,8 +15,8 @@ describe('shim-virtiofs serve', () => {
     await using directory = await temporaryDirectory();
     const state = join(directory.path, 'state');
     const [file, other] = [join(directory.path, 'config.toml'), join(directory.path, 'other.toml')];
-    await writeFile(file, `version = 1\nstate = "${state}"\n`);
-    await writeFile(other, 'version = 1\n');
+    await writeFile(file, `version = 1\nstate = "${state}"\nscratch_dir = "${state}"\n`);
+    await writeFile(other, `version = 1\nscratch_dir = "${state}"\n`);
     await using _ = await openHost({ config: file, log: captureLog().log });
     for (const args of [
       ['-c', file],

@@ -25,7 +25,7 @@ export interface ContainerdConfig {
  * after a few seconds, it waits for: a busy machine may need them.
  */
 export function containerdConfig({ dir, version, runtimes, imports, extra }: ContainerdConfig): string {
-  return `version = 3
+  return `version = 4
 root = "${dir}/root"
 state = "${dir}/state"
 temp = "${dir}/temp"
@@ -34,10 +34,10 @@ disabled_plugins = [${UNWANTED_PLUGINS.map((id) => `\n  "${id}",`).join('')}
 ]
 
 ${PATIENT_TIMEOUTS}
-[grpc]
+[plugins."io.containerd.server.v1.grpc"]
   address = "${dir}/c.sock"
 
-[ttrpc]
+[plugins."io.containerd.server.v1.ttrpc"]
   address = "${dir}/c.sock.ttrpc"
 
 [plugins."io.containerd.shim.v1.manager"]
@@ -57,6 +57,14 @@ ${Object.entries(runtimes)
   .join('')}
 ${extra}`;
 }
+
+/** What containerd says against its configuration: keys that it ignores, forms that it no longer wants. */
+export const configurationWarnings = (log: string): string[] =>
+  log
+    .split('\n')
+    .filter((line) =>
+      /level=warning msg="(Ignoring unknown|Configuration migrated|[^"]*deprecat)/i.test(line),
+    );
 
 const PATIENT_TIMEOUTS = `[timeouts]
   "io.containerd.timeout.shim.cleanup" = "5m"

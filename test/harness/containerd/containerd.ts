@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 
 import { containerdBinaries, type ContainerdVersion } from './containerd-binaries.ts';
-import { containerdConfig, type CriRuntime } from './containerd-config.ts';
+import { configurationWarnings, containerdConfig, type CriRuntime } from './containerd-config.ts';
 import { endMarkedProcesses, markOf, markedProcesses, type MarkedProcess } from './marked-processes.ts';
 import { removeDir } from './remove-dir.ts';
 import { startServer, type StopSignal } from './server-process.ts';
@@ -58,7 +58,10 @@ export interface Containerd extends AsyncDisposable {
   processes(): Promise<MarkedProcess[]>;
 }
 
-/** Starts a containerd that touches nothing outside a temporary directory, and returns when it serves. */
+/**
+ * Starts a containerd that touches nothing outside a temporary directory, and returns when it serves. Rejects where it
+ * ignores something of its configuration.
+ */
 export async function startContainerd(options: ContainerdOptions): Promise<Containerd> {
   const binaries = await containerdBinaries(options.version);
   await using stack = new AsyncDisposableStack();
@@ -82,6 +85,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   stack.defer(() => endMarkedProcesses(dir));
   let running = await startServer(command);
   stack.defer(() => running.stop('SIGTERM'));
+  refuseWarnings(await readFile(command.logFile, 'utf8'));
   const owned = stack.move();
   return {
     version,
@@ -101,6 +105,13 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
     processes: async () => (await markedProcesses(dir)).filter(({ pid }) => pid !== running.pid),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A key that containerd ignores would make a test pass for nothing. */
+function refuseWarnings(log: string): void {
+  const warnings = configurationWarnings(log);
+  if (warnings.length === 0) return;
+  throw new Error(`containerd does not take its configuration as it is:\n${warnings.join('\n')}`);
 }
 
 function environment(

@@ -1,11 +1,12 @@
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { identify } from '../../../src/proc/stat.ts';
+import { readStat } from '../../../src/proc/stat.ts';
 
 /** A process that has the mark, or an argument or its output below the marked directory. */
 export interface MarkedProcess {
   readonly pid: number;
+  readonly parentPid: number;
   readonly argv: readonly string[];
 }
 
@@ -21,6 +22,13 @@ export async function markedProcesses(dir: string): Promise<MarkedProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const found = await Promise.all(pids.map((pid) => markedProcess(Number(pid), dir)));
   return found.filter((entry) => entry !== undefined);
+}
+
+/** The process ids of hosts; what a host has forked looks like it until it becomes its program. */
+export function hostsAmong(processes: readonly MarkedProcess[]): number[] {
+  const alike = processes.filter(({ argv }) => argv.includes('serve'));
+  const pids = alike.map(({ pid }) => pid);
+  return alike.flatMap(({ pid, parentPid }) => (pids.includes(parentPid) ? [] : [pid]));
 }
 
 /** Ends them with SIGTERM, then SIGKILL, and throws where one is still there a minute later. */
@@ -44,7 +52,9 @@ export async function endMarkedProcesses(dir: string): Promise<void> {
 async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | undefined> {
   try {
     // A zombie waits for its parent only; it holds nothing.
-    if (identify(pid) === undefined) return undefined;
+    const stat = readStat(pid);
+    if (!stat || stat.state === 'Z' || stat.state === 'X') return undefined;
+    const { parentPid } = stat;
     const [environment, commandLine] = await Promise.all([
       readFile(`/proc/${pid}/environ`, 'latin1'),
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
@@ -53,7 +63,7 @@ async function markedProcess(pid: number, dir: string): Promise<MarkedProcess | 
     const marked = `\0${environment}`.includes(`\0${VARIABLE}=${dir}\0`);
     // A daemon has no mark, because its environment is made for it; it writes to a file of ours.
     const places = [...argv, await readlink(`/proc/${pid}/fd/1`)];
-    return marked || places.some((place) => place.includes(`${dir}/`)) ? { pid, argv } : undefined;
+    return marked || places.some((place) => place.includes(`${dir}/`)) ? { pid, parentPid, argv } : undefined;
   } catch {
     // The process ended meanwhile.
     return undefined;

@@ -5,6 +5,7 @@ import type { ShareRecord } from '../../../src/share/record.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { PATIENT_DAEMON, PATIENT_HOST } from '../patience.ts';
 import { startContainerd, type Containerd, type ContainerdOptions, type CtrResult } from './containerd.ts';
+import { hostsAmong } from './marked-processes.ts';
 
 /** The directory of `containerd-shim-virtiofs-v1`. */
 export const shimDirectory: string = join(import.meta.dirname, '../../../plugin');
@@ -50,10 +51,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;
-      await writeFile(
-        configFile,
-        `version = 1\nscratch_dir = "${stateOf(dir)}/shared"\n${config}\n${plugin}`,
-      );
+      await writeFile(configFile, `version = 1\nscratch_dir = "${stateOf(dir)}"\n${config}\n${plugin}`);
       return {
         CONTAINERD_SHIM_VIRTIOFS_STATE: stateOf(dir),
         CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,
@@ -80,8 +78,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     leftovers: async () => {
       const processes = await containerd.processes();
       const daemons = processes.filter(({ argv: [program = ''] }) => program.includes('virtiofsd'));
-      const shared = await Array.fromAsync(glob(join(stateOf(dir), 'shared/*')));
-      const folders = [...['sandboxes', 's'].map((name) => join(stateOf(dir), name)), ...shared];
+      const folders = ['sandboxes', 's', 'shared'].map((name) => join(stateOf(dir), name));
       const entries = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
       return [
         ...daemons.map(({ pid, argv }) => `${pid} ${argv.join(' ')}`),
@@ -89,10 +86,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
         ...entries.flat().filter((name) => !name.startsWith('.')),
       ];
     },
-    hosts: async () => {
-      const processes = await containerd.processes();
-      return processes.filter(({ argv }) => argv.includes('serve')).map(({ pid }) => pid);
-    },
+    hosts: async () => hostsAmong(await containerd.processes()),
   } satisfies Partial<ShimContainerd>;
   // Not a copy: `pid` is a getter.
   return Object.assign(containerd, additions);

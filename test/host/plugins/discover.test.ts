@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { discoverPlugins } from '../../../src/host/plugins/discover.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { manifestOf, writePlugin } from '../../harness/test-plugin.ts';
 
 const type = 'io.containerd.fsshare.v1';
-const names = (directories: readonly string[]): string[] =>
-  discoverPlugins(directories).map(({ name }) => name);
+const names = async (directories: readonly string[]): Promise<string[]> =>
+  (await discoverPlugins(directories)).map(({ name }) => name);
 
-suite('discoverPlugins()', () => {
-  test('finds the built-in plugin', () => {
-    assert.equal(names([]).includes(`${type}.virtiofs`), true);
+describe('discoverPlugins()', () => {
+  test('finds the built-in plugin', async () => {
+    assert.equal((await names([])).includes(`${type}.virtiofs`), true);
   });
 
   test('finds the folders of directories, through links too, and passes over what is no plugin', async () => {
@@ -23,8 +23,9 @@ suite('discoverPlugins()', () => {
     await symlink('../elsewhere/linked', join(path, 'plugins', 'linked'));
     await mkdir(join(path, 'plugins', 'empty'));
     await writeFile(join(path, 'plugins', 'README'), '');
+    const builtIn = await names([]);
     assert.deepEqual(
-      names([join(path, 'plugins')]).filter((name) => !names([]).includes(name)),
+      (await names([join(path, 'plugins')])).filter((name) => !builtIn.includes(name)),
       [`${type}.here`, `${type}.linked`],
     );
   });
@@ -34,7 +35,7 @@ suite('discoverPlugins()', () => {
     await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.c", "${type}.virtiofs"]` });
     await writePlugin(directory.path, { id: 'b' });
     await writePlugin(directory.path, { id: 'c', lines: `requires = ["${type}.b"]` });
-    const order = names([directory.path]).filter((name) => /\.[abc]$/.test(name));
+    const order = (await names([directory.path])).filter((name) => /\.[abc]$/.test(name));
     assert.deepEqual(order, [`${type}.b`, `${type}.c`, `${type}.a`]);
   });
 
@@ -42,14 +43,14 @@ suite('discoverPlugins()', () => {
     await using directory = await temporaryDirectory();
     await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}"]` });
     await writePlugin(directory.path, { id: 'b' });
-    assert.equal(names([directory.path]).at(-1), `${type}.a`);
+    assert.equal((await names([directory.path])).at(-1), `${type}.a`);
   });
 
   test('rejects a cycle, naming its way', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.b"]` });
     await writePlugin(directory.path, { id: 'b', lines: `requires = ["${type}.a"]` });
-    assert.throws(() => discoverPlugins([directory.path]), {
+    await assert.rejects(discoverPlugins([directory.path]), {
       name: 'ConfigError',
       message: `Invalid manifest "${file}": requires: a cycle: ${type}.a → ${type}.b → ${type}.a`,
     });
@@ -58,13 +59,13 @@ suite('discoverPlugins()', () => {
   test('rejects a plugin that requires itself', async () => {
     await using directory = await temporaryDirectory();
     await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.a"]` });
-    assert.throws(() => discoverPlugins([directory.path]), { name: 'ConfigError', message: /a cycle/ });
+    await assert.rejects(discoverPlugins([directory.path]), { name: 'ConfigError', message: /a cycle/ });
   });
 
   test('rejects what is required and missing, with the nearest name', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'a', lines: `requires = ["${type}.virtiofsd"]` });
-    assert.throws(() => discoverPlugins([directory.path]), {
+    await assert.rejects(discoverPlugins([directory.path]), {
       name: 'ConfigError',
       message: `Invalid manifest "${file}": requires: no plugin "${type}.virtiofsd"; did you mean "${type}.virtiofs"?`,
     });
@@ -75,21 +76,21 @@ suite('discoverPlugins()', () => {
     const first = await writePlugin(directory.path, { id: 'a' });
     const sameId = manifestOf('a').replace('fs-a', 'fs-other');
     const second = await writePlugin(directory.path, { id: 'b', manifest: sameId });
-    assert.throws(() => discoverPlugins([directory.path]), {
+    await assert.rejects(discoverPlugins([directory.path]), {
       name: 'ConfigError',
       key: 'id',
       message: `Invalid manifest "${second}": id: "${type}.a" is taken by "${first}"`,
     });
     await writePlugin(directory.path, { id: 'b', manifest: manifestOf('b').replace('fs-b', 'virtio-fs') });
-    assert.throws(() => discoverPlugins([directory.path]), {
+    await assert.rejects(discoverPlugins([directory.path]), {
       key: 'provides',
       message:
         /^Invalid manifest ".*\/b\/plugin.toml": provides: "virtio-fs" is taken by ".*virtiofs\/plugin.toml"$/,
     });
   });
 
-  test('rejects a directory that cannot be read', () => {
-    assert.throws(() => discoverPlugins(['/nonexistent']), {
+  test('rejects a directory that cannot be read', async () => {
+    await assert.rejects(discoverPlugins(['/nonexistent']), {
       name: 'ConfigError',
       message: 'Invalid manifest "/nonexistent": the directory cannot be read: correct plugin_dirs',
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { readManifest } from '../../../src/host/plugins/manifest.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
@@ -9,11 +9,11 @@ import { manifestOf, writePlugin } from '../../harness/test-plugin.ts';
 
 const right = manifestOf('x');
 
-suite('readManifest()', () => {
+describe('readManifest()', () => {
   test('reads a manifest and names the plugin by type and id', async () => {
     await using directory = await temporaryDirectory();
     const file = await writePlugin(directory.path, { id: 'x' });
-    assert.deepEqual(readManifest(file), {
+    assert.deepEqual(await readManifest(file), {
       manifest_version: 1,
       type: 'io.containerd.fsshare.v1',
       id: 'x',
@@ -94,8 +94,8 @@ suite('readManifest()', () => {
       await writeFile(join(directory.path, 'outside.mjs'), '');
       const file = await writePlugin(directory.path, { id: 'x', manifest });
       await symlink('../outside.mjs', join(directory.path, 'x', 'link.mjs'));
-      assert.throws(
-        () => readManifest(file),
+      await assert.rejects(
+        readManifest(file),
         (error: Error & { code: unknown; file: unknown; key: unknown }) => {
           const { name, code, message } = error;
           assert.deepEqual(
@@ -111,8 +111,8 @@ suite('readManifest()', () => {
     });
   }
 
-  test('rejects a file that cannot be read', () => {
-    assert.throws(() => readManifest('/nonexistent/plugin.toml'), {
+  test('rejects a file that cannot be read', async () => {
+    await assert.rejects(readManifest('/nonexistent/plugin.toml'), {
       name: 'ConfigError',
       message: /ENOENT/,
     });

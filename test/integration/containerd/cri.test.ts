@@ -99,6 +99,23 @@ describe('CRI with sandboxer = "shim"', () => {
     assert.equal((await containerd.hosts()).length, 1);
   });
 
+  test('refuses a pod whose runtime has options that would be lost', async () => {
+    const config = '[[shares]]\ntag = "of-the-host"\n';
+    const options = 'TypeUrl = "virtiofs.toml"\nConfigPaht = "/etc/containerd-shim-virtiofs/other.toml"';
+    await using containerd = await startShimContainerd({
+      version,
+      config,
+      runtimes: { virtiofs: { options } },
+    });
+    using grpc = connectGrpc(containerd.address);
+    const request = { config: hostNetworkPod({ name: 'pod' }), runtimeHandler: 'virtiofs' };
+    await assert.rejects(
+      grpc.unary(cri.runPodSandbox, request),
+      /Unknown runtime option "ConfigPaht"; did you mean "ConfigPath"\?/,
+    );
+    assert.deepEqual(await containerd.leftovers(), []);
+  });
+
   test('refuses a pod whose share cannot be opened, in its own words', async () => {
     const config = '[[shares]]\ntag = "work"\nsource = "/nowhere/at/all"\n';
     await using containerd = await startShimContainerd({ version, config, runtimes: { virtiofs: {} } });

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { execa } from 'execa';
+import { parse } from 'smol-toml';
+import { startContainerd } from '../../harness/containerd/containerd.ts';
+import { containerdBinaries, containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { hostNetworkPod } from '../../harness/containerd/pods.ts';
 import { RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { obtainOrSkip } from '../../setup/obtain.ts';
 import { exampleFile, runSession, startExampleContainerd } from '../../harness/containerd/examples.ts';
 
@@ -52,3 +57,44 @@ test(
     await grpc.unary(cri.removePodSandbox, { podSandboxId });
   },
 );
+
+test(
+  'examples/containerd: containerd takes its runtime, and the options of its README',
+  { skip },
+  async () => {
+    await using place = await temporaryDirectory();
+    const file = join(place.path, 'virtiofs.toml');
+    const readme = await readFile(exampleFile('containerd/README.md'), 'utf8');
+    const snippets = [...readme.matchAll(/^```toml\n(.*?)^```$/gms)].map(([, text]) => text);
+    assert.equal(snippets.length, 1);
+    const example = await readFile(exampleFile('containerd/containerd.toml'), 'utf8');
+    await writeFile(file, [example, ...snippets].join('\n'));
+    // Where containerd ignored a key, it would not start.
+    await using containerd = await startContainerd({ version: '2.4.2', imports: [file] });
+    const program = join(await containerdBinaries('2.4.2'), 'containerd');
+    const config = join(containerd.dir, 'config.toml');
+    const { stdout } = await execa(program, ['--config', config, 'config', 'dump']);
+    const taken = parse(stdout) as unknown as Taken;
+    const cri = taken.plugins['io.containerd.cri.v1.runtime'];
+    assert.equal(cri.stats_collect_period, '5s');
+    const { sandboxer, options } = cri.containerd.runtimes['virtiofs'] ?? {};
+    assert.deepEqual([sandboxer, options?.ConfigPath], ['shim', '/etc/containerd-shim-virtiofs/other.toml']);
+  },
+);
+
+test('startContainerd() rejects where containerd ignores a key', async () => {
+  const extraConfig = '[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.a]\nstats_period = "3s"\n';
+  await assert.rejects(startContainerd({ version: '2.4.2', extraConfig }), /runtimes a stats_period/);
+});
+
+/** What the test reads of the configuration that containerd goes by. */
+interface Taken {
+  readonly plugins: {
+    readonly 'io.containerd.cri.v1.runtime': {
+      readonly stats_collect_period: string;
+      readonly containerd: {
+        readonly runtimes: Record<string, { sandboxer?: string; options?: { ConfigPath?: string } }>;
+      };
+    };
+  };
+}

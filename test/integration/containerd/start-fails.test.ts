@@ -7,6 +7,7 @@ import { startContainerd } from '../../harness/containerd/containerd.ts';
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
 import { shimDirectory, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
 import { executable } from '../../harness/fixtures.ts';
+import { isGone } from '../../harness/leftovers.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 // A `start` that cannot start a host: who calls ctr reads why, and can go on once it is mended. Needs root.
@@ -68,6 +69,25 @@ for (const version of containerdVersions) {
       assert.equal(code, 1);
       assert.match(stderr, /runs sandboxes, not containers: use "ctr sandboxes run"/);
       assert.deepEqual(await containerd.processes(), []);
+    });
+
+    test('a container in a sandbox of its own, which lives on', async () => {
+      await using containerd = await startShimContainerd({ version });
+      const rootfs = join(containerd.dir, 'rootfs');
+      await mkdir(rootfs);
+      await containerd.run('sb', { work: await containerd.source('work') });
+      const run = ['run', '--runtime', 'io.containerd.virtiofs.v1', '--sandbox', 'sb', '--rootfs', rootfs];
+      const { code, stderr } = await containerd.ctr([...run, 'c1', 'true']);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /This shim shares directories with sandboxes and runs no containers: use a runtime/,
+      );
+      assert.doesNotMatch(stderr, /containerd\.task\.v2/);
+      const [record] = await containerd.records();
+      assert.ok(record && !isGone(record.pid));
+      assert.equal((await containerd.ctr(['sandboxes', 'rm', 'sb'])).code, 0);
+      assert.deepEqual(await containerd.leftovers(), []);
     });
   });
 }

@@ -1,9 +1,25 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { chmod, chown, copyFile, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { constants, existsSync } from 'node:fs';
+import {
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  lstat,
+  mkdir,
+  mkdtempDisposable,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { parse } from 'smol-toml';
 import { Code } from 'ttrpc-ts';
 import type { ConfigInput } from '../../../src/config/schema.ts';
@@ -17,7 +33,7 @@ import { executable } from '../../harness/fixtures.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
 import { leftovers } from '../../harness/leftovers.ts';
 import { serveTestHost, VIRTIOFS, type ServedHost } from '../../harness/test-host.ts';
-import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { temporaryDirectory, type TemporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const example = fileURLToPath(new URL('../../../examples/provider', import.meta.url));
 const FROZEN = 'io.containerd.fsshare.v1.frozen';
@@ -51,6 +67,10 @@ async function hostOfExample(
   });
   return { ...host, copies };
 }
+
+/** What is in a directory, byte for byte. */
+const names = async (path: string): Promise<string[]> =>
+  (await readdir(path, { encoding: 'latin1', recursive: true })).toSorted();
 
 describe('examples/provider/frozen', () => {
   test('is loaded by configuration alone and serves a copy that later changes do not reach; needs root', async () => {
@@ -95,11 +115,51 @@ describe('examples/provider/frozen', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
+  test('copies names that are no text, fifos, sockets and links, with owner and mode, and removes them', async () => {
+    await using directory = await temporaryDirectory();
+    await using own = await hostOfExample(directory.path);
+    const source = join(directory.path, 'source');
+    const beneath = (name: string): Buffer =>
+      Buffer.concat([Buffer.from(`${source}/`), Buffer.from(name, 'latin1')]);
+    await mkdir(source);
+    await mkdir(beneath('d\xe9p\xf4t'));
+    await writeFile(beneath('d\xe9p\xf4t/\xff\xfe'), 'no text\n', { mode: 0o640 });
+    await chown(beneath('d\xe9p\xf4t/\xff\xfe'), NOBODY, NOBODY);
+    await writeFile(beneath('-rf'), '');
+    await symlink('/etc/passwd', beneath('link'));
+    await execa('mkfifo', [join(source, 'fifo')]);
+    const server = createServer().listen(join(source, 'socket'));
+    await once(server, 'listening');
+    try {
+      await using share = await own.host.openShare({ sandboxId: 'a', tag: 'frozen', source });
+      assert.deepEqual(await names(share.sharedDir), await names(source));
+      const copied = Buffer.concat([
+        Buffer.from(share.sharedDir),
+        Buffer.from('/d\xe9p\xf4t/\xff\xfe', 'latin1'),
+      ]);
+      const { uid, mode } = await stat(copied);
+      assert.deepEqual([uid, mode & 0o777, await readFile(copied, 'utf8')], [NOBODY, 0o640, 'no text\n']);
+      for (const name of ['fifo', 'socket', 'link']) {
+        const [original, copy] = await Promise.all(
+          [source, share.sharedDir].map((path) => lstat(join(path, name))),
+        );
+        assert.equal((original?.mode ?? 0) & constants.S_IFMT, (copy?.mode ?? 1) & constants.S_IFMT, name);
+      }
+      await share[Symbol.asyncDispose]();
+      assert.deepEqual(await readdir(own.copies), []);
+    } finally {
+      server.close();
+    }
+  });
+
   test('leaves no copy where the share cannot be opened', async () => {
     await using directory = await temporaryDirectory();
     await using own = await hostOfExample(directory.path);
     const source = join(directory.path, 'missing');
-    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x', source }), { code: 'ENOENT' });
+    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x', source }), {
+      code: Code.FailedPrecondition,
+      message: new RegExp(`^Cannot copy "${source}": cp: .*missing.*: No such file or directory$`),
+    });
     await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'x' }), {
       message: 'Share "x" has no source to copy: name one',
     });
@@ -108,12 +168,18 @@ describe('examples/provider/frozen', () => {
   });
 });
 
+/** A temporary directory that any user can enter: those that a test run gives are its own. */
+async function directoryForAll(): Promise<TemporaryDirectory> {
+  const directory = await mkdtempDisposable('/var/tmp/csv-');
+  await chmod(directory.path, 0o755);
+  return directory;
+}
+
 const rust = await obtainOrSkip('virtiofsd-rust');
 
 describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
   test('serves a guest by a daemon of its own kind, which may do no more than its user; needs root', async () => {
-    await using directory = await temporaryDirectory();
-    await chmod(directory.path, 0o755);
+    await using directory = await directoryForAll();
     // Where the daemon was built, its user may not look.
     const daemon = join(directory.path, 'virtiofsd');
     await copyFile(rust.part ?? '', daemon);
@@ -143,8 +209,7 @@ describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
   });
 
   test('gets what every daemon gets: cause of the end, last words, spans and quit report', async () => {
-    await using directory = await temporaryDirectory();
-    await chmod(directory.path, 0o755);
+    await using directory = await directoryForAll();
     const daemon = await executable(
       join(directory.path, 'virtiofsd'),
       '#!/bin/sh\necho no luck >&2\nexit 9\n',

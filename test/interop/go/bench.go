@@ -18,10 +18,12 @@ import (
 
 // benchCase is what to measure: calls or, where Window is set, messages of one stream.
 type benchCase struct {
-	Size       int `json:"size"`
-	InFlight   int `json:"inFlight"`
-	Window     int `json:"window"`
-	DurationMs int `json:"durationMs"`
+	// Method is Echo, with the payload both ways, or Fetch, with the payload in the answer.
+	Method     string `json:"method"`
+	Size       int    `json:"size"`
+	InFlight   int    `json:"inFlight"`
+	Window     int    `json:"window"`
+	DurationMs int    `json:"durationMs"`
 }
 
 // benchResult is what was measured; times are in microseconds.
@@ -61,11 +63,15 @@ func bench(socket string) error {
 func measure(client *ttrpc.Client, each benchCase) (benchResult, error) {
 	cpu, start := cpuTime(), time.Now()
 	end := start.Add(time.Duration(each.DurationMs) * time.Millisecond)
-	request := &interop.Payload{Data: make([]byte, each.Size)}
+	message := &interop.Payload{Data: make([]byte, each.Size)}
 	if each.Window > 0 {
-		count, err := stream(client, request, each.Window, end)
+		count, err := stream(client, message, each.Window, end)
 		elapsed := time.Since(start)
 		return benchResult{PerSecond: float64(count) / elapsed.Seconds(), Count: count, CPU: cpuTime() - cpu}, err
+	}
+	var request any = message
+	if each.Method == "Fetch" {
+		request = &interop.FetchRequest{Size: uint32(each.Size)}
 	}
 	var (
 		group  sync.WaitGroup
@@ -78,7 +84,7 @@ func measure(client *ttrpc.Client, each benchCase) (benchResult, error) {
 			var own []float64
 			for now := time.Now(); now.Before(end); {
 				var reply interop.Payload
-				if err := client.Call(context.Background(), service, "Echo", request, &reply); err != nil {
+				if err := client.Call(context.Background(), service, each.Method, request, &reply); err != nil {
 					failed.Store(err)
 					return
 				}

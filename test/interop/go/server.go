@@ -26,6 +26,7 @@ func serve(socket string) error {
 	server.RegisterService(service, &ttrpc.ServiceDesc{
 		Methods: map[string]ttrpc.Method{
 			"Echo":     unary(echo),
+			"Fetch":    unary(fetch),
 			"Describe": unary(describe),
 			"Fail":     unary(failAs),
 			"Wait":     unary(wait),
@@ -66,6 +67,10 @@ func unary[In any, Out any](handle func(context.Context, *In) (*Out, error)) ttr
 
 func echo(_ context.Context, request *interop.Payload) (*interop.Payload, error) {
 	return &interop.Payload{Data: request.Data}, nil
+}
+
+func fetch(_ context.Context, request *interop.FetchRequest) (*interop.Payload, error) {
+	return &interop.Payload{Data: make([]byte, request.Size)}, nil
 }
 
 func describe(ctx context.Context, _ *interop.Payload) (*interop.Description, error) {

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file interop.proto.
  */
 export const file_interop: GenFile = /*@__PURE__*/
-  fileDesc("Cg1pbnRlcm9wLnByb3RvEhB0dHJwYy5pbnRlcm9wLnYxIhcKB1BheWxvYWQSDAoEZGF0YRgBIAEoDCI1CgtEZXNjcmlwdGlvbhIQCghtZXRhZGF0YRgBIAMoCRIUCgx0aW1lb3V0X25hbm8YAiABKAMi8wEKB0ZhaWx1cmUSLAoEa2luZBgBIAEoDjIeLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZS5LaW5kEgwKBGNvZGUYAiABKAUSDwoHbWVzc2FnZRgDIAEoCSKaAQoES2luZBIKCgZTVEFUVVMQABIJCgVQTEFJThABEg0KCU5PVF9FWElTVBACEgkKBUVYSVNUEAMSDgoKUEVSTUlTU0lPThAEEgwKCENBTkNFTEVEEAUSDAoIREVBRExJTkUQBhISCg5XUkFQUEVEX1NUQVRVUxAHEg0KCU5JTF9SRVBMWRAIEhIKDk9WRVJTSVpFX1JFUExZEAkiLAoNUmVwZWF0UmVxdWVzdBINCgVjb3VudBgBIAEoDRIMCgRzaXplGAIgASgNIioKB1N1bW1hcnkSEAoIbWVzc2FnZXMYASABKAQSDQoFYnl0ZXMYAiABKAQy2wMKDkludGVyb3BTZXJ2aWNlEjwKBEVjaG8SGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQaGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQSRAoIRGVzY3JpYmUSGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQaHS50dHJwYy5pbnRlcm9wLnYxLkRlc2NyaXB0aW9uEjwKBEZhaWwSGS50dHJwYy5pbnRlcm9wLnYxLkZhaWx1cmUaGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQSPAoEV2FpdBIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBJGCgZSZXBlYXQSHy50dHJwYy5pbnRlcm9wLnYxLlJlcGVhdFJlcXVlc3QaGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQwARI/CgVDb3VudBIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBoZLnR0cnBjLmludGVyb3AudjEuU3VtbWFyeSgBEkAKBENoYXQSGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQaGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQoATABQiNaIWV4YW1wbGUuY29tL3R0cnBjLWludGVyb3AvaW50ZXJvcGIGcHJvdG8z");
+  fileDesc("Cg1pbnRlcm9wLnByb3RvEhB0dHJwYy5pbnRlcm9wLnYxIhcKB1BheWxvYWQSDAoEZGF0YRgBIAEoDCI1CgtEZXNjcmlwdGlvbhIQCghtZXRhZGF0YRgBIAMoCRIUCgx0aW1lb3V0X25hbm8YAiABKAMi8wEKB0ZhaWx1cmUSLAoEa2luZBgBIAEoDjIeLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZS5LaW5kEgwKBGNvZGUYAiABKAUSDwoHbWVzc2FnZRgDIAEoCSKaAQoES2luZBIKCgZTVEFUVVMQABIJCgVQTEFJThABEg0KCU5PVF9FWElTVBACEgkKBUVYSVNUEAMSDgoKUEVSTUlTU0lPThAEEgwKCENBTkNFTEVEEAUSDAoIREVBRExJTkUQBhISCg5XUkFQUEVEX1NUQVRVUxAHEg0KCU5JTF9SRVBMWRAIEhIKDk9WRVJTSVpFX1JFUExZEAkiHAoMRmV0Y2hSZXF1ZXN0EgwKBHNpemUYASABKA0iLAoNUmVwZWF0UmVxdWVzdBINCgVjb3VudBgBIAEoDRIMCgRzaXplGAIgASgNIioKB1N1bW1hcnkSEAoIbWVzc2FnZXMYASABKAQSDQoFYnl0ZXMYAiABKAQynwQKDkludGVyb3BTZXJ2aWNlEjwKBEVjaG8SGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQaGS50dHJwYy5pbnRlcm9wLnYxLlBheWxvYWQSQgoFRmV0Y2gSHi50dHJwYy5pbnRlcm9wLnYxLkZldGNoUmVxdWVzdBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBJECghEZXNjcmliZRIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBodLnR0cnBjLmludGVyb3AudjEuRGVzY3JpcHRpb24SPAoERmFpbBIZLnR0cnBjLmludGVyb3AudjEuRmFpbHVyZRoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBI8CgRXYWl0EhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkGhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkEkYKBlJlcGVhdBIfLnR0cnBjLmludGVyb3AudjEuUmVwZWF0UmVxdWVzdBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZDABEj8KBUNvdW50EhkudHRycGMuaW50ZXJvcC52MS5QYXlsb2FkGhkudHRycGMuaW50ZXJvcC52MS5TdW1tYXJ5KAESQAoEQ2hhdBIZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZBoZLnR0cnBjLmludGVyb3AudjEuUGF5bG9hZCgBMAFCI1ohZXhhbXBsZS5jb20vdHRycGMtaW50ZXJvcC9pbnRlcm9wYgZwcm90bzM");
 
 /**
  * @generated from message ttrpc.interop.v1.Payload
@@ -149,6 +149,23 @@ export const Failure_KindSchema: GenEnum<Failure_Kind> = /*@__PURE__*/
   enumDesc(file_interop, 2, 0);
 
 /**
+ * @generated from message ttrpc.interop.v1.FetchRequest
+ */
+export type FetchRequest = Message<"ttrpc.interop.v1.FetchRequest"> & {
+  /**
+   * @generated from field: uint32 size = 1;
+   */
+  size: number;
+};
+
+/**
+ * Describes the message ttrpc.interop.v1.FetchRequest.
+ * Use `create(FetchRequestSchema)` to create a new message.
+ */
+export const FetchRequestSchema: GenMessage<FetchRequest> = /*@__PURE__*/
+  messageDesc(file_interop, 3);
+
+/**
  * @generated from message ttrpc.interop.v1.RepeatRequest
  */
 export type RepeatRequest = Message<"ttrpc.interop.v1.RepeatRequest"> & {
@@ -168,7 +185,7 @@ export type RepeatRequest = Message<"ttrpc.interop.v1.RepeatRequest"> & {
  * Use `create(RepeatRequestSchema)` to create a new message.
  */
 export const RepeatRequestSchema: GenMessage<RepeatRequest> = /*@__PURE__*/
-  messageDesc(file_interop, 3);
+  messageDesc(file_interop, 4);
 
 /**
  * @generated from message ttrpc.interop.v1.Summary
@@ -190,10 +207,10 @@ export type Summary = Message<"ttrpc.interop.v1.Summary"> & {
  * Use `create(SummarySchema)` to create a new message.
  */
 export const SummarySchema: GenMessage<Summary> = /*@__PURE__*/
-  messageDesc(file_interop, 4);
+  messageDesc(file_interop, 5);
 
 /**
- * What the Go program and the tests serve to each other.
+ * What the programs in other languages and the tests serve to each other.
  *
  * @generated from service ttrpc.interop.v1.InteropService
  */
@@ -204,6 +221,16 @@ export const InteropService: GenService<{
   echo: {
     methodKind: "unary";
     input: typeof PayloadSchema;
+    output: typeof PayloadSchema;
+  },
+  /**
+   * Answers with as many bytes as asked for.
+   *
+   * @generated from rpc ttrpc.interop.v1.InteropService.Fetch
+   */
+  fetch: {
+    methodKind: "unary";
+    input: typeof FetchRequestSchema;
     output: typeof PayloadSchema;
   },
   /**

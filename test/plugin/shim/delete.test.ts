@@ -28,9 +28,13 @@ for (const shell of shells) {
         CONTAINERD_SHIM_VIRTIOFS_STATE: place.state,
         CONTAINERD_SHIM_VIRTIOFS_CONFIG: place.configFile,
       };
-      const { code, stdout } = await other.delete('sb', { env });
-      // Some shells say on standard error that there is no working directory, before they read the script.
+      const { code, stdout, stderr } = await other.delete('sb', { env });
       assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
+      // Some shells say that there is no working directory before they read any script, and say it of an empty one too.
+      const empty = join(place.path, 'empty.sh');
+      await writeFile(empty, '');
+      const ofTheShell = await execa('sh', ['-c', leave, 'sh', await place.bundle('sb'), ...shell, empty]);
+      assert.equal(countLines(stderr), countLines(ofTheShell.stderr), stderr);
       await assertNothingLeft(place, record);
     });
 
@@ -94,14 +98,42 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
     await place.createSandbox('sb');
   });
 
+  test('starts one host for many at once, which ends by itself', async () => {
+    await using place = await shimPlace({ env: { CONTAINERD_SHIM_VIRTIOFS_IDLE_TIMEOUT_MS: '1' } });
+    const ids = Array.from({ length: 8 }, (_, index) => `sb${index}`);
+    for (const id of ids) await place.createSandbox(id);
+    const [host = 0] = await place.hosts();
+    process.kill(host, 'SIGKILL');
+    await eventually('the host is gone', () => isGone(host));
+    const results = await Promise.all(ids.map((id) => place.delete(id)));
+    assert.deepEqual(
+      results,
+      ids.map(() => silent),
+    );
+    assert.deepEqual(await readRecords(place.state), []);
+    await eventually('no host is left', async () => (await place.hosts()).length === 0);
+    const log = await readFile(join(place.state, 'host.log'), 'utf8');
+    assert.equal(log.match(/"msg":"Serving ttrpc"/g)?.length, 2);
+  });
+
   test('leaves the other sandboxes of the namespace alone', async () => {
     await using place = await shimPlace();
     await place.createSandbox('other');
     const [record] = await readRecords(place.state);
-    await createThenKillHost(place);
+    await place.createSandbox('sb');
     assert.deepEqual(await place.delete('sb'), silent);
     assert.deepEqual(await readRecords(place.state), [record]);
     assert.ok(!isGone(record?.pid ?? 0));
+  });
+
+  test('after the death of the host starts one that ends the other sandboxes too', async () => {
+    await using place = await shimPlace();
+    await place.createSandbox('other');
+    const [other] = await readRecords(place.state);
+    await createThenKillHost(place);
+    assert.deepEqual(await place.delete('sb'), silent);
+    await eventually('nothing is on record', async () => (await readRecords(place.state)).length === 0);
+    assert.ok(isGone(other?.pid ?? 0));
   });
 
   test('uses the state in which the sandbox was started, whatever the environment says now', async () => {
@@ -151,6 +183,8 @@ describe('containerd-shim-virtiofs-v1 delete', () => {
   });
 });
 
+const countLines = (text: string): number => text.split('\n').filter(Boolean).length;
+
 async function createThenKillHost(place: ShimPlace): Promise<RecordedShare> {
   await place.createSandbox('sb');
   await place.call((sandboxes) => sandboxes.startSandbox({ sandboxId: 'sb' }));
@@ -178,7 +212,9 @@ async function assertNothingLeft(
   assert.equal(existsSync(socketPath), false);
   assert.equal(existsSync(source), false);
   assert.deepEqual(await readdir(join(place.state, 'sandboxes')), []);
-  const others = (await markedProcesses(place.path)).filter(({ argv }) => !/main\.ts|cat/.test(argv.join()));
+  const others = (await markedProcesses(place.path)).filter(
+    ({ argv }) => !/main\.ts|host\.lock/.test(argv.join()),
+  );
   assert.deepEqual(others, []);
 }
 

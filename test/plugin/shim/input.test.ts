@@ -107,8 +107,8 @@ virtio_fs_queue_size = 64
       await assert.rejects(
         place.call((sandboxes) => sandboxes.createSandbox({ sandboxId: 'sb', bundlePath })),
         {
-          code: Code.Unavailable,
-          message: /^Cannot read the runtime options that "start" saved in ".*shim-start\.stdin": /,
+          code: Code.FailedPrecondition,
+          message: /^Cannot read containerd's runtime options in ".*shim-start\.stdin": /,
         },
       );
       assert.deepEqual(await readRecords(place.state), []);

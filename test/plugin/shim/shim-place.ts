@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { createClient, connect, type Client } from 'ttrpc-ts';
 import { Sandbox } from '../../../src/proto/containerd/sandbox_pb.ts';
-import { markedProcesses, endMarkedProcesses, markOf } from '../../harness/containerd/marked-processes.ts';
+import {
+  endMarkedProcesses,
+  hostsAmong,
+  markedProcesses,
+  markOf,
+} from '../../harness/containerd/marked-processes.ts';
 import { findProgram } from '../../setup/find-program.ts';
 import { fixture } from '../../harness/fixtures.ts';
 import { PATIENT_DAEMON, PATIENT_HOST } from '../../harness/patience.ts';
@@ -63,13 +68,19 @@ export const shells: readonly (readonly string[])[] = [
 export async function shimPlace({
   shell = ['sh'],
   daemon = 'waits',
-}: { readonly shell?: readonly string[]; readonly daemon?: string } = {}): Promise<ShimPlace> {
+  env = {},
+}: {
+  readonly shell?: readonly string[];
+  readonly daemon?: string;
+  /** Of every execution. */
+  readonly env?: Readonly<Record<string, string>>;
+} = {}): Promise<ShimPlace> {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await temporaryDirectory());
   stack.defer(() => endMarkedProcesses(path));
   const state = join(path, 'state');
   const configFile = join(path, 'config.toml');
-  await writeFile(configFile, shimConfig({ daemon, scratchDir: join(state, 'shared') }));
+  await writeFile(configFile, shimConfig({ daemon, scratchDir: state }));
   const bundle = async (id: string): Promise<string> => {
     const directory = join(path, 'bundles', id);
     await mkdir(directory, { recursive: true });
@@ -96,6 +107,7 @@ export async function shimPlace({
           CONTAINERD_SHIM_VIRTIOFS_NODE: process.execPath,
           ...PATIENT_HOST,
           ...markOf(path),
+          ...env,
           ...execution.env,
         },
       },
@@ -110,8 +122,7 @@ export async function shimPlace({
     start: (id, execution = {}) => execute(id, ['start'], execution),
     delete: async (id, execution = {}) =>
       execute(id, ['-bundle', execution.bundle ?? (await bundle(id)), 'delete'], execution),
-    hosts: async () =>
-      (await markedProcesses(path)).filter(({ argv }) => argv.includes('serve')).map(({ pid }) => pid),
+    hosts: async () => hostsAmong(await markedProcesses(path)),
     call: async (use) => {
       const address = (await readFile(join(state, 'host.address'), 'utf8')).trim();
       await using transport = await connect({ path: address });

@@ -150,6 +150,7 @@ async function withoutNode({
     'cat',
     'flock',
     'grep',
+    'ls',
     'mkdir',
     'mkfifo',
     'readlink',

@@ -25,7 +25,7 @@ describe('containerd-shim-virtiofs-v1 start', () => {
       id: 'chatty',
       code: `process.stdout.write('no end of line');\nconsole.log('chatty');\n${PROVIDER}`,
     });
-    const config = shimConfig({ daemon: 'waits', scratchDir: join(place.state, 'shared') });
+    const config = shimConfig({ daemon: 'waits', scratchDir: place.state });
     await writeFile(place.configFile, config.replace('\n', `\nplugin_dirs = ["${place.path}"]\n`));
     const env = { OTEL_LOG_LEVEL: 'debug' };
     const stdout = `{"version":3,"address":"unix://${place.state}/host.sock","protocol":"ttrpc"}`;

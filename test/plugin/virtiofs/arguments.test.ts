@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { virtiofsdCArgs } from '../../../plugin/virtiofs/arguments-c.ts';
 import { virtiofsdRustArgs } from '../../../plugin/virtiofs/arguments-rust.ts';
 import type { VirtiofsdSettings } from '../../../plugin/virtiofs/settings.ts';
@@ -12,6 +12,7 @@ const settings: VirtiofsdSettings = {
   debug: false,
   readOnly: false,
   extraArgs: [],
+  allowUnknownArgs: false,
   dialect: 'auto',
   startTimeoutMs: 5000,
   stopTimeoutMs: 1000,
@@ -19,7 +20,7 @@ const settings: VirtiofsdSettings = {
 
 const line = (args: readonly string[]): string => args.join(' ');
 
-suite('virtiofsdCArgs()', () => {
+describe('virtiofsdCArgs()', () => {
   test('is the line of Kata, with none for never', () => {
     assert.equal(
       line(virtiofsdCArgs({ ...settings, syslog: true }, 3)),
@@ -34,6 +35,14 @@ suite('virtiofsdCArgs()', () => {
     );
   });
 
+  test('escapes what ends a value in libfuse, or begins an escape', () => {
+    const sourcePath = '/srv/a,b\\c\\163\\\\,=d e';
+    assert.equal(
+      virtiofsdCArgs({ ...settings, sourcePath }, 0)[5],
+      'source=/srv/a\\,b\\\\c\\\\163\\\\\\\\\\,=d e',
+    );
+  });
+
   test('has -d instead of -f when debugging, and extra arguments last', () => {
     const extraArgs = ['-o', 'xattr', '--thread-pool-size=1'];
     assert.equal(
@@ -43,7 +52,7 @@ suite('virtiofsdCArgs()', () => {
   });
 });
 
-suite('virtiofsdRustArgs()', () => {
+describe('virtiofsdRustArgs()', () => {
   test('is the line of Kata', () => {
     for (const fd of [123, 456]) {
       assert.equal(

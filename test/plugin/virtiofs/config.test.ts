@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { configSchema } from '../../../plugin/virtiofs/config.ts';
 
 const messagesOf = (input: unknown): string[] =>
@@ -7,7 +7,7 @@ const messagesOf = (input: unknown): string[] =>
     ({ path, message }) => `${path.join('.')}: ${message}`,
   );
 
-suite('configSchema', () => {
+describe('configSchema', () => {
   test('completes an empty table', () => {
     assert.deepEqual(configSchema.parse({}), {
       daemonPath: undefined,
@@ -15,6 +15,7 @@ suite('configSchema', () => {
       cache: 'auto',
       queueSize: 1024,
       extraArgs: [],
+      allowUnknownArgs: false,
       syslog: false,
       debug: false,
       startTimeoutMs: 5000,
@@ -51,6 +52,26 @@ suite('configSchema', () => {
       assert.equal(messagesOf({ virtio_fs_extra_args }).length >= 1, true, virtio_fs_extra_args.join(' '));
     }
     assert.deepEqual(messagesOf({ virtio_fs_extra_args: ['--xattr', '--fd=5'] }), [
+      'virtio_fs_extra_args.1: this argument is set by the shim; leave it out',
+    ]);
+  });
+
+  test('refuses what neither virtiofsd takes, or the one that it is said to be', () => {
+    const table = { virtio_fs_extra_args: ['-o', 'max_idle_threads=4'] };
+    assert.deepEqual(messagesOf(table), []);
+    assert.deepEqual(messagesOf({ ...table, virtio_fs_dialect: 'c' }), []);
+    assert.match(
+      messagesOf({ ...table, virtio_fs_dialect: 'rust' }).join('\n'),
+      /^virtio_fs_extra_args\.1: virtiofsd has no option "max_idle_threads" that is known here: .*"virtio_fs_allow_unknown_args"$/,
+    );
+    const unknown = { virtio_fs_extra_args: ['--brand-new=1'], virtio_fs_dialect: 'rust' };
+    assert.equal(messagesOf(unknown).length, 1);
+    assert.deepEqual(messagesOf({ ...unknown, virtio_fs_allow_unknown_args: true }), []);
+    const taken = {
+      virtio_fs_extra_args: ['--brand-new', '--shared-dir=/'],
+      virtio_fs_allow_unknown_args: true,
+    };
+    assert.deepEqual(messagesOf(taken), [
       'virtio_fs_extra_args.1: this argument is set by the shim; leave it out',
     ]);
   });

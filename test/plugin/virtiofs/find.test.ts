@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { findDaemon } from '../../../plugin/virtiofs/find.ts';
 import { executable } from '../../harness/fixtures.ts';
@@ -12,14 +12,14 @@ const isInstalled = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/q
   existsSync,
 );
 
-suite('findDaemon()', () => {
+describe('findDaemon()', () => {
   test('finds an executable, in a place of distributions or on PATH', async () => {
     await using directory = await temporaryDirectory();
     const own = await executable(join(directory.path, 'virtiofsd'), '#!/bin/sh\n');
-    const found = findDaemon([], `/nonexistent::${directory.path}`);
+    const found = await findDaemon([], `/nonexistent::${directory.path}`);
     assert.equal(found, own);
-    assert.equal(findDaemon([own], ''), own);
-    if (isInstalled) assert.equal(existsSync(findDaemon()), true);
+    assert.equal(await findDaemon([own], ''), own);
+    if (isInstalled) assert.equal(existsSync(await findDaemon()), true);
   });
 
   test('takes no folder, no data and no file that may not be executed for the program', async () => {
@@ -29,13 +29,13 @@ suite('findDaemon()', () => {
     await mkdir(folder);
     await executable(data, 'text\n');
     await writeFile(locked, '#!/bin/sh\n', { mode: 0o644 });
-    assert.throws(() => findDaemon(places, ''), { code: Code.NotFound });
+    await assert.rejects(findDaemon(places, ''), { code: Code.NotFound });
     const own = await executable(join(directory.path, 'virtiofsd'), '#!/bin/sh\n');
-    assert.equal(findDaemon([...places, own], ''), own);
+    assert.equal(await findDaemon([...places, own], ''), own);
   });
 
-  test('throws NotFound with where it looked, the packages and the setting', () => {
-    assert.throws(() => findDaemon(['/nonexistent/virtiofsd'], ''), {
+  test('throws NotFound with where it looked, the packages and the setting', async () => {
+    await assert.rejects(findDaemon(['/nonexistent/virtiofsd'], ''), {
       name: 'StatusError',
       code: Code.NotFound,
       message:

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { readFile } from 'node:fs/promises';
 import { Code } from 'ttrpc-ts';
 import { probeVirtiofsd } from '../../../plugin/virtiofs/probe.ts';
+import { eventually } from '../../harness/eventually.ts';
 import { executable } from '../../harness/fixtures.ts';
+import { isGone } from '../../harness/leftovers.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 const answering = (text: string): string => `#!/bin/sh\necho x >>"$0.runs"\necho '${text}'\n`;
 
-suite('probeVirtiofsd()', () => {
+describe('probeVirtiofsd()', () => {
   test('tells the C one by "version", with or without a package in brackets', async () => {
     await using directory = await temporaryDirectory();
     const plain = await executable(join(directory.path, 'plain'), answering('virtiofsd version 7.2.22'));
@@ -98,5 +100,44 @@ suite('probeVirtiofsd()', () => {
     await assert.rejects(first, { message: 'enough' });
     await executable(`${path}.go`, '');
     assert.deepEqual(await second, { dialect: 'rust', version: '1.14.0' });
+  });
+
+  for (const [where, prefix] of [
+    ['in its process group', ''],
+    ['outside of its process group', 'setsid '],
+  ] as const) {
+    test(`takes the answer of a program that leaves a child with its pipe ${where}`, async () => {
+      await using directory = await temporaryDirectory();
+      const path = await executable(
+        join(directory.path, 'virtiofsd'),
+        `#!/bin/sh
+${prefix}sh -c 'echo $$ >"$0.pid"; until [ -e "$0.go" ]; do sleep 0.05; done' "$0" &
+echo virtiofsd 1.14.0
+until [ -s "$0.pid" ]; do sleep 0.01; done
+`,
+      );
+      assert.deepEqual(await probeVirtiofsd(path), { dialect: 'rust', version: '1.14.0' });
+      const pid = Number(await readFile(`${path}.pid`, 'utf8'));
+      if (prefix !== '') {
+        assert.equal(isGone(pid), false);
+        await executable(`${path}.go`, '');
+      }
+      await eventually('the child has gone', () => isGone(pid));
+    });
+  }
+
+  test('rejects a program that never ends, and ends it', async () => {
+    await using directory = await temporaryDirectory();
+    const path = await executable(
+      join(directory.path, 'virtiofsd'),
+      '#!/bin/sh\necho $$ >"$0.pid"\necho virtiofsd 1.14.0\nsleep 1000 &\nwait\n',
+    );
+    await assert.rejects(probeVirtiofsd(path, { timeoutMs: 500 }), {
+      name: 'DaemonError',
+      message: /"--version" answered nothing \(not within 500 ms\);/,
+    });
+    // Where the machine is busy, it had not even begun.
+    const pid = Number(await readFile(`${path}.pid`, 'utf8').catch(() => ''));
+    await eventually('it has gone', () => isGone(pid));
   });
 });

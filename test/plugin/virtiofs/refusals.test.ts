@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
-import { Code } from 'ttrpc-ts';
+import { describe, test } from 'node:test';
+import { Code, type StatusError } from 'ttrpc-ts';
 import type { VirtiofsdSettings } from '../../../plugin/virtiofs/settings.ts';
 import { fixture } from '../../harness/fixtures.ts';
 import { daemonPlace } from '../../harness/test-daemon.ts';
 
 const all = { daemonPath: '', socketPath: '', sourcePath: '', cache: 'foo' };
 
-suite('startVirtiofsd() refuses', () => {
+describe('startVirtiofsd() refuses', () => {
   const cases: [
     string,
     Partial<VirtiofsdSettings> & { socketPath?: string },
@@ -118,17 +118,32 @@ suite('startVirtiofsd() refuses', () => {
     });
   });
 
-  test('a source with a comma by the C one, whose options commas separate', async () => {
+  test('a source that cannot be had, by its own reason and no wrong remedy', async () => {
     await using place = await daemonPlace();
-    const sourcePath = join(place.path, 'a,b');
-    await mkdir(sourcePath);
-    const settings = { daemonPath: fixture('waits'), sourcePath };
-    await assert.rejects(place.startVirtiofsd({ ...settings, dialect: 'c' }), {
-      code: Code.InvalidArgument,
-      message: `The C virtiofsd cannot share "${sourcePath}", it has a comma: use the Rust virtiofsd`,
-    });
-    const daemon = await place.startVirtiofsd({ ...settings, dialect: 'rust' });
-    await daemon.ready;
+    await writeFile(join(place.path, 'file'), '');
+    await symlink('circle', join(place.path, 'circle'));
+    await mkdir(join(place.path, 'real'));
+    const sources: [source: string, code: Code, reason: RegExp][] = [
+      ['file/below', Code.InvalidArgument, /: ENOTDIR: not a directory: ".*": correct the path/],
+      ['circle', Code.InvalidArgument, /: ELOOP: .*: correct the symbolic links/],
+      ['circle/below', Code.InvalidArgument, /: ELOOP: /],
+      ['x'.repeat(256), Code.InvalidArgument, /: ENAMETOOLONG: .*: use a shorter path$/],
+      ['real/'.repeat(1000), Code.InvalidArgument, /: ENAMETOOLONG: /],
+      ['nul\0byte', Code.InvalidArgument, /: ".*nul\\u0000byte": .*null bytes/],
+      ['real/missing', Code.NotFound, /: create it first$/],
+    ];
+    for (const [source, code, reason] of sources) {
+      const sourcePath = join(place.path, source);
+      const settings = { daemonPath: fixture('waits'), sourcePath };
+      // oxlint-disable-next-line no-await-in-loop -- one place
+      await assert.rejects(place.startVirtiofsd(settings), (error: StatusError) => {
+        assert.equal(error.code, code, error.message);
+        assert.match(error.message, /^virtiofsd source path is not available/);
+        assert.match(error.message, reason);
+        assert.equal(error.message.includes('create it first'), code === Code.NotFound);
+        return true;
+      });
+    }
   });
 
   test('to start when the signal is aborted already', async () => {

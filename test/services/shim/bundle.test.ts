@@ -23,15 +23,78 @@ describe('readShares()', () => {
         { destination: '/no/type' },
         { type: 'virtiofs', destination: 'b', options: ['ro', 'nosuid'] },
         { type: 'virtiofs', source: '', destination: 'c', options: ['rw', 'shared_fs=virtio-fs-frozen'] },
-        { type: 'virtiofs', destination: 'd', options: ['road', 'shared_fs='] },
+        { type: 'virtiofs', destination: 'd', options: ['rbind', 'rro', 'rslave', 'nodev,noexec'] },
+        { type: 'virtiofs', destination: 'e', options: ['rw,nosuid', 'ro,shared_fs=virtio-fs'] },
+        { type: 'virtiofs', destination: 'f', options: ['ro', 'rw'] },
       ],
     };
     assert.deepEqual(await read(JSON.stringify(spec)), [
       { tag: 'a', source: '/srv/a', readOnly: false },
       { tag: 'b', readOnly: true },
       { tag: 'c', readOnly: false, sharedFs: 'virtio-fs-frozen' },
-      { tag: 'd', readOnly: false },
+      { tag: 'd', readOnly: true },
+      { tag: 'e', readOnly: true, sharedFs: 'virtio-fs' },
+      { tag: 'f', readOnly: false },
     ]);
+  });
+
+  const misunderstood: [option: string, hint: string][] = [
+    ['RO', '; did you mean "ro"?'],
+    ['ro=1', '; did you mean "ro"?'],
+    ['readonly', '; did you mean "ro"?'],
+    ['Read-Only', '; did you mean "ro"?'],
+    ['RRO', '; did you mean "rro"?'],
+    ['norelatim', '; did you mean "norelatime"?'],
+    ['shared-fs=virtio-fs', '; did you mean "shared_fs="?'],
+    ['shared_fs=', '; did you mean "shared_fs="?'],
+    [' ro', '; did you mean "ro"?'],
+    ['idmap', ': use "ro", "rw" and "shared_fs=<provider>"'],
+    ['tmpcopyup', ': use "ro", "rw" and "shared_fs=<provider>"'],
+    ['context=x', ': use "ro", "rw" and "shared_fs=<provider>"'],
+    ['toString', ': use "ro", "rw" and "shared_fs=<provider>"'],
+    ['', ': use "ro", "rw" and "shared_fs=<provider>"'],
+  ];
+  for (const [option, hint] of misunderstood) {
+    test(`refuses the mount option "${option}" by name, alone and beside others`, async () => {
+      for (const options of [[option], ['rbind', option], [`nosuid,${option}`]]) {
+        const mounts = [
+          { type: 'proc', destination: '/proc', options: [option] },
+          { type: 'virtiofs', destination: 'a', options },
+        ];
+        await assert.rejects(read(JSON.stringify({ mounts })), (error: Error & { code: unknown }) => {
+          assert.equal(error.code, Code.InvalidArgument);
+          assert.equal(
+            error.message.replace(/^.*config\.json": /, ''),
+            `mounts.1: unknown mount option "${option}"${hint}`,
+          );
+          return true;
+        });
+      }
+    });
+  }
+
+  for (const type of [
+    'VirtioFS',
+    'VIRTIOFS',
+    'virtio-fs',
+    'virtio_fs',
+    'virtiofsd',
+    'virtiofs ',
+    'vitriofs',
+  ]) {
+    test(`refuses the type "${type}", which would make no share`, async () => {
+      const mounts = [{ type, source: '/srv', destination: 'a' }];
+      await assert.rejects(read(JSON.stringify({ mounts })), {
+        code: Code.InvalidArgument,
+        message: new RegExp(`: mounts\\.0: unknown type "${type}"; did you mean "virtiofs"\\?$`),
+      });
+    });
+  }
+
+  test('leaves alone the types of others', async () => {
+    const types = ['9p', 'proc', 'sysfs', 'tmpfs', 'overlay', 'bind', 'devpts', 'erofs', 'none', ''];
+    const mounts = types.map((type) => ({ type, destination: '/x', options: ['anything'] }));
+    assert.deepEqual(await read(JSON.stringify({ mounts })), []);
   });
 
   test('finds none in a spec without mounts', async () => {

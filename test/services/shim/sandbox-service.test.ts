@@ -4,7 +4,10 @@ import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import { writeBundle } from '../../harness/bundle.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { serveTestHost } from '../../harness/test-host.ts';
+import { writePlugin } from '../../harness/test-plugin.ts';
+import { packageVersion } from '../../../src/package.ts';
 
 const share = (
   destination: string,
@@ -153,5 +156,47 @@ describe('Sandbox service', () => {
     });
     await client.shutdownSandbox({ sandboxId: 'sb' });
     assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('fails the start of a sandbox whose daemon was ready and has ended since, and of one that was stopped', async () => {
+    await using own = await serveTestHost();
+    const { client } = own;
+    const bundlePath = await writeBundle(own.path, [share('one'), share('two')]);
+    for (const sandboxId of ['killed', 'stopped']) await client.createSandbox({ sandboxId, bundlePath });
+    const { pid } = await client.startSandbox({ sandboxId: 'killed' });
+    process.kill(pid, 'SIGKILL');
+    await client.waitSandbox({ sandboxId: 'killed' });
+    await assert.rejects(client.startSandbox({ sandboxId: 'killed' }), {
+      code: Code.FailedPrecondition,
+      message: /^Sandbox "killed" has ended: the daemon of share "one" was killed by SIGKILL/,
+    });
+    await client.stopSandbox({ sandboxId: 'stopped' });
+    await assert.rejects(client.startSandbox({ sandboxId: 'stopped' }), {
+      code: Code.FailedPrecondition,
+      message: 'Sandbox "stopped" has ended: it was stopped',
+    });
+  });
+
+  test('tells of the other shares where a plugin cannot tell of one, and the versions of host and Node.js', async () => {
+    await using directory = await temporaryDirectory();
+    const code = `
+const closed = new Promise(() => {});
+export const create = () => ({
+  open: async ({ tag }) => ({
+    tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: process.pid, ready: Promise.resolve(), closed,
+    status: () => { if (tag === 'dumb') throw new Error('no word'); return { tag, state: 'waiting' }; },
+  }),
+  close: async () => {},
+});`;
+    await writePlugin(directory.path, { id: 'dumb', code });
+    const shares = ['dumb', 'other'].map((tag) => ({ tag, shared_fs: 'fs-dumb' }));
+    await using own = await serveTestHost({ config: { plugin_dirs: [directory.path], shares } });
+    await own.client.createSandbox({ sandboxId: 'sb', bundlePath: directory.path });
+    const { info, state } = await own.client.sandboxStatus({ sandboxId: 'sb', verbose: true });
+    assert.equal(state, 'SANDBOX_READY');
+    assert.deepEqual(JSON.parse(info['share.dumb'] ?? ''), { tag: 'dumb', error: 'no word' });
+    assert.deepEqual(JSON.parse(info['share.other'] ?? ''), { tag: 'other', state: 'waiting' });
+    const { version, node } = JSON.parse(info['host'] ?? '') as { version: string; node: string };
+    assert.deepEqual([version, node], [packageVersion(), process.version]);
   });
 });

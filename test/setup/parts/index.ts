@@ -3,8 +3,10 @@ import { cc } from './cc.ts';
 import { containerd, type Containerd } from './containerd.ts';
 import { go } from './go.ts';
 import { initrd } from './initrd.ts';
+import { interopGo, interopRust } from './interop.ts';
 import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
+import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
 import { runcShim } from './runc-shim.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
@@ -21,9 +23,12 @@ export interface Parts {
   readonly 'virtiofsd-rust': string;
   readonly cc: string;
   readonly go: string;
+  readonly 'interop-go': string;
+  readonly 'interop-rust': string;
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
+  readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
 }
 
@@ -37,9 +42,12 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'virtiofsd-rust': virtiofsdRust,
   cc,
   go,
+  'interop-go': interopGo,
+  'interop-rust': interopRust,
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
+  'package-managers': packageManagers,
   'runc-shim': runcShim,
 };
 
@@ -49,8 +57,11 @@ export const allParts: readonly (keyof Parts)[] = [
   'initrd',
   'virtiofsd-c',
   'cc',
+  'package-managers',
   'virtiofsd-rust',
   'go',
+  'interop-go',
+  'interop-rust',
   'containerd-2.4.2',
   'containerd-2.3.7',
   'jaeger',

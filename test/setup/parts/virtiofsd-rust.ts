@@ -5,10 +5,8 @@ import { debianRelease } from '../debian.ts';
 import { findProgram, isExecutable } from '../find-program.ts';
 import type { Part, SetupContext } from '../part.ts';
 import { withProgress } from '../progress.ts';
-import { UnavailableError } from '../setup-error.ts';
-import { runTool } from '../tool.ts';
-import { isAtLeast } from '../version-order.ts';
 import { versions } from '../versions.ts';
+import { cargo, cargoInstall } from './cargo.ts';
 
 const debianPath = '/usr/libexec/virtiofsd';
 
@@ -35,22 +33,11 @@ export function builtVirtiofsdRust(cache: string): string | undefined {
 async function build(context: SetupContext): Promise<string> {
   const { virtiofsd: version } = versions;
   const make = async (directory: string): Promise<void> => {
-    await checkCargo(context);
     const libraries = ['libseccomp-dev', 'libcap-ng-dev', 'gcc', 'libc6-dev'];
+    await cargo.obtain(context);
     if (!(await isInstalled(libraries, context))) await installPackages(libraries, context);
-    const target = join(directory, 'target');
-    const args = ['install', 'virtiofsd', '--version', version, '--locked', '--root', directory];
-    await runTool('cargo', [...args, '--target-dir', target], context);
-    await runTool('rm', ['-r', target], context);
+    await cargoInstall({ directory, crate: ['virtiofsd', '--version', version] }, context);
   };
   const doing = `Building virtiofsd ${version} with cargo, about 2 minutes (once)`;
   return cached({ name: `virtiofsd-${version}`, doing, make }, context);
-}
-
-async function checkCargo(context: SetupContext): Promise<void> {
-  const remedy = `install cargo ${versions.oldestCargo} or newer with rustup (https://rustup.rs)`;
-  if (findProgram('cargo') === undefined) throw new UnavailableError(`No Rust virtiofsd: ${remedy}`);
-  const version = /\d+\.\d+\.\d+/.exec(await runTool('cargo', ['--version'], context))?.[0] ?? '0.0.0';
-  if (isAtLeast(version, versions.oldestCargo)) return;
-  throw new UnavailableError(`No Rust virtiofsd: cargo ${version} is too old, ${remedy}`);
 }

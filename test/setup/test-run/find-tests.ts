@@ -1,7 +1,8 @@
 import { glob } from 'node:fs/promises';
 
-/** Need real parts, or start many processes: the script's tests start hosts, the package's test runs npm. */
-const SLOW = /^test\/(integration|interop|chaos|plugin\/shim)\/|^test\/ttrpc-ts\/package\.test\.ts$/;
+/** Need real parts, or start many processes: the script's tests start hosts, the package's tests run npm. */
+const SLOW =
+  /^test\/(integration|interop|chaos|plugin\/shim)\/|^test\/ttrpc-ts\/package(-managers)?\.test\.ts$/;
 
 /** Resolves to the test files; the fast ones are those under test/ that need nothing but Node. */
 export async function findTests(which: 'all' | 'fast'): Promise<string[]> {

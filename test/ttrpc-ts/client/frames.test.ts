@@ -98,6 +98,29 @@ test('createClient() rejects only the call whose answer is above 4 MiB', async (
   assert.equal((await calls[1]!).message, 'fine');
 });
 
+test('createClient() rejects the call whose answer is announced above 4 MiB, before it has arrived', async () => {
+  await using server = await startRawServer();
+  const call = server.client.echo({});
+  server.peer.send(Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 2, 0]));
+  const message = 'message length 4294967295 exceed maximum message size of 4194304';
+  await rejects(call, Code.ResourceExhausted, message);
+});
+
+test('createClient() refuses a stream of requests that is no async iterable, and sends nothing', async () => {
+  await using server = await startRawServer();
+  const { client, peer } = server;
+  const message = /^Cannot call .*Join.*: its requests are no async iterable$/;
+  for (const input of [undefined, null, {}, [{ message: 'a' }], 'text', 5]) {
+    await rejects(client.join(input as never), Code.InvalidArgument, message);
+    const chat = collect(client.chat(input as never));
+    await rejects(chat, Code.InvalidArgument, /Chat/);
+  }
+  const call = client.echo({});
+  assert.equal((await peer.next())?.streamId, 1);
+  peer.send(frame(1, { type: 2 }));
+  await call;
+});
+
 test('createClient() rejects a request above 4 MiB and sends nothing', async () => {
   await using server = await startRawServer();
   const { client, peer } = server;

@@ -154,3 +154,26 @@ for (const [name, bytes, message] of refused) {
     assert.throws(() => read(hex(bytes)), { message });
   });
 }
+
+test('RequestReader.read() refuses more than 1024 pairs of metadata', () => {
+  const names = encodeRoute('a.Service', 'Method');
+  const pairs = (count: number): Buffer => Buffer.concat([names, Buffer.alloc(2 * count, '2a00', 'hex')]);
+  assert.equal(read(pairs(1024)).metadata?.length, 1024);
+  const message = 'The request has more than 1024 pairs of metadata';
+  for (const count of [1025, 2 << 20]) {
+    assert.throws(() => read(pairs(count)), { code: Code.ResourceExhausted, message });
+  }
+});
+
+test('readResponse() keeps the code and the message of a status with more than 1024 details', () => {
+  const status = Buffer.concat([Buffer.from([0x08, 5, 0x12, 1, 0x61]), Buffer.alloc(1 << 20, '1a00', 'hex')]);
+  const length = [(status.length & 0x7f) | 0x80, ((status.length >> 7) & 0x7f) | 0x80, status.length >> 14];
+  const bytes = Buffer.concat([Buffer.from([0x0a, ...length]), status]);
+  assert.throws(
+    () => readResponse(bytes, 0, bytes.length),
+    (error: StatusError) => {
+      assert.deepEqual([error.code, error.message, error.details.length], [Code.NotFound, 'a', 1024]);
+      return true;
+    },
+  );
+});

@@ -29,9 +29,13 @@ const answers: [string, (() => Buffer)[], string[]][] = [
     ['5 0 ', `5 3 ${reused}`],
   ],
   [
-    'a lower stream id',
-    [() => request(5, { method: 'Echo' }), () => request(3, { method: 'Echo' })],
-    ['5 0 ', `3 3 ${reused}`],
+    'a lower stream id that was used',
+    [
+      () => request(3, { method: 'Echo' }),
+      () => request(5, { method: 'Echo' }),
+      () => request(3, { method: 'Echo' }),
+    ],
+    ['3 0 ', '5 0 ', `3 3 ${reused}`],
   ],
   [
     'an unknown service',
@@ -70,6 +74,13 @@ for (const [name, frames, expected] of answers) {
     }));
 }
 
+test('createServer() answers stream ids in any order, each once', () =>
+  withPeer(async (peer) => {
+    for (const streamId of [9, 1, 5, 7, 3, 5]) peer.send(request(streamId, { method: 'Echo' }));
+    for (const streamId of [9, 1, 5, 7, 3]) assert.equal(await peer.nextStatus(), `${streamId} 0 `);
+    assert.equal(await peer.nextStatus(), `5 3 ${reused}`);
+  }));
+
 const ignored: [string, Buffer][] = [
   ['a frame of type 0', frame(1, { type: 0 })],
   ['a frame of type 9', frame(1, { type: 9, body: payload })],
@@ -96,6 +107,17 @@ test('createServer() answers a frame above 4 MiB with ResourceExhausted and does
     );
     peer.send(request(1, { method: 'Echo' }));
     assert.equal(await peer.nextStatus(), '1 0 ');
+  }));
+
+test('createServer() ends the call whose data is announced above 4 MiB, once', () =>
+  withPeer(async (peer) => {
+    peer.send(request(1, { method: 'Join', flags: 2 }));
+    const body = Buffer.alloc((4 << 20) + 1);
+    peer.send(frame(1, { type: 3, body }));
+    const message = `message length ${body.length} exceed maximum message size of 4194304`;
+    assert.equal(await peer.nextStatus(), `1 8 ${message}`);
+    peer.send(frame(1, { type: 3, flags: 5 }));
+    assert.equal(await peer.nextStatus(), `1 3 ${inactive}`);
   }));
 
 test('createServer() answers a malformed request with InvalidArgument', () =>

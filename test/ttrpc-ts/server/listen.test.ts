@@ -58,7 +58,8 @@ test('Server.listen() refuses a path that exists and leaves it alone', async () 
 
 test('Server.listen() refuses a directory that does not exist', async () => {
   await using server = createServer();
-  await assert.rejects(server.listen({ path: '/no/such/dir/s.sock' }), { code: Code.Unavailable });
+  const message = 'Cannot listen on "/no/such/dir/s.sock": directory "/no/such/dir" does not exist';
+  await assert.rejects(server.listen({ path: '/no/such/dir/s.sock' }), { code: Code.Unavailable, message });
 });
 
 test('Server.listen() serves a listening descriptor that it was given', async () => {

@@ -20,18 +20,53 @@ function watchQueue(): Watched {
   return { trail, queue: new ReceiveQueue(owner, completeLimits({ streamBufferBytes: 10 })) };
 }
 
-test('ReceiveQueue stalls when nothing was taken for a second, not when it is only full for long', async (t) => {
+test('ReceiveQueue stalls when nothing was taken for a second, and has its connection wait no longer', async (t) => {
+  const pass = (ms: number): void => {
+    for (let count = 0; count < ms; count++) t.mock.timers.tick(1);
+  };
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { queue, trail } = watchQueue();
   for (const length of [1, 1, 100]) queue.push(new Uint8Array(length));
   assert.deepEqual(trail, ['full']);
-  t.mock.timers.tick(999);
   await queue.next();
-  t.mock.timers.tick(999);
+  pass(999);
   assert.deepEqual(trail, ['full']);
-  t.mock.timers.tick(1);
-  assert.deepEqual(trail, ['full', 'stall']);
+  pass(1);
+  assert.deepEqual(trail, ['full', 'room'], 'its consumer is slow, and is given more room');
+  queue.push(new Uint8Array(100));
+  pass(999);
+  assert.deepEqual(trail, ['full', 'room', 'full']);
+  pass(1);
+  assert.deepEqual(trail, ['full', 'room', 'full', 'stall']);
   queue.abort(undefined);
+});
+
+test('ReceiveQueue never stalls for a consumer that is slow, which gets 16 times the limit and then is waited for', async (t) => {
+  const pass = (ms: number): void => {
+    for (let count = 0; count < ms; count++) t.mock.timers.tick(1);
+  };
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { queue, trail } = watchQueue();
+  for (let second = 0; second < 100; second++) {
+    // What one read brings.
+    if (trail.at(-1) !== 'full') for (let count = 0; count < 4; count++) queue.push(new Uint8Array(5));
+    await queue.next();
+    pass(1000);
+  }
+  assert.ok(!trail.includes('stall'));
+  let held = 0;
+  queue.end();
+  for await (const length of queue) held += length;
+  assert.ok(held > 140 && held <= 16 * 10 + 20, `${held} bytes were held`);
+});
+
+test('ReceiveQueue.end() and abort() let the connection go on', () => {
+  for (const end of ['end', 'abort'] as const) {
+    const { queue, trail } = watchQueue();
+    for (const length of [6, 6]) queue.push(new Uint8Array(length));
+    queue[end](undefined);
+    assert.deepEqual(trail, ['full', 'room']);
+  }
 });
 
 test('ReceiveQueue tells once that there is room again', async () => {

@@ -4,6 +4,7 @@ import type { Limits } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { Output } from './output.ts';
+import { SendQueue } from './send-queue.ts';
 
 /** What a `Channel` reports: its frames, and once its end. */
 export interface ChannelSink extends FrameSink {
@@ -18,27 +19,32 @@ export interface ChannelSink extends FrameSink {
  */
 export class Channel {
   readonly output: Output;
+  /** Those who wait to write. */
+  readonly sends: SendQueue;
   /** Settles when the stream is closed. */
   readonly closed: Promise<StatusError>;
   readonly #stream: Duplex;
   readonly #sink: ChannelSink;
-  readonly #highWaterMark: number;
-  readonly #maxQueuedBytes: number;
   readonly #reader: FrameReader;
   readonly #resolveClosed: (reason: StatusError) => void;
   readonly #holds = new Set<unknown>();
   #reason: StatusError | undefined;
-  #waiting: (() => void)[] = [];
   #resuming = false;
+  #destroyed = false;
+  #closeTimer: NodeJS.Timeout | undefined;
 
   constructor(stream: Duplex, sink: ChannelSink, limits: Limits) {
     this.#stream = stream;
     this.#sink = sink;
-    this.#maxQueuedBytes = limits.maxQueuedBytes;
-    // Below its own mark a stream does not tell when it has drained.
-    this.#highWaterMark = Math.max(limits.highWaterMark, stream.writableHighWaterMark);
     this.#reader = new FrameReader(sink);
     this.output = new Output(stream, this.#onFlush);
+    this.sends = new SendQueue({
+      output: this.output,
+      // Below its own mark a stream does not tell when it has drained.
+      highWaterMark: Math.max(limits.highWaterMark, stream.writableHighWaterMark),
+      stallTimeoutMs: limits.peerStallTimeoutMs,
+      onStall: () => this.destroy(stalledError(this.output.queuedLength, limits.peerStallTimeoutMs)),
+    });
     const { promise, resolve } = Promise.withResolvers<StatusError>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -47,31 +53,15 @@ export class Channel {
     stream.once('end', this.#onEnd);
     stream.on('error', this.#onError);
     stream.once('close', this.#onClose);
-    if (stream.destroyed) process.nextTick(this.#onClose);
+    // Whoever had the stream before may have paused it, or seen its end.
+    if (stream.readable && stream.writable) stream.resume();
+    else
+      process.nextTick(() => this.destroy(closedError(stream.errored ?? new Error('The stream has ended'))));
   }
 
-  /** Whether the connection has ended or is about to. */
-  get ended(): boolean {
-    return this.#reason !== undefined;
-  }
-
-  /** Why the connection ended. */
+  /** Why the connection ended, or is about to; undefined where it has not. */
   get reason(): StatusError | undefined {
     return this.#reason;
-  }
-
-  /** Whether so much output waits that senders should call `drained()`. Closes a connection that has too much. */
-  get congested(): boolean {
-    const queued = this.output.queuedLength;
-    if (queued < this.#highWaterMark) return false;
-    if (queued > this.#maxQueuedBytes) this.#closeFlooded(queued);
-    return true;
-  }
-
-  /** Settles when the output has been written, or the connection has ended. */
-  drained(): Promise<void> {
-    if (this.ended || !this.congested) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Reads no further frames until the holder lets go. */
@@ -96,13 +86,18 @@ export class Channel {
     this.output.flush();
     this.#finish(reason);
     this.#stream.resume();
-    this.#stream.end(() => this.#stream.destroy());
+    this.sends.linger();
+    this.#stream.end(() => this.destroy(reason));
   }
 
   /** Closes at once. */
   destroy(reason: StatusError): void {
     if (!this.#reason) this.#finish(reason);
+    this.sends.close();
+    if (this.#destroyed) return;
+    this.#destroyed = true;
     this.#stream.destroy();
+    setImmediate(this.#checkClosed);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -126,14 +121,13 @@ export class Channel {
   };
 
   /** A stream that takes everything at once has nothing to drain. */
-  readonly #onFlush = (): void => {
-    if (this.#waiting.length > 0 && this.output.queuedLength < this.#highWaterMark) this.#onDrain();
+  readonly #onFlush = (error?: unknown): void => {
+    if (error === undefined) this.sends.onProgress();
+    else this.destroy(closedError(error));
   };
 
   readonly #onDrain = (): void => {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    this.sends.onProgress();
   };
 
   readonly #onEnd = (): void => {
@@ -146,6 +140,8 @@ export class Channel {
 
   readonly #onClose = (): void => {
     this.destroy(closedError(new Error('The connection was closed')));
+    clearTimeout(this.#closeTimer);
+    this.#stream.off('close', this.#onClose);
     this.#stream.off('data', this.#onData);
     this.#stream.off('drain', this.#onDrain);
     this.#stream.off('end', this.#onEnd);
@@ -153,21 +149,27 @@ export class Channel {
     this.#resolveClosed(this.#reason!);
   };
 
-  #closeFlooded(queued: number): void {
-    this.destroy(
-      new StatusError(
-        Code.ResourceExhausted,
-        `Close the connection: ${queued} bytes wait for a peer that does not read, ${this.#maxQueuedBytes} may`,
-      ),
-    );
-  }
+  /** A stream that was made with `emitClose: false` does not tell that it is closed. */
+  readonly #checkClosed = (): void => {
+    if (this.#stream.closed) this.#onClose();
+    else this.#closeTimer = setTimeout(this.#checkClosed, CLOSE_CHECK_MS).unref();
+  };
 
   #finish(reason: StatusError): void {
     this.#reason = reason;
     this.output.close();
     this.#sink.onClose(reason);
-    this.#onDrain();
+    this.sends.close();
   }
+}
+
+const CLOSE_CHECK_MS = 10;
+
+function stalledError(queued: number, timeoutMs: number): StatusError {
+  return new StatusError(
+    Code.ResourceExhausted,
+    `Close the connection: ${queued} bytes wait for a peer that has taken nothing for ${timeoutMs} ms`,
+  );
 }
 
 /** The error that calls on a closed connection end with; the message is Go's. */

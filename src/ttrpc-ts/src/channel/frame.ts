@@ -1,8 +1,8 @@
 /** Bytes of a frame's header: length (4), stream id (4), type (1), flags (1); big-endian. */
-export const headerLength = 10;
+export const HEADER_LENGTH = 10;
 
 /** The largest frame body that ttrpc allows, in bytes. */
-export const maxMessageLength: number = 4 << 20;
+export const MAX_MESSAGE_LENGTH: number = 4 << 20;
 
 /** The type of a frame. */
 export const MessageType = { Request: 1, Response: 2, Data: 3 } as const;
@@ -30,7 +30,7 @@ export function writeHeader(buffer: Uint8Array, at: number, header: FrameHeader)
   buffer[at + 7] = streamId;
   buffer[at + 8] = header.type;
   buffer[at + 9] = header.flags;
-  return at + headerLength;
+  return at + HEADER_LENGTH;
 }
 
 /** What a frame's header says. */

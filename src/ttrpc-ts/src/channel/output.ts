@@ -8,19 +8,21 @@ import { Socket } from 'node:net';
  */
 export class Output {
   /** Where reserved bytes are written. Changes with every `reserve()`. */
-  buffer: Buffer = Buffer.allocUnsafeSlow(slabLength);
+  buffer: Buffer = Buffer.allocUnsafeSlow(SLAB_LENGTH);
   readonly #stream: Duplex;
-  readonly #onFlush: () => void;
+  readonly #onFlush: (error?: unknown) => void;
   /** A socket's completed write has left the process, so its bytes may be overwritten. */
   readonly #reusable: boolean;
   #parts: Uint8Array[] = [];
   #partsLength = 0;
   #start = 0;
   #end = 0;
+  #written = 0;
   #scheduled = false;
   #closed = false;
 
-  constructor(stream: Duplex, onFlush: () => void) {
+  /** `onFlush` is told of every write, with the error where the stream threw one. */
+  constructor(stream: Duplex, onFlush: (error?: unknown) => void) {
     this.#stream = stream;
     this.#onFlush = onFlush;
     this.#reusable = stream instanceof Socket;
@@ -31,11 +33,18 @@ export class Output {
     return this.#partsLength + this.#end - this.#start + this.#stream.writableLength;
   }
 
+  /** Stands for what the peer has taken so far: another value when it has taken more. */
+  get taken(): string {
+    // Of a write that is under way a stream knows no more than its start; the handle of a socket does.
+    const { _handle: handle } = this.#stream as { _handle?: { writeQueueSize?: number } | null };
+    return `${this.#written - this.#stream.writableLength} ${handle?.writeQueueSize ?? 0}`;
+  }
+
   /** Makes room for `length` bytes in `buffer` and returns their offset. They must be written at once. */
   reserve(length: number): number {
     if (this.#end + length > this.buffer.length) {
       this.#cut();
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(slabLength, length));
+      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB_LENGTH, length));
       this.#start = 0;
       this.#end = 0;
     }
@@ -56,15 +65,11 @@ export class Output {
   readonly flush = (): void => {
     this.#scheduled = false;
     if (this.#closed || this.#stream.destroyed) return;
-    if (this.#parts.length === 0) {
-      if (this.#end > this.#start) this.#stream.write(this.buffer.subarray(this.#start, this.#end));
-    } else {
-      this.#cut();
-      this.#stream.cork();
-      for (const part of this.#parts) this.#stream.write(part);
-      this.#stream.uncork();
-      this.#parts = [];
-      this.#partsLength = 0;
+    try {
+      this.#write();
+    } catch (error) {
+      this.#onFlush(error);
+      return;
     }
     this.#start = this.#end;
     if (this.#reusable && this.#stream.writableLength === 0) {
@@ -80,6 +85,22 @@ export class Output {
     this.#parts = [];
     this.#partsLength = 0;
     this.#start = this.#end;
+  }
+
+  #write(): void {
+    if (this.#parts.length === 0) {
+      if (this.#end === this.#start) return;
+      this.#written += this.#end - this.#start;
+      this.#stream.write(this.buffer.subarray(this.#start, this.#end));
+      return;
+    }
+    this.#cut();
+    this.#written += this.#partsLength;
+    this.#stream.cork();
+    for (const part of this.#parts) this.#stream.write(part);
+    this.#stream.uncork();
+    this.#parts = [];
+    this.#partsLength = 0;
   }
 
   /** Behind the microtasks of this turn, so that all answers of one read leave together. */
@@ -100,4 +121,4 @@ export class Output {
   }
 }
 
-const slabLength = 64 << 10;
+const SLAB_LENGTH = 64 << 10;

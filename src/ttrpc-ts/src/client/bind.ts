@@ -3,8 +3,9 @@ import { Metadata } from '../metadata.ts';
 import { callBidiStream } from './bidi-stream.ts';
 import { type CallOptions, completeCallOptions } from './call-options.ts';
 import { callClientStream } from './client-stream.ts';
-import type { BoundMethod, ClientConnection } from './connection.ts';
+import { InterceptedAnswers } from './intercepted-answers.ts';
 import type { ClientCall, ClientInterceptor, ClientNext } from './interceptor.ts';
+import type { BoundMethod, CallPort } from './port.ts';
 import { callServerStream } from './server-stream.ts';
 import { callUnary } from './unary.ts';
 
@@ -13,11 +14,11 @@ export type Invoke = (input: unknown, options?: CallOptions) => Promise<Message>
 
 /** Returns the function that calls a method, through the interceptors if there are any. */
 export function bindMethod(
-  connection: ClientConnection,
+  port: CallPort,
   bound: BoundMethod,
   interceptors: readonly ClientInterceptor[],
 ): Invoke {
-  const invoke = invoker(connection, bound);
+  const invoke = invoker(port, bound);
   if (interceptors.length === 0) return invoke;
   const last: ClientNext = async ({ message, signal, timeoutMs, metadata }) =>
     invoke(message, { signal, timeoutMs, metadata });
@@ -41,24 +42,16 @@ export function bindMethod(
   if (method.methodKind === 'unary' || method.methodKind === 'client_streaming') {
     return intercept as (message: unknown, options?: CallOptions) => Promise<Message>;
   }
-  return (message, options) => flatten(intercept(message, options) as Promise<AsyncIterable<Message>>);
+  return (message, options) =>
+    new InterceptedAnswers(intercept(message, options) as Promise<AsyncIterable<Message, undefined>>);
 }
 
-function invoker(connection: ClientConnection, bound: BoundMethod): Invoke {
+function invoker(port: CallPort, bound: BoundMethod): Invoke {
   const { methodKind } = bound.method;
-  if (methodKind === 'unary') return (message, options) => callUnary(connection, bound, { message, options });
+  if (methodKind === 'unary') return (message, options) => callUnary(port, bound, { message, options });
   if (methodKind === 'server_streaming') {
-    return (message, options) => callServerStream(connection, bound, { message, options });
+    return (message, options) => callServerStream(port, bound, { message, options });
   }
   const call = methodKind === 'client_streaming' ? callClientStream : callBidiStream;
-  return (messages, options) =>
-    call(connection, bound, { messages: messages as AsyncIterable<unknown>, options });
-}
-
-/** Makes an iterable of the promise of one. The call has started; its error is for who iterates. */
-function flatten(answers: Promise<AsyncIterable<Message>>): AsyncIterable<Message> {
-  answers.catch(() => {});
-  return (async function* () {
-    yield* await answers;
-  })();
+  return (messages, options) => call(port, bound, { messages: messages as AsyncIterable<unknown>, options });
 }

@@ -1,9 +1,10 @@
-import { Code } from '../code.ts';
-import { StatusError } from '../status-error.ts';
+import { abortError, deadlineError } from '../error-status.ts';
+import type { StatusError } from '../status-error.ts';
 import type { CompleteCallOptions } from './call-options.ts';
 
 /** What a guard ends. */
 export interface Abandonable {
+  /** Ends the call at once: its caller wants no more, not even what has arrived. */
   abandon(error: StatusError): void;
 }
 
@@ -16,13 +17,13 @@ export interface Abandonable {
 export function guardCall(call: Abandonable, options: CompleteCallOptions): (() => void) | undefined {
   const { signal, timeoutMs } = options;
   if (signal === undefined && timeoutMs === undefined) return undefined;
-  if (signal?.aborted) throw canceledError(signal.reason);
+  if (signal?.aborted) throw abortError(signal.reason);
   if (timeoutMs !== undefined && timeoutMs <= 0) throw deadlineError();
-  const onAbort = (): void => call.abandon(canceledError(signal!.reason));
+  const onAbort = (): void => call.abandon(abortError(signal!.reason));
   const onTimeout = (): void => call.abandon(deadlineError());
   signal?.addEventListener('abort', onAbort, { once: true });
   const timer =
-    timeoutMs !== undefined && timeoutMs <= maxTimerMs ? setTimeout(onTimeout, timeoutMs) : undefined;
+    timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS ? setTimeout(onTimeout, timeoutMs) : undefined;
   return () => {
     if (timer) clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
@@ -30,16 +31,4 @@ export function guardCall(call: Abandonable, options: CompleteCallOptions): (() 
 }
 
 /** Node.js fires longer timers at once; a deadline in 24 days is kept by the server alone. */
-const maxTimerMs = 0x7fff_ffff;
-
-function deadlineError(): StatusError {
-  return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded');
-}
-
-function canceledError(reason: unknown): StatusError {
-  if (StatusError.is(reason)) return reason;
-  if (reason instanceof Error && reason.name === 'TimeoutError') {
-    return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded', { cause: reason });
-  }
-  return new StatusError(Code.Canceled, 'context canceled', { cause: reason });
-}
+const MAX_TIMER_MS = 0x7fff_ffff;

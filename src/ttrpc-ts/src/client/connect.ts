@@ -5,6 +5,9 @@ import { Code } from '../code.ts';
 import { type Codec, protobufCodec } from '../codec/codec.ts';
 import { completeLimits, type LimitOptions } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
+import { encodeRoute } from '../envelope/request.ts';
+import { abortError } from '../error-status.ts';
+import { bindMethod } from './bind.ts';
 import { ClientConnection } from './connection.ts';
 import type { ClientInterceptor } from './interceptor.ts';
 import type { Transport } from './transport.ts';
@@ -37,18 +40,29 @@ export async function connect(options: ConnectOptions): Promise<Transport> {
   const limits = completeLimits(options);
   const stream = options.stream ?? (await openSocket(options.path, options.signal));
   const { codec = protobufCodec, interceptors = [] } = options;
-  return new ClientConnection(stream, { codec, interceptors, limits });
+  const connection = new ClientConnection(stream, { codec, limits });
+  return {
+    closed: connection.closed,
+    bind(method) {
+      const route = encodeRoute(method.parent.typeName, method.name);
+      return bindMethod(connection, { method, route }, interceptors);
+    },
+    close: () => connection.close(),
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
 }
 
 function openSocket(path: string, signal: AbortSignal | undefined): Promise<Socket> {
   checkSocketPath(path);
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  if (signal?.aborted) throw abortedError(path, signal);
+  const aborted = (): StatusError =>
+    abortError(signal?.reason, `Cannot connect to "${path}": the signal is aborted`);
+  if (signal?.aborted) throw aborted();
   const socket = connectSocket({ path });
   const onAbort = (): void => {
     socket.destroy();
     settle();
-    reject(abortedError(path, signal!));
+    reject(aborted());
   };
   const onConnect = (): void => {
     settle();
@@ -67,10 +81,4 @@ function openSocket(path: string, signal: AbortSignal | undefined): Promise<Sock
   socket.once('connect', onConnect);
   socket.once('error', onError);
   return promise;
-}
-
-function abortedError(path: string, { reason }: AbortSignal): StatusError {
-  const timedOut = reason instanceof Error && reason.name === 'TimeoutError';
-  const code = timedOut ? Code.DeadlineExceeded : Code.Canceled;
-  return new StatusError(code, `Cannot connect to "${path}": the signal is aborted`, { cause: reason });
 }

@@ -1,99 +1,72 @@
 import { type Duplex } from 'node:stream';
-import type { DescMessage, DescMethod, Message } from '@bufbuild/protobuf';
+import type { DescMessage, Message } from '@bufbuild/protobuf';
 import { Channel, closedError } from '../channel/channel.ts';
 import type { FrameHeader } from '../channel/frame.ts';
 import type { Output } from '../channel/output.ts';
 import { Code } from '../code.ts';
 import type { Codec } from '../codec/codec.ts';
 import { oversizeError } from '../envelope/oversize.ts';
-import { encodeRoute } from '../envelope/request.ts';
 import type { Limits } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
-import { bindMethod } from './bind.ts';
-import type { ClientInterceptor } from './interceptor.ts';
-import type { Transport } from './transport.ts';
-
-/** A method with what every call of it needs. */
-export interface BoundMethod {
-  readonly method: DescMethod;
-  readonly route: Uint8Array;
-}
-
-/** A call that waits for frames. Its methods do not throw. */
-export interface PendingCall {
-  /** Whether it has its answer, or was abandoned. */
-  readonly ended: boolean;
-  onFrame(header: Readonly<FrameHeader>, buffer: Buffer, start: number, end: number): void;
-  /** Ends the call with an error. Does nothing to one that has ended. */
-  abandon(error: StatusError): void;
-  /** The connection has ended, and with it the call. */
-  onClose(reason: StatusError): void;
-}
-
-/** What a client connection is made from. */
-export interface ClientConnectionOptions {
-  readonly codec: Codec;
-  readonly limits: Limits;
-  readonly interceptors: readonly ClientInterceptor[];
-}
+import type { CallPort, PendingCall } from './port.ts';
 
 /** The client's side of a connection: the calls in flight by their stream ids. */
-export class ClientConnection implements Transport {
+export class ClientConnection implements CallPort {
+  /** Settles when the connection is gone. */
   readonly closed: Promise<StatusError>;
   readonly limits: Limits;
   readonly output: Output;
   readonly #channel: Channel;
   readonly #codec: Codec;
-  readonly #interceptors: readonly ClientInterceptor[];
   readonly #calls = new Map<number, PendingCall>();
   #nextStreamId = 1;
 
-  constructor(stream: Duplex, options: ClientConnectionOptions) {
+  constructor(stream: Duplex, options: { codec: Codec; limits: Limits }) {
     this.limits = options.limits;
     this.#codec = options.codec;
-    this.#interceptors = options.interceptors;
     this.#channel = new Channel(stream, this, options.limits);
     this.output = this.#channel.output;
     this.closed = this.#channel.closed;
   }
 
-  /** Whether senders should wait for `drained()`. */
-  get congested(): boolean {
-    return this.#channel.congested;
-  }
-
-  bind(method: DescMethod): (input: never, options?: never) => unknown {
-    const route = encodeRoute(method.parent.typeName, method.name);
-    return bindMethod(this, { method, route }, this.#interceptors);
-  }
-
+  /** Fails what is in flight, closes, and waits until the connection is gone. */
   async close(): Promise<void> {
     this.#channel.destroy(closedError(undefined));
     await this.closed;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  get reason(): StatusError | undefined {
+    return this.#channel.reason;
   }
 
-  /** Returns the next stream id, or throws where the connection has ended or has none left. */
+  get hasRoom(): boolean {
+    return this.#channel.sends.hasRoom;
+  }
+
+  wait(writer: object, onTurn: () => void): void {
+    this.#channel.sends.wait(writer, onTurn);
+  }
+
+  leave(writer: object): void {
+    this.#channel.sends.leave(writer);
+  }
+
   allocate(): number {
     if (this.#channel.reason) throw this.#channel.reason;
     const streamId = this.#nextStreamId;
-    if (streamId > maxStreamId)
+    if (streamId > MAX_STREAM_ID)
       throw new StatusError(Code.Unavailable, 'All stream ids of this connection are used up');
     this.#nextStreamId = streamId + 2;
     return streamId;
   }
 
-  /** Directs the frames of a stream to a call. */
   register(streamId: number, call: PendingCall): void {
     this.#calls.set(streamId, call);
   }
 
-  /** Lets the frames of a stream fall. */
-  forget(streamId: number): void {
+  forget(streamId: number, call: PendingCall): void {
     this.#calls.delete(streamId);
+    this.#channel.sends.leave(call);
   }
 
   encode(schema: DescMessage, message: unknown): Uint8Array {
@@ -104,11 +77,6 @@ export class ClientConnection implements Transport {
     return this.#codec.decode(schema, payload);
   }
 
-  drained(): Promise<void> {
-    return this.#channel.drained();
-  }
-
-  /** Reads nothing further until `release()` with the same holder. */
   hold(holder: unknown): void {
     this.#channel.hold(holder);
   }
@@ -123,13 +91,13 @@ export class ClientConnection implements Transport {
   }
 
   onOversize(header: Readonly<FrameHeader>): void {
-    this.#calls.get(header.streamId)?.abandon(oversizeError(header.length));
+    this.#calls.get(header.streamId)?.fail(oversizeError(header.length));
   }
 
   onClose(reason: StatusError): void {
-    for (const call of this.#calls.values()) call.onClose(reason);
+    for (const call of this.#calls.values()) call.fail(reason);
     this.#calls.clear();
   }
 }
 
-const maxStreamId = 0xffff_ffff;
+const MAX_STREAM_ID = 0xffff_ffff;

@@ -1,5 +1,3 @@
-import { Flag } from '../channel/frame.ts';
-import { writeData } from '../envelope/data.ts';
 import { toStatusError } from '../error-status.ts';
 import type { StreamCall } from './stream-call.ts';
 
@@ -11,22 +9,21 @@ export async function sendInput(call: StreamCall, input: AsyncIterable<unknown>)
     iterator = input[Symbol.asyncIterator]();
     await sendAll(call, iterator);
   } catch (error) {
-    call.abandon(toStatusError(error));
+    call.fail(toStatusError(error));
   }
 }
 
 async function sendAll(call: StreamCall, iterator: AsyncIterator<unknown>): Promise<void> {
-  const { connection, bound, streamId } = call;
   while (!call.ended) {
     const { done, value } = await iterator.next();
     if (call.ended) return;
     if (done) {
       call.onEnd = undefined;
-      writeData(connection.output, streamId, Flag.RemoteClosed | Flag.NoData, noPayload);
+      await call.closeSend();
       return;
     }
-    writeData(connection.output, streamId, 0, connection.encode(bound.method.input, value));
-    if (connection.congested) await connection.drained();
+    const turn = call.send(value);
+    if (turn) await turn;
   }
 }
 
@@ -38,5 +35,3 @@ async function stop(iterator: AsyncIterator<unknown> | undefined): Promise<void>
     // The call has its result.
   }
 }
-
-const noPayload = new Uint8Array(0);

@@ -1,15 +1,17 @@
 import type { Message } from '@bufbuild/protobuf';
+import { writeInTurn } from '../channel/send-queue.ts';
 import { Flag, type FrameHeader, MessageType } from '../channel/frame.ts';
+import { writeData } from '../envelope/data.ts';
 import { writeRequest } from '../envelope/request.ts';
 import { readResponse } from '../envelope/response.ts';
 import { Code } from '../code.ts';
 import { StatusError } from '../status-error.ts';
 import { ReceiveQueue } from '../stream/receive-queue.ts';
-import { guardCall } from './call-guard.ts';
+import { type Abandonable, guardCall } from './call-guard.ts';
 import { type CallOptions, completeCallOptions, type CompleteCallOptions } from './call-options.ts';
-import type { BoundMethod, ClientConnection, PendingCall } from './connection.ts';
 import { callError, protocolError } from './errors.ts';
-import { encodeOptions, sendLater } from './send.ts';
+import type { BoundMethod, CallPort, PendingCall } from './port.ts';
+import { encodeOptions, sendInTurn } from './send.ts';
 
 /** What opens a stream. */
 export interface StreamRequest {
@@ -22,32 +24,28 @@ export interface StreamRequest {
 }
 
 /** A call of which either side sends more than one message. */
-export class StreamCall implements PendingCall {
+export class StreamCall implements PendingCall, Abandonable {
   /** What the server sends. */
   readonly answers: ReceiveQueue<Message>;
-  readonly bound: BoundMethod;
-  readonly connection: ClientConnection;
   /** Called once, when the call has ended. */
   onEnd: (() => void) | undefined;
+  readonly #port: CallPort;
+  readonly #bound: BoundMethod;
   #streamId = 0;
   #ended = false;
   #release: (() => void) | undefined;
 
-  constructor(connection: ClientConnection, bound: BoundMethod) {
-    this.connection = connection;
-    this.bound = bound;
+  constructor(port: CallPort, bound: BoundMethod) {
+    this.#port = port;
+    this.#bound = bound;
     const owner = {
       decode: (payload: Uint8Array) => this.#decode(payload),
-      onFull: () => connection.hold(this),
-      onRoom: () => connection.release(this),
-      onStall: () => this.abandon(new StatusError(Code.ResourceExhausted, 'ttrpc: stream buffer full')),
+      onFull: () => port.hold(this),
+      onRoom: () => port.release(this),
+      onStall: () => this.fail(new StatusError(Code.ResourceExhausted, 'ttrpc: stream buffer full')),
       onReturn: () => this.#finish(),
     };
-    this.answers = new ReceiveQueue(owner, connection.limits);
-  }
-
-  get streamId(): number {
-    return this.#streamId;
+    this.answers = new ReceiveQueue(owner, port.limits);
   }
 
   get ended(): boolean {
@@ -59,40 +57,52 @@ export class StreamCall implements PendingCall {
     try {
       const options = completeCallOptions(request.options);
       this.#release = guardCall(this, options);
-      const send = (left: CompleteCallOptions): void => this.#open(request, left);
-      if (this.connection.congested) sendLater(this.connection, this, { options, send });
-      else send(options);
+      if (this.#port.hasRoom) this.#open(request, options);
+      else sendInTurn(this.#port, this, { options, write: (left) => this.#open(request, left) });
     } catch (error) {
-      this.abandon(callError(error));
+      this.fail(callError(error));
     }
+  }
+
+  /** Sends a message, at once or in a promised turn. Fails with a `StatusError` where it cannot. */
+  send(message: unknown): Promise<void> | undefined {
+    if (!this.#port.hasRoom) return writeInTurn(this.#port, this, () => this.#write(message));
+    this.#write(message);
+    return undefined;
+  }
+
+  /** Tells the server that no messages follow. */
+  closeSend(): Promise<void> {
+    const flags = Flag.RemoteClosed | Flag.NoData;
+    return writeInTurn(this.#port, this, () =>
+      writeData(this.#port.output, this.#streamId, flags, NO_PAYLOAD),
+    );
   }
 
   onFrame(header: Readonly<FrameHeader>, buffer: Buffer, start: number, end: number): void {
     if (header.type === MessageType.Response) this.#onResponse(buffer, start, end);
     else if (header.type === MessageType.Data && this.#serverStreams)
       this.#onData(header.flags, buffer.subarray(start, end));
-    else this.abandon(protocolError(header.type));
+    else this.fail(protocolError(header.type));
   }
 
-  /** Ends the call with an error, which takes the place of answers that were not consumed. */
+  fail(error: StatusError): void {
+    if (this.#ended) return;
+    this.#finish();
+    this.answers.end(error);
+  }
+
   abandon(error: StatusError): void {
     if (this.#ended) return;
     this.#finish();
     this.answers.abort(error);
   }
 
-  /** The connection has ended: what has arrived may still be consumed. */
-  onClose(reason: StatusError): void {
-    if (this.#ended) return;
-    this.#finish();
-    this.answers.end(reason);
-  }
-
   #open({ flags, payload, onOpen }: StreamRequest, options: CompleteCallOptions): void {
     const encoded = payload();
-    const streamId = this.connection.allocate();
-    const { route } = this.bound;
-    writeRequest(this.connection.output, {
+    const streamId = this.#port.allocate();
+    const { route } = this.#bound;
+    writeRequest(this.#port.output, {
       streamId,
       flags,
       route,
@@ -100,8 +110,13 @@ export class StreamCall implements PendingCall {
       tail: encodeOptions(options),
     });
     this.#streamId = streamId;
-    this.connection.register(streamId, this);
+    this.#port.register(streamId, this);
     onOpen?.();
+  }
+
+  #write(message: unknown): void {
+    const payload = this.#port.encode(this.#bound.method.input, message);
+    writeData(this.#port.output, this.#streamId, 0, payload);
   }
 
   #onResponse(buffer: Buffer, start: number, end: number): void {
@@ -127,7 +142,7 @@ export class StreamCall implements PendingCall {
 
   #decode(payload: Uint8Array): Message {
     try {
-      return this.connection.decode(this.bound.method.output, payload);
+      return this.#port.decode(this.#bound.method.output, payload);
     } catch (cause) {
       const error = callError(cause);
       this.#finish();
@@ -137,7 +152,7 @@ export class StreamCall implements PendingCall {
   }
 
   get #serverStreams(): boolean {
-    const { methodKind } = this.bound.method;
+    const { methodKind } = this.#bound.method;
     return methodKind === 'server_streaming' || methodKind === 'bidi_streaming';
   }
 
@@ -145,10 +160,12 @@ export class StreamCall implements PendingCall {
     if (this.#ended) return;
     this.#ended = true;
     this.#release?.();
-    this.connection.forget(this.#streamId);
+    this.#port.forget(this.#streamId, this);
     this.onEnd?.();
   }
 }
+
+const NO_PAYLOAD = new Uint8Array(0);
 
 function view(buffer: Buffer, start: number, end: number): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset + start, end - start);

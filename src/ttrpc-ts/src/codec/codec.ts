@@ -1,4 +1,5 @@
 import { type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
+import { checkLengths } from './check-lengths.ts';
 import { encodeMessage } from './encode.ts';
 
 /**
@@ -16,5 +17,8 @@ export interface Codec {
 /** The codec used unless another is given: protobuf, by `@bufbuild/protobuf`. */
 export const protobufCodec: Codec = {
   encode: encodeMessage,
-  decode: (schema, payload) => fromBinary(schema, payload),
+  decode(schema, payload) {
+    checkLengths(schema, payload);
+    return fromBinary(schema, payload);
+  },
 };

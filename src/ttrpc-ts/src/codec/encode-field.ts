@@ -1,22 +1,9 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { varintLength, writeVarint } from '../envelope/wire.ts';
-import type { MessageEncoder } from './encode.ts';
-import { scalarEncoders, type Sink, type ValueEncoder } from './encode-value.ts';
-
-/** A message's properties. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** Encodes one field of messages, if it is set. */
-export interface FieldEncoder {
-  size(message: Fields, lengths: number[]): number;
-  write(message: Fields, sink: Sink): void;
-}
+import { type Encoder, type Fields, scalarEncoders, type ValueEncoder } from './encode-value.ts';
 
 /** Makes the encoder of a field. One of a kind that is not known here asks, when set, for the library. */
-export function compileField(
-  field: DescField,
-  messages: (schema: DescMessage) => MessageEncoder,
-): FieldEncoder {
+export function compileField(field: DescField, messages: (schema: DescMessage) => Encoder): Encoder {
   const { localName } = field;
   if (field.oneof) return oneofField(field, valueOf(field, messages));
   if (field.fieldKind === 'list') return listField(localName, field.number, valueOf(field, messages));
@@ -24,10 +11,10 @@ export function compileField(
   return singularField(field, valueOf(field, messages));
 }
 
-function singularField(field: DescField, value: ValueEncoder | undefined): FieldEncoder {
+function singularField(field: DescField, value: ValueEncoder | undefined): Encoder {
   const name = field.localName;
   const presence: number = field.presence;
-  const isImplicit = presence === implicitPresence;
+  const isImplicit = presence === IMPLICIT_PRESENCE;
   const isSet = (message: Fields): boolean => {
     const present = message[name];
     if (isImplicit) return value ? !value.isZero(present) : !Object.is(present, 0) && present !== 0n;
@@ -47,7 +34,7 @@ function singularField(field: DescField, value: ValueEncoder | undefined): Field
   };
 }
 
-function oneofField(field: DescField, value: ValueEncoder | undefined): FieldEncoder {
+function oneofField(field: DescField, value: ValueEncoder | undefined): Encoder {
   const name = field.oneof!.localName;
   const isSet = (message: Fields): boolean =>
     (message[name] as OneofValue | undefined)?.case === field.localName;
@@ -71,10 +58,10 @@ interface OneofValue {
 }
 
 /** google.protobuf.FeatureSet.FieldPresence.IMPLICIT, which costs much to import. */
-const implicitPresence = 2;
+const IMPLICIT_PRESENCE = 2;
 
 /** A list of what is length-delimited; numbers, which are packed, are left to the library. */
-function listField(name: string, number: number, value: ValueEncoder | undefined): FieldEncoder {
+function listField(name: string, number: number, value: ValueEncoder | undefined): Encoder {
   const list = (message: Fields): readonly unknown[] => message[name] as readonly unknown[];
   if (value?.wireType !== 2) return unknownField((message) => list(message)?.length !== 0);
   const tag = tagOf(number, value);
@@ -95,7 +82,7 @@ function listField(name: string, number: number, value: ValueEncoder | undefined
   };
 }
 
-function mapField(field: DescField & { fieldKind: 'map' }, value: ValueEncoder | undefined): FieldEncoder {
+function mapField(field: DescField & { fieldKind: 'map' }, value: ValueEncoder | undefined): Encoder {
   const name = field.localName;
   const key = field.mapKey === ScalarType.STRING ? scalarEncoders.get(field.mapKey) : undefined;
   if (!value || !key) return unknownField((message) => Object.keys(message[name] ?? {}).length !== 0);
@@ -125,15 +112,12 @@ function mapField(field: DescField & { fieldKind: 'map' }, value: ValueEncoder |
 }
 
 /** A field that is left to the library where it is set. */
-function unknownField(isSet: (message: Fields) => boolean): FieldEncoder {
+function unknownField(isSet: (message: Fields) => boolean): Encoder {
   return { size: (message) => (isSet(message) ? Number.NaN : 0), write: () => {} };
 }
 
 /** Returns the encoder of a field's values, or undefined where there is none here. */
-function valueOf(
-  field: DescField,
-  messages: (schema: DescMessage) => MessageEncoder,
-): ValueEncoder | undefined {
+function valueOf(field: DescField, messages: (schema: DescMessage) => Encoder): ValueEncoder | undefined {
   if (field.enum) return scalarEncoders.get(ScalarType.INT32);
   if (field.message) return hasOwnShape(field) ? messageValue(field.message, messages) : undefined;
   return field.scalar === undefined ? undefined : scalarEncoders.get(field.scalar);
@@ -145,7 +129,7 @@ function hasOwnShape(field: DescField): boolean {
   return !/^google\.protobuf\.(Struct|\w*Value)$/.test(field.message?.typeName ?? '');
 }
 
-function messageValue(schema: DescMessage, messages: (schema: DescMessage) => MessageEncoder): ValueEncoder {
+function messageValue(schema: DescMessage, messages: (schema: DescMessage) => Encoder): ValueEncoder {
   const encoder = messages(schema);
   return {
     wireType: 2,

@@ -9,6 +9,16 @@ export interface Sink {
   nextLength: number;
 }
 
+/** A message's properties. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Encodes messages of one type, or one field of them if it is set. */
+export interface Encoder {
+  /** Returns the bytes that it takes, or NaN. Adds to `lengths` what `write()` would have to find out again. */
+  size(message: Fields, lengths: number[]): number;
+  write(message: Fields, sink: Sink): void;
+}
+
 /** Encodes the values of one type, without their tag. */
 export interface ValueEncoder {
   readonly wireType: number;

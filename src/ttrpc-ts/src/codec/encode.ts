@@ -1,6 +1,6 @@
 import { create, type DescField, type DescMessage, type Message, toBinary } from '@bufbuild/protobuf';
-import { compileField, type FieldEncoder, type Fields } from './encode-field.ts';
-import type { Sink } from './encode-value.ts';
+import { compileField } from './encode-field.ts';
+import type { Encoder, Fields } from './encode-value.ts';
 
 /**
  * Encodes a message, or what initialises one, as `toBinary()` does, several times faster: measured first and
@@ -22,32 +22,25 @@ export function encodeMessage(schema: DescMessage, init: unknown): Uint8Array {
 
 /** Cuts small buffers from a larger one: to allocate each on its own costs more than to encode into it. */
 function allocate(length: number): Buffer {
-  if (length > pooledLength) return Buffer.allocUnsafeSlow(length);
+  if (length > POOLED_LENGTH) return Buffer.allocUnsafeSlow(length);
   if (poolUsed + length > pool.length) {
-    pool = Buffer.allocUnsafeSlow(poolLength);
+    pool = Buffer.allocUnsafeSlow(POOL_LENGTH);
     poolUsed = 0;
   }
   poolUsed += length;
   return pool.subarray(poolUsed - length, poolUsed);
 }
 
-const pooledLength = 16 << 10;
-const poolLength = 64 << 10;
-let pool = Buffer.allocUnsafeSlow(poolLength);
+const POOLED_LENGTH = 16 << 10;
+const POOL_LENGTH = 64 << 10;
+let pool = Buffer.allocUnsafeSlow(POOL_LENGTH);
 let poolUsed = 0;
 
-/** Encodes messages of one type. */
-export interface MessageEncoder {
-  /** Returns the bytes that a message takes, or NaN. Adds to `lengths` what `write()` would have to find out again. */
-  size(message: Fields, lengths: number[]): number;
-  write(message: Fields, sink: Sink): void;
-}
-
 /** Returns the encoder of a message type, made when it is first asked for. */
-export function messageEncoder(schema: DescMessage): MessageEncoder {
+export function messageEncoder(schema: DescMessage): Encoder {
   let encoder = encoders.get(schema);
   if (encoder === undefined) {
-    const fields: FieldEncoder[] = [];
+    const fields: Encoder[] = [];
     encoder = makeEncoder(schema.typeName, fields);
     // Known before its fields are compiled, which may be of its own type.
     encoders.set(schema, encoder);
@@ -56,9 +49,9 @@ export function messageEncoder(schema: DescMessage): MessageEncoder {
   return encoder;
 }
 
-const encoders = new WeakMap<DescMessage, MessageEncoder>();
+const encoders = new WeakMap<DescMessage, Encoder>();
 
-function makeEncoder(typeName: string, fields: readonly FieldEncoder[]): MessageEncoder {
+function makeEncoder(typeName: string, fields: readonly Encoder[]): Encoder {
   return {
     size(message, lengths) {
       if (message['$typeName'] !== typeName || message['$unknown'] !== undefined) return Number.NaN;

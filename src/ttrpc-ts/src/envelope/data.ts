@@ -1,7 +1,7 @@
-import { headerLength, MessageType, writeHeader } from '../channel/frame.ts';
+import { HEADER_LENGTH, MessageType, writeHeader } from '../channel/frame.ts';
 import type { Output } from '../channel/output.ts';
 import { checkLength } from './oversize.ts';
-import { maxInlineLength } from './request.ts';
+import { MAX_INLINE_LENGTH } from './request.ts';
 
 /**
  * Writes a frame of stream data.
@@ -11,8 +11,8 @@ import { maxInlineLength } from './request.ts';
 export function writeData(output: Output, streamId: number, flags: number, payload: Uint8Array): void {
   const { length } = payload;
   checkLength(length);
-  const inline = length <= maxInlineLength;
-  const reserved = output.reserve(headerLength + (inline ? length : 0));
+  const inline = length <= MAX_INLINE_LENGTH;
+  const reserved = output.reserve(HEADER_LENGTH + (inline ? length : 0));
   const at = writeHeader(output.buffer, reserved, { length, streamId, type: MessageType.Data, flags });
   if (inline) output.buffer.set(payload, at);
   else output.append(payload);

@@ -1,4 +1,4 @@
-import { maxMessageLength } from '../channel/frame.ts';
+import { MAX_MESSAGE_LENGTH } from '../channel/frame.ts';
 import { Code } from '../code.ts';
 import { StatusError } from '../status-error.ts';
 
@@ -6,11 +6,11 @@ import { StatusError } from '../status-error.ts';
 export function oversizeError(length: number): StatusError {
   return new StatusError(
     Code.ResourceExhausted,
-    `message length ${length} exceed maximum message size of ${maxMessageLength}`,
+    `message length ${length} exceed maximum message size of ${MAX_MESSAGE_LENGTH}`,
   );
 }
 
 /** @throws StatusError ResourceExhausted above 4 MiB */
 export function checkLength(length: number): void {
-  if (length > maxMessageLength) throw oversizeError(length);
+  if (length > MAX_MESSAGE_LENGTH) throw oversizeError(length);
 }

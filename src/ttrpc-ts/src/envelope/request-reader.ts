@@ -1,3 +1,5 @@
+import { Code } from '../code.ts';
+import { StatusError } from '../status-error.ts';
 import { WireReader } from './wire.ts';
 
 /** Finds what serves a request by the encoded names of its service and method. */
@@ -51,7 +53,9 @@ export class RequestReader<Route> {
         timeoutNano = reader.int64();
       } else if (tag === 0x2a) {
         const pairStart = reader.bytes();
-        (metadata ??= []).push(this.#pair(buffer, pairStart, reader.at));
+        metadata ??= [];
+        if (metadata.length === MAX_METADATA_PAIRS) throw tooManyPairs();
+        metadata.push(this.#pair(buffer, pairStart, reader.at));
       } else if (tag === 0x0a || tag === 0x12) {
         // Names again, or not where expected: start over with the plain way.
         if (route !== undefined) return this.#readNames(buffer, start, end);
@@ -92,4 +96,14 @@ function endOfNames(buffer: Uint8Array, start: number, end: number): number {
   if (method + 2 > end || buffer[method] !== 0x12 || buffer[method + 1]! > 0x7f) return 0;
   const namesEnd = method + 2 + buffer[method + 1]!;
   return namesEnd <= end ? namesEnd : 0;
+}
+
+/** A pair takes two bytes on the wire and a hundred times that in memory. */
+const MAX_METADATA_PAIRS = 1024;
+
+function tooManyPairs(): StatusError {
+  return new StatusError(
+    Code.ResourceExhausted,
+    `The request has more than ${MAX_METADATA_PAIRS} pairs of metadata`,
+  );
 }

@@ -1,5 +1,5 @@
 import type { Output } from '../channel/output.ts';
-import { headerLength, MessageType, writeHeader } from '../channel/frame.ts';
+import { HEADER_LENGTH, MessageType, writeHeader } from '../channel/frame.ts';
 import type { Metadata } from '../metadata.ts';
 import { encodeField, encodeInt64 } from './field.ts';
 import { checkLength } from './oversize.ts';
@@ -26,8 +26,8 @@ export function writeRequest(output: Output, frame: RequestFrame): void {
   const payloadField = payload.length === 0 ? 0 : 1 + varintLength(payload.length) + payload.length;
   const length = route.length + payloadField + (tail?.length ?? 0);
   checkLength(length);
-  const inline = payload.length <= maxInlineLength;
-  let at = output.reserve(headerLength + (inline ? length : length - payload.length - (tail?.length ?? 0)));
+  const inline = payload.length <= MAX_INLINE_LENGTH;
+  let at = output.reserve(HEADER_LENGTH + (inline ? length : length - payload.length - (tail?.length ?? 0)));
   let buffer = output.buffer;
   at = writeHeader(buffer, at, {
     length,
@@ -38,7 +38,7 @@ export function writeRequest(output: Output, frame: RequestFrame): void {
   buffer.set(route, at);
   at += route.length;
   if (payloadField > 0) {
-    buffer[at++] = payloadTag;
+    buffer[at++] = PAYLOAD_TAG;
     at = writeVarint(buffer, at, payload.length);
     if (inline) buffer.set(payload, at);
     else output.append(payload);
@@ -54,7 +54,7 @@ export function writeRequest(output: Output, frame: RequestFrame): void {
 }
 
 /** Payloads up to this many bytes are copied into the output buffer; larger ones are written from where they are. */
-export const maxInlineLength: number = 16 << 10;
+export const MAX_INLINE_LENGTH: number = 16 << 10;
 
 /** Encodes the fields by which a request is routed. */
 export function encodeRoute(service: string, method: string): Uint8Array {
@@ -72,4 +72,4 @@ export function encodeTail(timeoutNano: bigint, metadata: Metadata | undefined):
   return parts.length === 0 ? undefined : Buffer.concat(parts);
 }
 
-const payloadTag = 0x1a;
+const PAYLOAD_TAG = 0x1a;

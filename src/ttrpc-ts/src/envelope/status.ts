@@ -26,11 +26,15 @@ export function readStatus(buffer: Uint8Array, start: number, end: number): Stat
     const tag = reader.tag();
     if (tag === 0x08) code = Number(BigInt.asIntN(32, reader.int64()));
     else if (tag === 0x12) message = reader.string();
-    else if (tag === 0x1a) details.push(readDetail(buffer, reader.bytes(), reader.at));
+    else if (tag === 0x1a && details.length < MAX_DETAILS)
+      details.push(readDetail(buffer, reader.bytes(), reader.at));
     else reader.skip(tag);
   }
   return new StatusError(code as Code, message, { details });
 }
+
+/** What comes beyond is left out, for the code and the message matter more. */
+const MAX_DETAILS = 1024;
 
 function readDetail(buffer: Uint8Array, start: number, end: number): Any {
   const detail: Any = { $typeName: 'google.protobuf.Any', typeUrl: '', value: new Uint8Array(0) };

@@ -54,6 +54,7 @@ export class WireReader {
 
   /** Reads a varint. Beyond 2^53 the lowest bits are lost, which only `int64()` needs. */
   varint(): number {
+    if (this.#at < this.#end && this.#buffer[this.#at]! < 0x80) return this.#buffer[this.#at++]!;
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 10; count++) {
@@ -103,7 +104,7 @@ export class WireReader {
     else if (wireType === WireType.Bytes) this.bytes();
     else if (wireType === WireType.Fixed64) this.#skip(8);
     else if (wireType === WireType.Fixed32) this.#skip(4);
-    else if (wireType === WireType.StartGroup && depth < maxGroupDepth) this.#skipGroup(tag, depth);
+    else if (wireType === WireType.StartGroup && depth < MAX_GROUP_DEPTH) this.#skipGroup(tag, depth);
     else throw new Error('invalid wire type');
   }
 
@@ -124,7 +125,7 @@ export class WireReader {
   }
 }
 
-const maxGroupDepth = 100;
+const MAX_GROUP_DEPTH = 100;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function decodeUtf8(bytes: Uint8Array): string {

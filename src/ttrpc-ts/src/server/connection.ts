@@ -6,13 +6,16 @@ import type { Codec } from '../codec/codec.ts';
 import { oversizeError } from '../envelope/oversize.ts';
 import { RequestReader } from '../envelope/request-reader.ts';
 import { writeStatus } from '../envelope/response.ts';
+import { canceledError } from '../error-status.ts';
 import type { Limits } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
 import type { ActiveCall } from './call.ts';
-import { CallContext, canceledError, type HandlerContext } from './context.ts';
+import { CallContext, type HandlerContext } from './context.ts';
 import type { Peer } from './peer.ts';
+import type { AnswerPort } from './port.ts';
 import type { Route, Router } from './router.ts';
 import { serveCall } from './serve.ts';
+import { StreamIds } from './stream-ids.ts';
 
 /** What the connections of a server have in common. */
 export interface ServerConnectionOptions {
@@ -23,7 +26,7 @@ export interface ServerConnectionOptions {
 }
 
 /** The server's side of a connection: the calls in flight by their stream ids. */
-export class ServerConnection {
+export class ServerConnection implements AnswerPort {
   /** Settles when the connection is gone. */
   readonly closed: Promise<StatusError>;
   readonly codec: Codec;
@@ -34,7 +37,9 @@ export class ServerConnection {
   readonly #requests: RequestReader<Route>;
   readonly #onError: ServerConnectionOptions['onError'];
   readonly #calls = new Map<number, ActiveCall>();
-  #lastStreamId = 0;
+  readonly #streamIds = new StreamIds();
+  #answersWaiting = 0;
+  #holding = false;
   #draining = false;
 
   constructor(peer: Peer, options: ServerConnectionOptions) {
@@ -59,16 +64,26 @@ export class ServerConnection {
     this.#channel.destroy(new StatusError(Code.Unavailable, 'ttrpc: server closed'));
   }
 
-  /** Whether senders should wait for `drained()`. */
-  get congested(): boolean {
-    return this.#channel.congested;
+  get hasRoom(): boolean {
+    return this.#channel.sends.hasRoom;
   }
 
-  drained(): Promise<void> {
-    return this.#channel.drained();
+  wait(writer: object, onTurn: () => void): void {
+    this.#channel.sends.wait(writer, onTurn);
   }
 
-  /** Reads nothing further until `release()` with the same holder. */
+  waitToAnswer(writer: object, onTurn: () => void): void {
+    this.#answersWaiting++;
+    this.wait(writer, () => {
+      this.#answersWaiting--;
+      onTurn();
+    });
+  }
+
+  leave(writer: object): void {
+    this.#channel.sends.leave(writer);
+  }
+
   hold(holder: unknown): void {
     this.#channel.hold(holder);
   }
@@ -77,10 +92,8 @@ export class ServerConnection {
     this.#channel.release(holder);
   }
 
-  /** Lets go of a call that has ended. */
   forget(streamId: number): void {
     this.#calls.delete(streamId);
-    this.#holdIfCongested();
     if (this.#draining) this.#endIfIdle();
   }
 
@@ -104,10 +117,14 @@ export class ServerConnection {
       else this.#refuse(streamId, Code.InvalidArgument, 'StreamID is no longer active');
     }
     // Other types are of a later version of the protocol, and to be ignored.
+    this.#holdIfCongested();
   }
 
-  onOversize({ streamId, length }: Readonly<FrameHeader>): void {
-    this.#writeStatus(streamId, oversizeError(length));
+  onOversize({ streamId, type, length }: Readonly<FrameHeader>): void {
+    const call = type === MessageType.Data ? this.#calls.get(streamId) : undefined;
+    if (call) call.refuse(oversizeError(length));
+    else writeStatus(this.output, streamId, oversizeError(length));
+    this.#holdIfCongested();
   }
 
   onClose(reason: StatusError): void {
@@ -116,11 +133,10 @@ export class ServerConnection {
   }
 
   #onRequest(streamId: number, buffer: Buffer, start: number, end: number): void {
-    if (streamId <= this.#lastStreamId) {
+    if (!this.#streamIds.take(streamId)) {
       this.#refuse(streamId, Code.InvalidArgument, 'StreamID cannot be re-used and must increment');
       return;
     }
-    this.#lastStreamId = streamId;
     try {
       const request = this.#requests.read(buffer, start, end);
       this.#admit();
@@ -129,7 +145,7 @@ export class ServerConnection {
       const payload = view(buffer, request.payloadStart, request.payloadEnd);
       serveCall(this, route, { streamId, context, payload, register: this.#register });
     } catch (error) {
-      if (StatusError.is(error)) this.#writeStatus(streamId, error);
+      if (StatusError.is(error)) writeStatus(this.output, streamId, error);
       else
         this.#refuse(streamId, Code.InvalidArgument, `unmarshal request error: ${(error as Error).message}`);
     }
@@ -149,20 +165,26 @@ export class ServerConnection {
   }
 
   #refuse(streamId: number, code: Code, message: string): void {
-    this.#writeStatus(streamId, new StatusError(code, message));
+    writeStatus(this.output, streamId, new StatusError(code, message));
   }
 
-  #writeStatus(streamId: number, status: StatusError): void {
-    writeStatus(this.output, streamId, status);
-    this.#holdIfCongested();
-  }
-
-  /** Reads no further requests from a peer that does not read its answers. */
+  /** Reads no further requests from a peer that does not read its answers: at most a frame for each turn. */
   #holdIfCongested(): void {
-    if (!this.#channel.congested) return;
+    if (this.#holding || this.hasRoom) return;
+    this.#holding = true;
     this.#channel.hold(this);
-    void this.#channel.drained().then(() => this.#channel.release(this));
+    this.#channel.sends.wait(this, this.#onTurn);
   }
+
+  /** Reading waits for its turn as writers do, so that streams which always have more cannot keep it from it. */
+  readonly #onTurn = (): void => {
+    if (this.#answersWaiting > 0 && this.#channel.reason === undefined) {
+      this.#channel.sends.wait(this, this.#onTurn);
+      return;
+    }
+    this.#holding = false;
+    this.#channel.release(this);
+  };
 
   #endIfIdle(): void {
     if (this.#calls.size === 0) this.#channel.end(closedError(undefined));

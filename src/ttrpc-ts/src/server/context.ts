@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import { Code } from '../code.ts';
+import { canceledError, deadlineError } from '../error-status.ts';
 import { Metadata } from '../metadata.ts';
-import { StatusError } from '../status-error.ts';
+import type { StatusError } from '../status-error.ts';
 import type { Peer } from './peer.ts';
 
 /** What a handler knows about its call. */
@@ -62,7 +62,7 @@ export class CallContext implements HandlerContext {
 
   get deadline(): Date | undefined {
     if (this.timeoutNano === 0n) return undefined;
-    return new Date(Math.max(-maxDateMs, Math.min(maxDateMs, this.#receivedAt + this.#timeoutMs)));
+    return new Date(Math.max(-MAX_DATE_MS, Math.min(MAX_DATE_MS, this.#receivedAt + this.#timeoutMs)));
   }
 
   get signal(): AbortSignal {
@@ -89,20 +89,13 @@ export class CallContext implements HandlerContext {
     } else if (this.timeoutNano !== 0n) {
       const left = this.#receivedAt + this.#timeoutMs - Date.now();
       if (left <= 0) controller.abort(deadlineError());
-      else if (left <= maxTimerMs) this.#timer = setTimeout(() => controller.abort(deadlineError()), left);
+      else if (left <= MAX_TIMER_MS) {
+        this.#timer = setTimeout(() => controller.abort(deadlineError()), left);
+      }
     }
     return controller;
   }
 }
 
-/** The reason with which a handler's signal aborts when nobody waits for it any more; the message is Go's. */
-export function canceledError(cause?: unknown): StatusError {
-  return new StatusError(Code.Canceled, 'context canceled', cause === undefined ? {} : { cause });
-}
-
-function deadlineError(): StatusError {
-  return new StatusError(Code.DeadlineExceeded, 'context deadline exceeded');
-}
-
-const maxTimerMs = 0x7fff_ffff;
-const maxDateMs = 8.64e15;
+const MAX_TIMER_MS = 0x7fff_ffff;
+const MAX_DATE_MS = 8.64e15;

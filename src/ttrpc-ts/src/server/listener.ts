@@ -1,5 +1,6 @@
 import { createServer, type ListenOptions as NetListenOptions, type Server, type Socket } from 'node:net';
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { checkSocketPath } from '../address.ts';
 import { Code } from '../code.ts';
@@ -44,21 +45,28 @@ async function start(server: Server, target: ListenTarget, name: string): Promis
   server.once('listening', resolve);
   server.once('error', reject);
   try {
-    if ('path' in target) listenOnPath(server, target.path, target.mode ?? defaultMode);
+    if ('path' in target) listenOnPath(server, target.path, target.mode ?? DEFAULT_MODE);
     else server.listen({ fd: target.fd });
     await promise;
   } catch (cause) {
     if (StatusError.is(cause)) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     const status = code === 'EADDRINUSE' ? Code.AlreadyExists : Code.Unavailable;
-    throw new StatusError(status, `Cannot listen on "${name}": ${message}`, { cause });
+    const why = ('path' in target && missingDirectory(target.path)) || message;
+    throw new StatusError(status, `Cannot listen on "${name}": ${why}`, { cause });
   } finally {
     server.off('listening', resolve);
     server.off('error', reject);
   }
 }
 
-const defaultMode = 0o600;
+/** Says that the directory does not exist, where it does not: libuv says "permission denied" of that. */
+function missingDirectory(path: string): string | undefined {
+  const directory = dirname(path);
+  return existsSync(directory) ? undefined : `directory "${directory}" does not exist`;
+}
+
+const DEFAULT_MODE = 0o600;
 
 /** Node.js binds within `listen()`, so that the umask gives the file its mode from the first moment. */
 function listenOnPath(server: Server, path: string, mode: number): void {

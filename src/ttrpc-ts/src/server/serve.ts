@@ -1,8 +1,8 @@
 import { serveBidiStream } from './bidi-stream.ts';
 import { ActiveCall } from './call.ts';
 import { serveClientStream } from './client-stream.ts';
-import type { ServerConnection } from './connection.ts';
 import type { CallContext } from './context.ts';
+import type { AnswerPort } from './port.ts';
 import type { Route } from './router.ts';
 import { serveServerStream } from './server-stream.ts';
 import { StreamingCall } from './streaming-call.ts';
@@ -17,17 +17,17 @@ export interface IncomingCall {
 }
 
 /** Starts to serve a call, as its method's kind has it; the flags of the request do not count, as in Go. */
-export function serveCall(connection: ServerConnection, route: Route, incoming: IncomingCall): void {
+export function serveCall(port: AnswerPort, route: Route, incoming: IncomingCall): void {
   const { payload, register } = incoming;
   const { methodKind } = route.method;
   if (methodKind === 'unary' || methodKind === 'server_streaming') {
-    const call = new ActiveCall(connection, route, incoming);
+    const call = new ActiveCall(port, route, incoming);
     register(call);
     if (methodKind === 'unary') serveUnary(call, payload);
     else void serveServerStream(call, payload);
     return;
   }
-  const call = new StreamingCall(connection, route, incoming);
+  const call = new StreamingCall(port, route, incoming);
   register(call);
   // Go and Rust send a first message along only where there is one; an empty payload is none.
   if (payload.length > 0) call.requests.push(payload);

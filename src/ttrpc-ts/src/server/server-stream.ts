@@ -13,11 +13,12 @@ export async function serveServerStream(call: ActiveCall, payload: Uint8Array): 
 
 /** Sends what a handler yields, no faster than the client reads. */
 export async function sendAnswers(call: ActiveCall, answers: unknown): Promise<void> {
-  const { connection } = call;
   for await (const answer of asAsyncIterable(call, answers)) {
     if (call.ended) return;
-    call.send(answer);
-    if (connection.congested) await connection.drained();
+    const turn = call.send(answer);
+    if (turn === undefined) continue;
+    await turn;
+    if (call.ended) return;
   }
   call.closeStream();
 }

@@ -2,6 +2,7 @@ import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { type Duplex } from 'node:stream';
 import { Code } from '../code.ts';
 import { type Codec, protobufCodec } from '../codec/codec.ts';
+import { abortError } from '../error-status.ts';
 import { completeLimits, type LimitOptions } from '../limits.ts';
 import { StatusError } from '../status-error.ts';
 import { ServerConnection, type ServerConnectionOptions } from './connection.ts';
@@ -192,11 +193,7 @@ function ignore(): void {}
 function rejectOnAbort(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => {
-    const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
-    const code = timedOut ? Code.DeadlineExceeded : Code.Canceled;
-    reject(
-      new StatusError(code, 'Cannot finish the shutdown: the signal is aborted', { cause: signal.reason }),
-    );
+    reject(abortError(signal.reason, 'Cannot finish the shutdown: the signal is aborted'));
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });

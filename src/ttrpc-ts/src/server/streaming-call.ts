@@ -1,9 +1,10 @@
 import { Flag } from '../channel/frame.ts';
+import { canceledError } from '../error-status.ts';
 import type { StatusError } from '../status-error.ts';
 import { ReceiveQueue } from '../stream/receive-queue.ts';
 import { ActiveCall, dataError } from './call.ts';
-import type { ServerConnection } from './connection.ts';
-import { type CallContext, canceledError } from './context.ts';
+import type { CallContext } from './context.ts';
+import type { AnswerPort } from './port.ts';
 import type { Route } from './router.ts';
 
 /** A call whose client streams. */
@@ -12,21 +13,33 @@ export class StreamingCall extends ActiveCall {
   readonly requests: ReceiveQueue<unknown>;
   #remoteClosed = false;
 
-  constructor(connection: ServerConnection, route: Route, call: { streamId: number; context: CallContext }) {
-    super(connection, route, call);
+  constructor(port: AnswerPort, route: Route, call: { streamId: number; context: CallContext }) {
+    super(port, route, call);
     const owner = {
       decode: (payload: Uint8Array) => this.decode(payload),
-      onFull: () => connection.hold(this),
-      onRoom: () => connection.release(this),
+      onFull: () => port.hold(this),
+      onRoom: () => port.release(this),
       onStall: () => this.refuse(dataError('ttrpc: stream buffer full')),
       onReturn: () => {},
     };
-    this.requests = new ReceiveQueue(owner, connection.limits);
+    this.requests = new ReceiveQueue(owner, port.limits);
     const { context } = call;
     if (context.timeoutNano === 0n) return;
-    const onAbort = (): void => this.requests.abort(context.signal.reason as Error);
+    const onAbort = (): void => {
+      if (!this.ended) this.requests.abort(context.signal.reason as Error);
+    };
     if (context.signal.aborted) onAbort();
     else context.signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  override reply(message: unknown): void {
+    this.#drop();
+    super.reply(message);
+  }
+
+  override closeStream(): void {
+    this.#drop();
+    super.closeStream();
   }
 
   override onData(flags: number, payload: Uint8Array): void {
@@ -40,7 +53,12 @@ export class StreamingCall extends ActiveCall {
     this.requests.end();
   }
 
-  protected override onEnd(reason: StatusError | undefined): void {
-    this.requests.abort(reason ?? canceledError());
+  protected override onEnd(error: StatusError): void {
+    this.requests.end(error);
+  }
+
+  /** The handler has returned: nobody reads what is left. */
+  #drop(): void {
+    this.requests.abort(canceledError());
   }
 }

@@ -1,4 +1,6 @@
 import type { Limits } from '../limits.ts';
+import { StallTimer } from '../stall-timer.ts';
+import { PayloadBuffer } from './payload-buffer.ts';
 
 /** What a `ReceiveQueue` needs from its stream. */
 export interface ReceiveQueueOwner<T> {
@@ -8,7 +10,7 @@ export interface ReceiveQueueOwner<T> {
   onFull(): void;
   /** There is room again. */
   onRoom(): void;
-  /** There was no room for too long. */
+  /** There was no room for too long, and the consumer took nothing. */
   onStall(): void;
   /** The consumer wants no more. */
   onReturn(): void;
@@ -17,22 +19,29 @@ export interface ReceiveQueueOwner<T> {
 /**
  * The messages of a stream that arrived and were not yet consumed, within limits.
  *
- * ttrpc has no flow control of its own: a stream that is full makes its whole connection wait, for a limited time.
+ * ttrpc has no flow control of its own: a stream that is full makes its whole connection wait. After a while it
+ * fails or, where its consumer is only slow, is given more room, so that one stream does not hold up the others.
  */
 export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #owner: ReceiveQueueOwner<T>;
   readonly #limits: Limits;
-  #payloads: Uint8Array[] = [];
-  #first = 0;
-  #bytes = 0;
+  readonly #payloads = new PayloadBuffer();
   #waiting: Waiter<T>[] = [];
   #ended = false;
   #error: Error | undefined;
-  #stallTimer: NodeJS.Timeout | undefined;
+  /** Whether the connection waits. */
+  #held = false;
+  /** Runs from then on until all is consumed, for a slow consumer makes room again and again. */
+  readonly #stall: StallTimer;
+  /** Whether the consumer has taken anything since the timer was looked at last. */
+  #taken = false;
+  /** How many times its limits the stream may hold. */
+  #allowance = 1;
 
   constructor(owner: ReceiveQueueOwner<T>, limits: Limits) {
     this.#owner = owner;
     this.#limits = limits;
+    this.#stall = new StallTimer(limits.streamStallTimeoutMs, () => this.#onStall());
   }
 
   [Symbol.asyncIterator](): this {
@@ -41,7 +50,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
 
   /** Returns the next message. Behind the last one: the end, or once the error that the stream ended with. */
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#first < this.#payloads.length) return this.#take();
+    if (this.#payloads.length > 0) return this.#take();
     if (this.#ended) return this.#takeEnd();
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
@@ -59,15 +68,12 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
     if (this.#ended) return;
     const waiter = this.#waiting.shift();
     if (waiter) {
+      this.#taken = true;
       this.#deliver(waiter, payload);
       return;
     }
     this.#payloads.push(payload);
-    this.#bytes += payload.length;
-    if (this.#full && !this.#stallTimer) {
-      this.#startStallTimer();
-      this.#owner.onFull();
-    }
+    if (!this.#held && this.#full) this.#hold();
   }
 
   /** Ends the stream behind what it holds, with an error if one is given. */
@@ -75,6 +81,9 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    // Nothing comes any more that would have to wait.
+    this.#stall.stop();
+    this.#relieve();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const waiter of waiting) waiter.resolve(this.#takeEnd());
@@ -82,26 +91,19 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
 
   /** Ends the stream and drops what it holds. */
   abort(error: Error | undefined): void {
-    this.#payloads = [];
-    this.#first = 0;
-    this.#bytes = 0;
-    this.#relieve();
+    this.#payloads.clear();
     if (this.#ended) this.#error = error;
     this.end(error);
   }
 
   #take(): Promise<IteratorResult<T, undefined>> {
-    const payload = this.#payloads[this.#first]!;
-    this.#first++;
-    this.#bytes -= payload.length;
-    if (this.#first === this.#payloads.length || this.#first >= compactAt) {
-      this.#payloads = this.#payloads.slice(this.#first);
-      this.#first = 0;
+    const payload = this.#payloads.shift();
+    this.#taken = true;
+    if (this.#payloads.length === 0) {
+      this.#allowance = 1;
+      this.#stall.stop();
     }
-    if (this.#stallTimer) {
-      if (this.#full) this.#startStallTimer();
-      else this.#relieve();
-    }
+    if (this.#held && !this.#full) this.#relieve();
     try {
       return Promise.resolve({ done: false, value: this.#owner.decode(payload) });
     } catch (error) {
@@ -124,22 +126,36 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   get #full(): boolean {
-    const count = this.#payloads.length - this.#first;
+    const { streamBufferMessages, streamBufferBytes } = this.#limits;
+    const { length, bytes } = this.#payloads;
     return (
-      count > this.#limits.streamBufferMessages || (count > 1 && this.#bytes > this.#limits.streamBufferBytes)
+      length > streamBufferMessages * this.#allowance ||
+      (length > 1 && bytes > streamBufferBytes * this.#allowance)
     );
   }
 
-  #startStallTimer(): void {
-    clearTimeout(this.#stallTimer);
-    this.#stallTimer = setTimeout(() => this.#owner.onStall(), this.#limits.streamStallTimeoutMs);
+  #hold(): void {
+    this.#held = true;
+    // A consumer that took nothing before the connection had to wait has all of the time from now on.
+    if (!this.#stall.running || !this.#taken) this.#stall.start();
+    this.#owner.onFull();
   }
 
   #relieve(): void {
-    if (!this.#stallTimer) return;
-    clearTimeout(this.#stallTimer);
-    this.#stallTimer = undefined;
+    if (!this.#held) return;
+    this.#held = false;
     this.#owner.onRoom();
+  }
+
+  #onStall(): void {
+    if (this.#held && !this.#taken) {
+      this.#owner.onStall();
+      return;
+    }
+    this.#taken = false;
+    this.#stall.start();
+    while (this.#full && this.#allowance < MAX_ALLOWANCE) this.#allowance++;
+    if (!this.#full) this.#relieve();
   }
 }
 
@@ -148,5 +164,5 @@ interface Waiter<T> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Consumed entries are given back in strides, not one by one. */
-const compactAt = 1024;
+/** A consumer that is slow is waited for once this many times its limits are held. */
+const MAX_ALLOWANCE = 16;

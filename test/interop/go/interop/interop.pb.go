@@ -249,6 +249,50 @@ func (x *Failure) GetMessage() string {
 	return ""
 }
 
+type FetchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Size          uint32                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchRequest) Reset() {
+	*x = FetchRequest{}
+	mi := &file_interop_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchRequest) ProtoMessage() {}
+
+func (x *FetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_interop_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
+func (*FetchRequest) Descriptor() ([]byte, []int) {
+	return file_interop_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FetchRequest) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 type RepeatRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -259,7 +303,7 @@ type RepeatRequest struct {
 
 func (x *RepeatRequest) Reset() {
 	*x = RepeatRequest{}
-	mi := &file_interop_proto_msgTypes[3]
+	mi := &file_interop_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +315,7 @@ func (x *RepeatRequest) String() string {
 func (*RepeatRequest) ProtoMessage() {}
 
 func (x *RepeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_interop_proto_msgTypes[3]
+	mi := &file_interop_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +328,7 @@ func (x *RepeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepeatRequest.ProtoReflect.Descriptor instead.
 func (*RepeatRequest) Descriptor() ([]byte, []int) {
-	return file_interop_proto_rawDescGZIP(), []int{3}
+	return file_interop_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RepeatRequest) GetCount() uint32 {
@@ -311,7 +355,7 @@ type Summary struct {
 
 func (x *Summary) Reset() {
 	*x = Summary{}
-	mi := &file_interop_proto_msgTypes[4]
+	mi := &file_interop_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +367,7 @@ func (x *Summary) String() string {
 func (*Summary) ProtoMessage() {}
 
 func (x *Summary) ProtoReflect() protoreflect.Message {
-	mi := &file_interop_proto_msgTypes[4]
+	mi := &file_interop_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +380,7 @@ func (x *Summary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Summary.ProtoReflect.Descriptor instead.
 func (*Summary) Descriptor() ([]byte, []int) {
-	return file_interop_proto_rawDescGZIP(), []int{4}
+	return file_interop_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Summary) GetMessages() uint64 {
@@ -379,15 +423,18 @@ const file_interop_proto_rawDesc = "" +
 	"\bDEADLINE\x10\x06\x12\x12\n" +
 	"\x0eWRAPPED_STATUS\x10\a\x12\r\n" +
 	"\tNIL_REPLY\x10\b\x12\x12\n" +
-	"\x0eOVERSIZE_REPLY\x10\t\"9\n" +
+	"\x0eOVERSIZE_REPLY\x10\t\"\"\n" +
+	"\fFetchRequest\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\rR\x04size\"9\n" +
 	"\rRepeatRequest\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\rR\x04size\";\n" +
 	"\aSummary\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x04R\x05bytes2\xdb\x03\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes2\x9f\x04\n" +
 	"\x0eInteropService\x12<\n" +
-	"\x04Echo\x12\x19.ttrpc.interop.v1.Payload\x1a\x19.ttrpc.interop.v1.Payload\x12D\n" +
+	"\x04Echo\x12\x19.ttrpc.interop.v1.Payload\x1a\x19.ttrpc.interop.v1.Payload\x12B\n" +
+	"\x05Fetch\x12\x1e.ttrpc.interop.v1.FetchRequest\x1a\x19.ttrpc.interop.v1.Payload\x12D\n" +
 	"\bDescribe\x12\x19.ttrpc.interop.v1.Payload\x1a\x1d.ttrpc.interop.v1.Description\x12<\n" +
 	"\x04Fail\x12\x19.ttrpc.interop.v1.Failure\x1a\x19.ttrpc.interop.v1.Payload\x12<\n" +
 	"\x04Wait\x12\x19.ttrpc.interop.v1.Payload\x1a\x19.ttrpc.interop.v1.Payload\x12F\n" +
@@ -408,33 +455,36 @@ func file_interop_proto_rawDescGZIP() []byte {
 }
 
 var file_interop_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_interop_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_interop_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_interop_proto_goTypes = []any{
 	(Failure_Kind)(0),     // 0: ttrpc.interop.v1.Failure.Kind
 	(*Payload)(nil),       // 1: ttrpc.interop.v1.Payload
 	(*Description)(nil),   // 2: ttrpc.interop.v1.Description
 	(*Failure)(nil),       // 3: ttrpc.interop.v1.Failure
-	(*RepeatRequest)(nil), // 4: ttrpc.interop.v1.RepeatRequest
-	(*Summary)(nil),       // 5: ttrpc.interop.v1.Summary
+	(*FetchRequest)(nil),  // 4: ttrpc.interop.v1.FetchRequest
+	(*RepeatRequest)(nil), // 5: ttrpc.interop.v1.RepeatRequest
+	(*Summary)(nil),       // 6: ttrpc.interop.v1.Summary
 }
 var file_interop_proto_depIdxs = []int32{
 	0, // 0: ttrpc.interop.v1.Failure.kind:type_name -> ttrpc.interop.v1.Failure.Kind
 	1, // 1: ttrpc.interop.v1.InteropService.Echo:input_type -> ttrpc.interop.v1.Payload
-	1, // 2: ttrpc.interop.v1.InteropService.Describe:input_type -> ttrpc.interop.v1.Payload
-	3, // 3: ttrpc.interop.v1.InteropService.Fail:input_type -> ttrpc.interop.v1.Failure
-	1, // 4: ttrpc.interop.v1.InteropService.Wait:input_type -> ttrpc.interop.v1.Payload
-	4, // 5: ttrpc.interop.v1.InteropService.Repeat:input_type -> ttrpc.interop.v1.RepeatRequest
-	1, // 6: ttrpc.interop.v1.InteropService.Count:input_type -> ttrpc.interop.v1.Payload
-	1, // 7: ttrpc.interop.v1.InteropService.Chat:input_type -> ttrpc.interop.v1.Payload
-	1, // 8: ttrpc.interop.v1.InteropService.Echo:output_type -> ttrpc.interop.v1.Payload
-	2, // 9: ttrpc.interop.v1.InteropService.Describe:output_type -> ttrpc.interop.v1.Description
-	1, // 10: ttrpc.interop.v1.InteropService.Fail:output_type -> ttrpc.interop.v1.Payload
-	1, // 11: ttrpc.interop.v1.InteropService.Wait:output_type -> ttrpc.interop.v1.Payload
-	1, // 12: ttrpc.interop.v1.InteropService.Repeat:output_type -> ttrpc.interop.v1.Payload
-	5, // 13: ttrpc.interop.v1.InteropService.Count:output_type -> ttrpc.interop.v1.Summary
-	1, // 14: ttrpc.interop.v1.InteropService.Chat:output_type -> ttrpc.interop.v1.Payload
-	8, // [8:15] is the sub-list for method output_type
-	1, // [1:8] is the sub-list for method input_type
+	4, // 2: ttrpc.interop.v1.InteropService.Fetch:input_type -> ttrpc.interop.v1.FetchRequest
+	1, // 3: ttrpc.interop.v1.InteropService.Describe:input_type -> ttrpc.interop.v1.Payload
+	3, // 4: ttrpc.interop.v1.InteropService.Fail:input_type -> ttrpc.interop.v1.Failure
+	1, // 5: ttrpc.interop.v1.InteropService.Wait:input_type -> ttrpc.interop.v1.Payload
+	5, // 6: ttrpc.interop.v1.InteropService.Repeat:input_type -> ttrpc.interop.v1.RepeatRequest
+	1, // 7: ttrpc.interop.v1.InteropService.Count:input_type -> ttrpc.interop.v1.Payload
+	1, // 8: ttrpc.interop.v1.InteropService.Chat:input_type -> ttrpc.interop.v1.Payload
+	1, // 9: ttrpc.interop.v1.InteropService.Echo:output_type -> ttrpc.interop.v1.Payload
+	1, // 10: ttrpc.interop.v1.InteropService.Fetch:output_type -> ttrpc.interop.v1.Payload
+	2, // 11: ttrpc.interop.v1.InteropService.Describe:output_type -> ttrpc.interop.v1.Description
+	1, // 12: ttrpc.interop.v1.InteropService.Fail:output_type -> ttrpc.interop.v1.Payload
+	1, // 13: ttrpc.interop.v1.InteropService.Wait:output_type -> ttrpc.interop.v1.Payload
+	1, // 14: ttrpc.interop.v1.InteropService.Repeat:output_type -> ttrpc.interop.v1.Payload
+	6, // 15: ttrpc.interop.v1.InteropService.Count:output_type -> ttrpc.interop.v1.Summary
+	1, // 16: ttrpc.interop.v1.InteropService.Chat:output_type -> ttrpc.interop.v1.Payload
+	9, // [9:17] is the sub-list for method output_type
+	1, // [1:9] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
 	1, // [1:1] is the sub-list for extension extendee
 	0, // [0:1] is the sub-list for field type_name
@@ -451,7 +501,7 @@ func file_interop_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_interop_proto_rawDesc), len(file_interop_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

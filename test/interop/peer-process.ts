@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-/** A running Go program that answers lines with lines. Disposing of it ends its input and waits for its exit. */
-export interface GoProcess extends AsyncDisposable {
+/** A running program in another language that answers lines with lines. Disposing of it ends its input and waits for its exit. */
+export interface PeerProcess extends AsyncDisposable {
   readonly pid: number;
   /** Resolves to the next line that it prints. */
   readLine(): Promise<string>;
@@ -11,17 +11,13 @@ export interface GoProcess extends AsyncDisposable {
   ask(line: string): Promise<string>;
 }
 
-export function startGo(
-  program: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): GoProcess {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+export function startPeer([program = '', ...args]: readonly string[]): PeerProcess {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const readLine = async (): Promise<string> => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`The Go program ended: ${args.join(' ')}`);
+    if (done) throw new Error(`The program ended: ${args.join(' ')}`);
     return value;
   };
   return {
@@ -38,9 +34,9 @@ export function startGo(
   };
 }
 
-/** Starts the Go server and waits until it listens. */
-export async function startGoServer(program: string, socket: string): Promise<GoProcess> {
-  const server = startGo(program, ['server', socket]);
+/** Starts a server and waits until it listens: `command` is what precedes `server <socket>`. */
+export async function startPeerServer(command: readonly string[], socket: string): Promise<PeerProcess> {
+  const server = startPeer([...command, 'server', socket]);
   await server.readLine();
   return server;
 }
