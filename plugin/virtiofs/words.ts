@@ -10,6 +10,8 @@ import { constants } from 'node:os';
 const RUST_PREFIX = /^\[\S+ (ERROR|WARN|INFO|DEBUG|TRACE) +\S+\] /;
 /** What the C virtiofsd puts before a line where it logs every request, those with errors for the guest included. */
 const C_DEBUG_PREFIX = /^\[.*\] \[ID: \d+\] /;
+/** By this the C virtiofsd says that its VMM has left. */
+const C_FAREWELL = 'virtio_loop: Unexpected poll revents 11';
 /** The C virtiofsd gives its lines no level; these words are in those that are no mere information. */
 const ERROR_WORDS =
   /\b(errors?|failed|failure|fail|fatal|cannot|can't|could not|unable|invalid|unknown|unexpected|missing|denied|refused|negative|panicked|no such|not a|not supported)\b/i;
@@ -19,7 +21,7 @@ const WARNING_WORDS = /\bwarning\b/i;
 export function levelOf(line: string): LineLevel {
   const level = RUST_PREFIX.exec(line)?.[1];
   if (level !== undefined) return level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info';
-  if (C_DEBUG_PREFIX.test(line)) return 'info';
+  if (C_DEBUG_PREFIX.test(line) || line === C_FAREWELL) return 'info';
   if (WARNING_WORDS.test(line)) return 'warn';
   return ERROR_WORDS.test(line) ? 'error' : 'info';
 }

@@ -7,6 +7,7 @@ import { untilIdle } from '../services/idle.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
 import { heedSignals } from './signals.ts';
+import { survive } from './survive.ts';
 
 /** Where a host tells its address: standard output is the log's, and anything may print there. */
 export const ANNOUNCE_FD = 3;
@@ -28,6 +29,7 @@ export async function runHost({ config, state, announce, idleTimeoutMs }: RunHos
     (typeof config === 'string' ? await loadConfig(config, { state }) : parseConfig(config, { state })).log
       .level;
   using log = await openHostLog(readLevel);
+  using _ = survive(log.logger);
   await using stack = new AsyncDisposableStack();
   using signals = heedSignals(log);
   const host = await openHost({ config, state, shares: 'outlive-process', log: log.logger });

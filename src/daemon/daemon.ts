@@ -124,11 +124,22 @@ class SupervisedDaemon implements Daemon {
     if (this.#state === 'waiting') this.#state = 'connected';
   }
 
+  /** Where the plugin cannot, its daemon has ended all the same. */
+  #explain(end: DaemonEnd): EndMeaning {
+    const { spec, log } = this.#parts;
+    try {
+      if (spec.explainEnd) return spec.explainEnd(end);
+    } catch (error) {
+      log.error({ pid: this.identity.pid, err: error }, `Cannot explain the end of ${spec.name}`);
+    }
+    return explainEnd(end);
+  }
+
   #onEnd(status: ExitStatus): DaemonExit {
     const { spec, log, removeSocket } = this.#parts;
     this.#output.drain({ final: true });
     const end = { ...status, lastLines: [...this.#output.lastLines] };
-    const meaning = (spec.explainEnd ?? explainEnd)(end);
+    const meaning = this.#explain(end);
     const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
     const exit: DaemonExit = {
       ...end,

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { messageOf } from '../errors.ts';
 import { watchPath } from '../proc/watch-path.ts';
 import { printable } from '../text/printable.ts';
 
@@ -45,6 +46,7 @@ export function openOutput(
   let offset = fstatSync(fd).size;
   let pending = '';
   let closed = false;
+  let hasFailed = false;
 
   const emit = (text: string): void => {
     if (text === '') return;
@@ -53,8 +55,7 @@ export function openOutput(
     onLine(line);
   };
 
-  const drain = ({ final = false }: { final?: boolean } = {}): void => {
-    if (closed) return;
+  const read = ({ final }: { final: boolean }): void => {
     const pieces: Buffer[] = [];
     let leftOut = 0;
     let reachedEnd = false;
@@ -81,6 +82,16 @@ export function openOutput(
     pending = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
     for (const line of lines) emit(line.slice(0, MAX_LINE_BYTES));
     if (final) emit(pending);
+  };
+  /** Nobody could catch what a watcher's callback throws. */
+  const drain = ({ final = false }: { final?: boolean } = {}): void => {
+    if (closed) return;
+    try {
+      read({ final });
+    } catch (error) {
+      if (!hasFailed) emit(`(the output cannot be read: ${messageOf(error)})`);
+      hasFailed = true;
+    }
   };
 
   const watcher = watchPath(path, () => drain(), { onPolling });

@@ -69,11 +69,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
     },
   });
   if (spec.socket === 'handed-over') inode = publish(starter, spec);
-  else
-    void daemon.ready.then(
-      () => (inode = inodeOf(spec.socketPath)),
-      () => {},
-    );
+  else void daemon.ready.then(() => (inode = inodeOf(spec.socketPath))).catch(() => {});
   spawn(starter, options);
   undo.move();
   return daemon;

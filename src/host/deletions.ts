@@ -20,6 +20,14 @@ export function carryOutDeletions(parts: {
   const { deletionDirectory } = stateDir;
   const underWay = new Set<string>();
 
+  /** The directory may be gone or read-only. */
+  const attempt = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      log.error({ path: deletionDirectory, err: error }, 'Cannot read or write marks of deletions');
+    }
+  };
   const carryOut = async (name: string): Promise<void> => {
     const mark = join(deletionDirectory, name);
     const [namespace = '', sandboxId = ''] = name.split(':');
@@ -28,26 +36,26 @@ export function carryOutDeletions(parts: {
       await sandboxes.purge(namespace, sandboxId);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
-      if (stateDir.isInPlace())
+      attempt(() => {
+        if (!stateDir.isInPlace()) return;
         stateDir.reserve.use(() => writeFileSync(mark, `${printableLines(messageOf(error))}\n`));
+      });
     } finally {
       underWay.delete(name);
     }
   };
-  const report = (error: unknown): void =>
-    log.error({ err: error }, 'Cannot tell why a sandbox is not deleted');
   const look = (): void => {
     // The marks of another host's state are its own business.
     if (!stateDir.isInPlace()) return;
     for (const name of readdirSync(deletionDirectory)) {
       const isWish = statSync(join(deletionDirectory, name), { throwIfNoEntry: false })?.size === 0;
-      if (isWish && !underWay.has(name)) void carryOut(name).catch(report);
+      if (isWish && !underWay.has(name)) void carryOut(name);
     }
   };
 
   const onPolling = (why: string): void =>
     log.warn({ path: deletionDirectory }, `Looking for deletions now and then: ${why}`);
-  const watcher = watchPath(deletionDirectory, look, { onPolling });
+  const watcher = watchPath(deletionDirectory, () => attempt(look), { onPolling });
   look();
   return watcher;
 }

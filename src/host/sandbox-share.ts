@@ -1,8 +1,10 @@
+import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from '../share/contract.ts';
+import { checkShare } from './checked-share.ts';
 import { HostShare } from './host-share.ts';
 import type { Plugins } from './plugins/call.ts';
 
@@ -25,6 +27,7 @@ export interface SandboxShare {
 export function openSandboxShare(options: {
   request: ShareRequest;
   plugins: Plugins;
+  log: Logger;
   signal: AbortSignal | undefined;
   /** Takes it out of its sandbox. */
   onRemoved: () => void;
@@ -38,16 +41,32 @@ export function openSandboxShare(options: {
   let share: Share | undefined;
   let exit: DaemonExit | undefined;
 
+  const { sandboxId, tag } = request;
+  const plugin = plugins.provided.get(sharedFs) ?? sharedFs;
+  const log = options.log.child({ sandbox: sandboxId, share: tag, plugin });
+
+  const checkOrClose = async (opened: Share): Promise<Share> => {
+    try {
+      return checkShare(opened, { plugin, tag, log });
+    } catch (error) {
+      // It may be a share but for one member, with a daemon behind it.
+      await plugins
+        .call('sandbox.delete', sharedFs, opened)
+        .catch((cause: unknown) => log.error({ err: cause }, 'Cannot close what is no share'));
+      throw error;
+    }
+  };
   const open = async (): Promise<Share> => {
     const opened = await plugins
       .call('sandbox.create', sharedFs, request, { signal })
       .catch((error: unknown) => {
         throw systemStatus(error, { doing: `Cannot open share "${request.tag}"` }) ?? error;
       });
+    const checked = await checkOrClose(opened);
     own = opened;
-    const given = new HostShare(opened, close);
+    const given = new HostShare(checked, close);
     share = given;
-    void opened.closed.then((ended) => {
+    void checked.closed.then((ended) => {
       exit = ended;
       onClosed(given, ended);
     });

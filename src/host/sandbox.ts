@@ -56,6 +56,7 @@ export interface Sandbox extends AsyncDisposable {
 
 /** What a sandbox gets from its host. */
 export interface SandboxParts {
+  readonly log: Logger;
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
   /** Called when a daemon has ended, whoever ended it. */
@@ -73,7 +74,7 @@ export const createSandbox = (identity: SandboxIdentity, parts: SandboxParts): S
 export async function openSandbox(
   identity: SandboxIdentity,
   shares: readonly ShareSpec[],
-  { log, signal, ...parts }: SandboxParts & CallOptions & { log: Logger },
+  { signal, ...parts }: SandboxParts & CallOptions,
 ): Promise<Sandbox> {
   requireUniqueTags(shares);
   const sandbox = createSandbox(identity, parts);
@@ -81,7 +82,7 @@ export async function openSandbox(
   const failure = results.find((result) => result.status === 'rejected');
   if (!failure && !signal?.aborted) return sandbox;
   await Promise.resolve(sandbox[Symbol.asyncDispose]()).catch((error: unknown) =>
-    log.error({ sandbox: identity.sandboxId, err: error }, 'Cannot undo a failed create'),
+    parts.log.error({ sandbox: identity.sandboxId, err: error }, 'Cannot undo a failed create'),
   );
   throw failure ? failure.reason : signal?.reason;
 }
@@ -119,7 +120,7 @@ class GrowingSandbox implements Sandbox {
   }
 
   async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<Share> {
-    const { profile } = this.#parts;
+    const { profile, log } = this.#parts;
     const request = this.#requestOf(spec);
     const { tag } = request;
     if (this.#isClosing || this.#exit)
@@ -134,6 +135,7 @@ class GrowingSandbox implements Sandbox {
     const entry = openSandboxShare({
       request,
       plugins: profile.plugins,
+      log,
       signal,
       onRemoved: () => {
         if (this.#shares.get(tag) === entry) this.#shares.delete(tag);

@@ -8,6 +8,7 @@ import { DaemonError, messageOf } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { PluginContext, Share, ShareRequest } from './contract.ts';
+import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
@@ -76,6 +77,7 @@ async function open(
         ? stateDir.newSharedDirectory()
         : await inShare(tag, () => resolveSource(source, { signal, timeoutMs })),
   };
+  if (source !== undefined) await inShare(tag, async () => requireOutsideState(paths.sharedDir, stateDir));
   const ownsSource = source === undefined;
   const removeOwned = async (): Promise<void> => {
     await releaseScratch(paths.sharedDir);

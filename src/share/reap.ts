@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
 import type { Trash } from '../mount/trash.ts';
@@ -41,6 +42,7 @@ export async function reapSandbox(directory: string, parts: ReapParts): Promise<
 /** Ends what a dead host left of a share, and nothing that is not the share's. */
 export async function reapShare(files: ShareFiles, { stateDir, trash, log }: ReapParts): Promise<void> {
   const record = readRecord(files);
+  if (record) requireOwnRecord(files, record, stateDir);
   for (const identity of record ? findDaemons(files, record) : []) {
     log.info({ pid: identity.pid, share: record?.tag }, 'Ending a daemon whose host has gone');
     signalGroup(identity);
@@ -57,6 +59,17 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
     trash.remove(record.source);
   }
   removeShareFiles(files, trash);
+}
+
+/** A copied record names what is another share's. */
+function requireOwnRecord(
+  { directory, record }: ShareFiles,
+  { namespace, sandboxId, tag }: ShareRecord,
+  stateDir: StateDirectory,
+): void {
+  if (stateDir.share(namespace, sandboxId, tag).directory === directory) return;
+  const message = `Cannot use the record "${record}": it is that of share "${tag}" of sandbox "${sandboxId}": remove it`;
+  throw new StatusError(Code.FailedPrecondition, message);
 }
 
 /**

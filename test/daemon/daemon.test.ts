@@ -71,6 +71,16 @@ for (const [source, processOf] of Object.entries(sources)) {
       );
     });
 
+    test('ends as others do where its spec cannot explain the end', async () => {
+      await using own = await supervise('waits', processOf, {
+        explainEnd: () => {
+          throw new Error('no idea');
+        },
+      });
+      process.kill(own.daemon.identity.pid, 'SIGKILL');
+      assert.equal((await own.daemon.exited).reason, 'failed');
+    });
+
     test("says that it failed, with its status where it is known, and rejects ready with the spec's words", async () => {
       await using own = await supervise('never-ready', processOf, {
         explainEnd: () => ({ reason: 'failed', words: 'it is a teapot' }),

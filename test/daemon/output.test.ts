@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, fstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { KEPT_LINES, openOutput } from '../../src/daemon/output.ts';
@@ -17,6 +25,19 @@ describe('openOutput()', () => {
     appendFileSync(path, 'ee\n');
     await eventually('the third line came', () => lines.length === 3);
     assert.deepEqual(lines, ['one', 'two', 'three']);
+  });
+
+  test('says once that it cannot be read, and throws nothing', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'daemon.log');
+    const lines: string[] = [];
+    using output = openOutput(path, (line) => lines.push(line));
+    closeSync(output.fd);
+    const sameNumber = openSync('/dev/null', 'w');
+    assert.equal(sameNumber, output.fd);
+    output.drain();
+    output.drain({ final: true });
+    assert.deepEqual(lines, ['(the output cannot be read: EBADF: bad file descriptor, read)']);
   });
 
   test('passes on an unfinished line only at the end', async () => {

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PluginContext, ShareRequest } from '../../src/share/contract.ts';
 import { createDaemons } from '../../src/daemon/pool/pool.ts';
@@ -11,6 +12,8 @@ export interface TestContext extends AsyncDisposable {
   readonly context: PluginContext;
   readonly state: string;
   readonly directory: TemporaryDirectory;
+  /** A directory to share. */
+  readonly source: string;
   readonly captured: CapturedLog;
 }
 
@@ -20,6 +23,8 @@ export async function pluginContext(): Promise<TestContext> {
   const directory = stack.use(await temporaryDirectory());
   const captured = captureLog();
   const state = join(directory.path, 'state');
+  const source = join(directory.path, 'source');
+  await mkdir(source);
   const stateDir = openStateDirectory(state);
   const { log } = captured;
   const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
@@ -29,6 +34,7 @@ export async function pluginContext(): Promise<TestContext> {
     context: { config: {}, log, stateDir, daemons, trash, required: new Map() },
     state,
     directory,
+    source,
     captured,
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };

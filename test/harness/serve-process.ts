@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { connect, createClient, type Client } from 'ttrpc-ts';
@@ -14,18 +15,25 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 export interface ServeProcess extends AsyncDisposable {
   readonly pid: number;
   readonly client: Client<typeof Sandbox>;
+  /** The lines of its log until now, and whatever else it has printed. */
+  readonly output: readonly string[];
   /** Sends a signal and resolves to the exit code, or to the name of the signal that ended it. */
   end(signal: NodeJS.Signals): Promise<number | string | undefined>;
 }
 
 /** Starts a host in `directory`, whose daemon is the program `daemon`, and waits until it answers. */
-export async function startServe(directory: string, { daemon }: { daemon: string }): Promise<ServeProcess> {
+export async function startServe(
+  directory: string,
+  { daemon, pluginDirs = [] }: { daemon: string; pluginDirs?: readonly string[] },
+): Promise<ServeProcess> {
   const config = join(directory, 'config.toml');
   await writeFile(
     config,
     `version = 1
 state = "${directory}/state"
 scratch_dir = "${directory}/state"
+plugin_dirs = ${JSON.stringify(pluginDirs)}
+plugin_timeout_ms = 600000
 [plugins."${VIRTIOFS}"]
 virtio_fs_daemon = "${daemon}"
 virtio_fs_dialect = "rust"
@@ -38,6 +46,8 @@ ${PATIENT_DAEMON}
     host.kill('SIGKILL');
     await host;
   });
+  const output: string[] = [];
+  createInterface(host.all).on('line', (line) => void output.push(line));
   const path = join(directory, 'state', 'host.sock');
   let transport: Awaited<ReturnType<typeof connect>> | undefined;
   await eventually('the host answers', async () => {
@@ -51,6 +61,7 @@ ${PATIENT_DAEMON}
   return {
     pid: host.pid ?? 0,
     client,
+    output,
     async end(signal) {
       host.kill(signal);
       const { exitCode, signal: endedBy } = await host;

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, createClient, type Client } from 'ttrpc-ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
@@ -19,6 +20,8 @@ export interface TestHost extends AsyncDisposable {
   readonly state: string;
   /** A directory for the test, around the state. */
   readonly path: string;
+  /** A directory to share. */
+  readonly source: string;
   readonly captured: CapturedLog;
 }
 
@@ -39,6 +42,8 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
   const { path } = stack.use(await temporaryDirectory());
   const captured = captureLog();
   const state = join(path, 'state');
+  const source = join(path, 'source');
+  await mkdir(source);
   const host = await openHost({
     log: captured.log,
     ...rest,
@@ -52,7 +57,7 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
   });
   stack.use(host);
   const own = stack.move();
-  return { host, state, path, captured, [Symbol.asyncDispose]: () => own.disposeAsync() };
+  return { host, state, path, source, captured, [Symbol.asyncDispose]: () => own.disposeAsync() };
 }
 
 /** The table of the virtiofs plugin for a daemon of test/fixtures, which takes any arguments. */

@@ -15,6 +15,13 @@ export interface TestPlugin {
 /** A module whose provider does nothing. */
 export const PROVIDER = 'export const create = () => ({ open: async () => ({}), close: async () => {} });';
 
+/** A module whose provider opens no share until it is told to give up. */
+export const ENDLESS_PROVIDER = `export const create = () => ({
+  open: (request, { signal }) => new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
+  close: async () => {},
+});`;
+
 /** A manifest that is right. */
 export const manifestOf = (id: string, lines = ''): string => `
 manifest_version = 1

@@ -78,7 +78,7 @@ describe('Host', () => {
   test('openShare() opens one share for the library, which closes with it', async () => {
     await using own = await openTestHost();
     {
-      await using share = await own.host.openShare({ sandboxId: 'mine', tag: 'x', source: own.path });
+      await using share = await own.host.openShare({ sandboxId: 'mine', tag: 'x', source: own.source });
       await share.ready;
       assert.equal(existsSync(share.socketPath), true);
       const record = join(own.state, 'sandboxes/default/mine/x/share.json');

@@ -27,7 +27,7 @@ describe('a host', () => {
       sandboxes.create(sandboxRequest(`hangs-${index}`, { tag: 'work', source })),
     );
     const outcomes = Promise.allSettled(hanging);
-    const { shares } = await sandboxes.create(sandboxRequest('well', { tag: 'work', source: own.path }));
+    const { shares } = await sandboxes.create(sandboxRequest('well', { tag: 'work', source: own.source }));
     assert.equal(shares.length, 1);
     for (const outcome of await outcomes) {
       assert.equal(outcome.status, 'rejected');

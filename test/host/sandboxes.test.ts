@@ -36,7 +36,7 @@ describe('Sandboxes.create()', () => {
   test('opens every share of the sandbox, each with a daemon, a socket and a directory of its own', async () => {
     await using own = await openTestHost();
     const { sandboxes } = own.host;
-    const sandbox = await sandboxes.create(request('a', { tag: 'one' }, { tag: 'two', source: own.path }));
+    const sandbox = await sandboxes.create(request('a', { tag: 'one' }, { tag: 'two', source: own.source }));
     assert.equal(sandboxes.get('default', 'a'), sandbox);
     assert.deepEqual(
       sandbox.shares.map(({ tag }) => tag),
@@ -50,7 +50,7 @@ describe('Sandboxes.create()', () => {
     const [one, two] = sandbox.shares;
     assert.notEqual(one?.pid, two?.pid);
     assert.notEqual(one?.socketPath, two?.socketPath);
-    assert.equal(two?.sharedDir, own.path);
+    assert.equal(two?.sharedDir, own.source);
   });
 
   test('rejects an id in use with AlreadyExists, also while it is being created', async () => {
@@ -242,7 +242,7 @@ describe('Sandbox', () => {
     await using own = await openTestHost();
     const sandbox = await own.host.sandboxes.create(request('a', { tag: 'first' }));
     const [first] = sandbox.shares;
-    const second = await sandbox.openShare({ tag: 'second', source: own.path });
+    const second = await sandbox.openShare({ tag: 'second', source: own.source });
     assert.deepEqual(
       sandbox.shares.map(({ tag }) => tag),
       ['first', 'second'],

@@ -10,6 +10,7 @@ import { fixture } from '../harness/fixtures.ts';
 import { isGone } from '../harness/leftovers.ts';
 import { startServe } from '../harness/serve-process.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
+import { ENDLESS_PROVIDER, writePlugin } from '../harness/test-plugin.ts';
 
 /** Opens the share `work` of sandbox `sb` on the host of a process; returns its daemon and socket. */
 async function openShare(
@@ -80,15 +81,22 @@ describe('shim-virtiofs serve', () => {
 
   test('undoes what it is creating when it ends', async () => {
     await using directory = await temporaryDirectory();
-    await using host = await startServe(directory.path, { daemon: fixture('never-ready') });
-    const bundlePath = await writeBundle(directory.path, [{ type: 'virtiofs', destination: 'work' }]);
+    const plugins = join(directory.path, 'plugins');
+    await writePlugin(plugins, { id: 'endless', code: ENDLESS_PROVIDER });
+    const options = { daemon: fixture('never-ready'), pluginDirs: [plugins] };
+    await using host = await startServe(directory.path, options);
+    const mount = { type: 'virtiofs', destination: 'work' };
+    const bundlePath = await writeBundle(directory.path, [mount]);
+    const endless = await writeBundle(directory.path, [
+      mount,
+      { ...mount, destination: 'endless', options: ['shared_fs=fs-endless'] },
+    ]);
     const pids: number[] = [];
     for (const sandboxId of ['one', 'two']) {
       await host.client.createSandbox({ sandboxId, bundlePath });
       pids.push((await host.client.sandboxStatus({ sandboxId })).pid);
     }
-    // Both slots are held: this creation waits.
-    const waiting = assert.rejects(host.client.createSandbox({ sandboxId: 'three', bundlePath }));
+    const waiting = assert.rejects(host.client.createSandbox({ sandboxId: 'three', bundlePath: endless }));
     const place = join(directory.path, 'state', 'sandboxes', 'default');
     await eventually('it is being created', () => existsSync(join(place, 'three')));
     assert.equal(await host.end('SIGTERM'), 0);

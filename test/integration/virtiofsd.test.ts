@@ -36,6 +36,8 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
       client[Symbol.dispose]();
       const { reason, exitCode } = await daemon.exited;
       assert.deepEqual({ reason, exitCode }, { reason: 'disconnected', exitCode: 0 });
+      const errors = place.captured.lines.filter(({ level }) => level === 'error');
+      assert.deepEqual(errors, []);
       assert.equal(existsSync(place.socketPath), false);
     });
 

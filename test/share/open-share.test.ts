@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
@@ -57,7 +57,7 @@ describe('openShare()', () => {
     const files = own.context.stateDir.share('default', 'a', 'work');
     let before: ShareRecord | undefined;
     await using share = await withSpan('the start', {}, () =>
-      open(own.context, shareRequest({ source: own.directory.path, readOnly: true }), {
+      open(own.context, shareRequest({ source: own.source, readOnly: true }), {
         onStart: () => {
           before = readRecord(files);
         },
@@ -72,7 +72,7 @@ describe('openShare()', () => {
       owner: 'library',
       profile: '(options)',
       provider: 'virtio-fs',
-      source: own.directory.path,
+      source: own.source,
       ownsSource: false,
       readOnly: true,
       queueSize: 128,
@@ -129,8 +129,7 @@ describe('openShare()', () => {
 
   test("keeps a caller's source at the end", async () => {
     await using own = await pluginContext();
-    const source = join(own.directory.path, 'source');
-    mkdirSync(source);
+    const { source } = own;
     writeFileSync(join(source, 'kept'), '');
     await (await open(own.context, shareRequest({ source })))[Symbol.asyncDispose]();
     assert.equal(existsSync(join(source, 'kept')), true);
@@ -155,6 +154,32 @@ describe('openShare()', () => {
     assert.deepEqual([record?.source, record?.requestedSource], [directory, link]);
     await share[Symbol.asyncDispose]();
     assert.equal(existsSync(directory) && existsSync(other) && existsSync(link), true);
+  });
+
+  test('refuses the state directory, what is in it and what it is in, under any name, and leaves nothing', async () => {
+    await using own = await pluginContext();
+    const { path } = own.directory;
+    const link = join(path, 'link');
+    symlinkSync(join(own.state, 's'), link);
+    await using other = await open(own.context, shareRequest({ sandboxId: 'other' }));
+    const sources = [
+      ['holds', [own.state, path, '/', `${own.state}/../state/.`]],
+      ['is in', [join(own.state, 's'), other.sharedDir, link]],
+    ] as const;
+    for (const [problem, paths] of sources) {
+      for (const source of paths) {
+        await assert.rejects(open(own.context, shareRequest({ source })), {
+          code: Code.InvalidArgument,
+          message: `Cannot start share "work": Source "${realpathSync(source)}" ${problem} the state directory "${own.state}": share another directory`,
+        });
+      }
+    }
+    await other[Symbol.asyncDispose]();
+    assert.deepEqual(await leftovers(own.state), []);
+    // A neighbour whose name begins like that of the state.
+    const source = `${own.state}-not`;
+    mkdirSync(source);
+    await (await open(own.context, shareRequest({ source })))[Symbol.asyncDispose]();
   });
 
   test('rejects a tag in use with AlreadyExists and leaves the first share alone', async () => {

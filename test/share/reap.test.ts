@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { Logger } from 'pino';
 import { Code } from 'ttrpc-ts';
-import { createTrash } from '../../src/mount/trash.ts';
+import { createTrash, type Trash } from '../../src/mount/trash.ts';
 import { bootId, identify, type ProcessIdentity } from '../../src/proc/stat.ts';
 import { reapSandbox } from '../../src/share/reap.ts';
 import { readRecord, writeRecord, type ShareRecord } from '../../src/share/record.ts';
@@ -22,6 +23,8 @@ interface Orphan extends AsyncDisposable {
   readonly files: ShareFiles;
   readonly record: ShareRecord;
   readonly identity: ProcessIdentity;
+  readonly trash: Trash;
+  readonly log: Logger;
   reap(): Promise<void>;
 }
 
@@ -63,6 +66,8 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
     files,
     record,
     identity,
+    trash,
+    log,
     reap: () => reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, trash, log }),
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
@@ -132,6 +137,51 @@ describe('reapSandbox()', () => {
     await own.reap();
     assert.equal(existsSync(own.record.source), true);
     assert.equal(existsSync(shared), true);
+  });
+
+  test('takes no copy of a record for another share, and touches nothing that it names', async () => {
+    await using own = await orphan();
+    const copy = own.stateDir.share('default', 'a', 'copy');
+    mkdirSync(copy.directory);
+    writeRecord(copy, own.record);
+    const elsewhere = own.stateDir.share('default', 'b', 'work');
+    mkdirSync(elsewhere.directory, { recursive: true });
+    writeRecord(elsewhere, own.record);
+    const directory = own.stateDir.sandboxDirectory('default', 'b');
+    const { stateDir, trash, log } = own;
+    await assert.rejects(reapSandbox(directory, { stateDir, trash, log }), {
+      code: Code.FailedPrecondition,
+      message: `Cannot use the record "${elsewhere.record}": it is that of share "work" of sandbox "a": remove it`,
+    });
+    assert.equal(isGone(own.identity.pid), false);
+    assert.equal(existsSync(own.record.source), true);
+    assert.equal(existsSync(own.record.socketPath), true);
+    assert.equal(existsSync(elsewhere.record), true);
+    await assert.rejects(own.reap(), { code: Code.FailedPrecondition });
+    assert.equal(isGone(own.identity.pid), true);
+    assert.equal(existsSync(copy.record), true);
+  });
+
+  test('removes no socket and no directory but one of ours, by its exact name', async () => {
+    await using own = await orphan();
+    const { socketDirectory, sharedDirectory } = own.stateDir;
+    const others = [join(socketDirectory, 'other.sock'), join(sharedDirectory, 'x'.repeat(32))] as const;
+    for (const path of others) mkdirSync(path);
+    for (const change of [
+      { socketPath: `${socketDirectory}/..` },
+      { socketPath: `${socketDirectory}/` },
+      { socketPath: others[0] },
+      { socketPath: `${own.record.socketPath}/../../host.lock` },
+      { source: sharedDirectory },
+      { source: `${sharedDirectory}/.` },
+      { source: `${own.record.source}/..` },
+      { source: others[1] },
+    ]) {
+      mkdirSync(own.files.directory, { recursive: true });
+      writeRecord(own.files, { ...own.record, ...change });
+      await own.reap();
+      for (const path of others) assert.equal(existsSync(path), true, path);
+    }
   });
 
   test('leaves a record alone that it cannot read, says which, and ends the other shares', async () => {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
+import { Code } from 'ttrpc-ts';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { createTrash } from '../../src/mount/trash.ts';
 import { openHost } from '../../src/host/host.ts';
@@ -45,6 +46,18 @@ describe('a share without a source', () => {
       [of1.ownsSharedDirectory(share.sharedDir), of2.ownsSharedDirectory(share.sharedDir)],
       [true, false],
     );
+  });
+
+  test('is no source of another share, nor is what holds it', async () => {
+    await using directory = await temporaryDirectory();
+    const scratch = join(directory.path, 'deep/scratch');
+    await using own = await openTestHost({ config: { scratch_dir: scratch } });
+    await using share = await own.host.openShare({ sandboxId: 'a', tag: 'work' });
+    for (const source of [share.sharedDir, scratch, join(directory.path, 'deep')])
+      await assert.rejects(own.host.openShare({ sandboxId: 'b', tag: 'work', source }), {
+        code: Code.InvalidArgument,
+        message: /(holds|is in) the scratch directory "/,
+      });
   });
 
   test('is limited on a tmpfs, alone, and leaves no mount', async () => {

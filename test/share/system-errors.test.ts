@@ -54,7 +54,7 @@ describe('a system error while a share is opened', () => {
       await using own = await openTestHost({ config: { state: small.path } });
       openStateDirectory(small.path);
       fill(small.path);
-      const opening = own.host.openShare({ sandboxId: 'a', tag: 'work', source: own.path });
+      const opening = own.host.openShare({ sandboxId: 'a', tag: 'work', source: own.source });
       await assert.rejects(opening, (error: StatusError) => {
         assert.equal(error.code, Code.ResourceExhausted);
         assert.match(error.message, message);
@@ -72,7 +72,7 @@ describe('a system error while a share is opened', () => {
     await using own = await openTestHost({
       config: { plugin_dirs: [directory.path], shared_fs: 'fs-broken' },
     });
-    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'work', source: own.path }), {
+    await assert.rejects(own.host.openShare({ sandboxId: 'a', tag: 'work', source: own.source }), {
       name: 'StatusError',
       code: Code.InvalidArgument,
       message:

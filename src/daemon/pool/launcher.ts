@@ -27,7 +27,8 @@ export function createLauncher(directory: string): Launcher {
     starter.child.once('exit', () => {
       if (ready !== starter) return;
       ready = undefined;
-      void starter[Symbol.asyncDispose]();
+      // Its socket may stay where the state has become read-only; the next one that ends what the dead left removes it.
+      void Promise.resolve(starter[Symbol.asyncDispose]()).catch(() => {});
     });
   };
 

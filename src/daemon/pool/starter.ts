@@ -91,10 +91,12 @@ export function openStarter(directory: string): Starter {
       subprocess.stdin.end(`${score}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
     },
     async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+      // Last: where the state has become read-only, it throws.
       rmSync(path, { force: true });
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGKILL');
-      await once(child, 'exit');
     },
   };
 }

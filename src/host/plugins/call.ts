@@ -8,6 +8,7 @@ import { withAttributes, withSpan } from '../../tracing/span.ts';
 import { discoverPlugins } from './discover.ts';
 import { loadPlugin, type LoadedPlugin } from './load.ts';
 import type { Manifest } from './manifest.ts';
+import { inPlugin } from './scope.ts';
 
 /** The loaded plugins, by what they provide. Disposal is that of their providers. */
 export interface Plugins extends AsyncDisposable {
@@ -134,7 +135,7 @@ async function callHook<Name extends keyof Hooks>(
   if (!run) throw new StatusError(Code.Unimplemented, `Plugin "${manifest.name}" implements no "${hook}"`);
   const attributes = { 'plugin.id': manifest.name };
   return withAttributes({ subsystem: manifest.id }, () =>
-    withSpan(hook, attributes, async () => run(...args)),
+    withSpan(hook, attributes, async () => inPlugin(manifest.name, () => run(...args))),
   );
 }
 

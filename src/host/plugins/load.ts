@@ -5,6 +5,7 @@ import type { Hooks, PluginContext, Provider } from '../../share/contract.ts';
 import { keyText, problemsOf, type Issue } from '../../config/problems.ts';
 import type { Manifest } from './manifest.ts';
 import { provideLibrary } from './provide-library.ts';
+import { inPlugin } from './scope.ts';
 
 /** A plugin whose module is loaded and whose provider stands. Disposal is the provider's. */
 export interface LoadedPlugin extends AsyncDisposable {
@@ -22,7 +23,8 @@ export interface LoadedPlugin extends AsyncDisposable {
  */
 export function loadPlugin(manifest: Manifest, options: LoadOptions): Promise<LoadedPlugin> {
   const { timeoutMs } = options;
-  return within(timeoutMs, load(manifest, options), () => {
+  const loading = inPlugin(manifest.name, () => load(manifest, options));
+  return within(timeoutMs, loading, () => {
     const message = `"${manifest.entry}" did not finish loading within ${timeoutMs} ms: mend it, or raise plugin_timeout_ms`;
     return new ConfigError({ kind: 'manifest', file: manifest.file, key: 'entry', message });
   });
@@ -48,7 +50,7 @@ async function load(manifest: Manifest, options: LoadOptions): Promise<LoadedPlu
     manifest,
     provider,
     hooks: bindHooks(manifest, provider),
-    [Symbol.asyncDispose]: () => dispose(provider, options),
+    [Symbol.asyncDispose]: () => inPlugin(manifest.name, () => dispose(provider, options)),
   };
 }
 

@@ -27,6 +27,8 @@ describe('levelOf()', () => {
     ['error', 'vhost socket bind: No such file or directory'],
     ['error', 'timeout is negative (-1.000000)'],
     ['info', WAITING],
+    ['info', 'virtio_loop: Unexpected poll revents 11'],
+    ['error', 'virtio_loop: Unexpected poll revents 8'],
     ['info', '[2026-11-25 22:04:36.123] [ID: 00000007]    unique: 4, error: -2 (No such file or directory)'],
     ['info', 'virtio_session_mount: Received vhost-user socket connection'],
   ];

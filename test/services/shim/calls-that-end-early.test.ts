@@ -13,14 +13,26 @@ import { eventually } from '../../harness/eventually.ts';
 import { executable } from '../../harness/fixtures.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
-import { serveTestHost, type ServedHost, type TestHostOptions } from '../../harness/test-host.ts';
+import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { serveTestHost, type ServedHost } from '../../harness/test-host.ts';
+import { ENDLESS_PROVIDER, writePlugin } from '../../harness/test-plugin.ts';
 
-/** A host both of whose slots are held by daemons that are never ready: a further creation waits. */
-async function busyHost(options: TestHostOptions = {}): Promise<ServedHost & { bundlePath: string }> {
-  const own = await serveTestHost({ daemon: 'never-ready', ...options });
-  const bundlePath = await writeBundle(own.path, [{ type: 'virtiofs', destination: 'work' }]);
-  for (const sandboxId of ['one', 'two']) await own.client.createSandbox({ sandboxId, bundlePath });
-  return { ...own, bundlePath };
+/** A host with two sandboxes whose daemons are never ready. A creation from `endless` is never done. */
+async function busyHost(): Promise<ServedHost & { endless: string }> {
+  await using stack = new AsyncDisposableStack();
+  const plugins = stack.use(await temporaryDirectory());
+  await writePlugin(plugins.path, { id: 'endless', code: ENDLESS_PROVIDER });
+  const config = { plugin_dirs: [plugins.path] };
+  const host = stack.use(await serveTestHost({ daemon: 'never-ready', config }));
+  const mount = { type: 'virtiofs', destination: 'work' };
+  const bundlePath = await writeBundle(host.path, [mount]);
+  const endless = await writeBundle(host.path, [
+    mount,
+    { ...mount, destination: 'endless', options: ['shared_fs=fs-endless'] },
+  ]);
+  for (const sandboxId of ['one', 'two']) await host.client.createSandbox({ sandboxId, bundlePath });
+  const own = stack.move();
+  return { ...host, endless, [Symbol.asyncDispose]: () => own.disposeAsync() };
 }
 
 describe('Sandbox service', () => {
@@ -28,7 +40,7 @@ describe('Sandbox service', () => {
     await using spans = await memorySpans();
     await using own = await busyHost();
     const before = await leftovers(own.state);
-    const { client, bundlePath } = own;
+    const { client, endless: bundlePath } = own;
     await assert.rejects(client.createSandbox({ sandboxId: 'late', bundlePath }, { timeoutMs: 30 }), {
       code: Code.DeadlineExceeded,
     });
@@ -43,10 +55,9 @@ describe('Sandbox service', () => {
     await using own = await busyHost();
     const before = await leftovers(own.state);
     const other = await own.connect();
-    const lost = assert.rejects(
-      other.client.createSandbox({ sandboxId: 'lost', bundlePath: own.bundlePath }),
-      { code: Code.Unavailable },
-    );
+    const lost = assert.rejects(other.client.createSandbox({ sandboxId: 'lost', bundlePath: own.endless }), {
+      code: Code.Unavailable,
+    });
     await eventually('the host creates it', () => own.host.sandboxes.size === 3);
     await other[Symbol.asyncDispose]();
     await lost;
@@ -60,7 +71,7 @@ describe('Sandbox service', () => {
     // Says when it is asked for its version, and takes its time.
     const daemon = await executable(
       join(programs, 'virtiofsd'),
-      `#!/bin/sh\n: >"$0.asked"\nwhile [ ! -e "$0.go" ]; do sleep 0.01; done\necho virtiofsd 1.14.0\n`,
+      `#!/bin/sh\n: >"$0.asked"\nwhile [ ! -e "$0.go" ]; do sleep 0.01; done\n: >"$0.done"\necho virtiofsd 1.14.0\n`,
     );
     await using slow = await serveTestHost({ daemon, virtiofs: { virtio_fs_dialect: 'auto' } });
     const bundlePath = await writeBundle(slow.path, [{ type: 'virtiofs', destination: 'work' }]);
@@ -74,6 +85,9 @@ describe('Sandbox service', () => {
     await eventually('the host forgets it', () => slow.host.sandboxes.size === 0);
     assert.deepEqual(await leftovers(slow.state), []);
     await executable(`${daemon}.go`, '');
+    await eventually('the program has seen it', async () =>
+      (await readdir(programs)).includes('virtiofsd.done'),
+    );
   });
 
   test('keeps a sandbox whose start is given up by its caller', async () => {
