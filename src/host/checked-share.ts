@@ -39,25 +39,29 @@ export interface ShareOrigin {
 }
 
 /**
- * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, and nobody has to wait for
- * its `ready`.
+ * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never
+ * throws, and nobody has to wait for its `ready`.
  *
  * @throws StatusError Internal, naming the plugin and the member, for what is no share
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): Share {
   const share = requireShare(returned, origin);
   const { tag, socketPath, sharedDir, queueSize, pid } = share;
+  const plain = { tag, socketPath, sharedDir, queueSize, pid };
   const ready = Promise.resolve(share.ready);
   ready.catch(() => {});
   return {
-    tag,
-    socketPath,
-    sharedDir,
-    queueSize,
-    pid,
+    ...plain,
     ready,
     closed: exitOf(share.closed, origin),
-    status: () => share.status(),
+    status() {
+      try {
+        return share.status();
+      } catch (error) {
+        const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
+        return { ...plain, state: 'waiting', lastLines: [words] };
+      }
+    },
     [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
 }
