@@ -84,8 +84,8 @@ describe('a host', () => {
     test(`lives on when a daemon ends while its state ${what}`, async () => {
       await using own = await hostOnTmpfs();
       const { host, state } = own;
-      await openReady(host, 'a', '/');
-      await openReady(host, 'b', '/');
+      await openReady(host, 'a', '/usr');
+      await openReady(host, 'b', '/usr');
       await lose(state);
       assert.equal(await killDaemon(host, 'a'), 137);
       const [share] = host.sandboxes.get('default', 'b').shares;
