@@ -66,8 +66,13 @@ export function openOutput(
       pieces.push(Buffer.from(chunk.subarray(0, bytes)));
       if (pieces.length > MAX_PIECES) leftOut += pieces.splice(0, MAX_PIECES).length * chunk.length;
     }
-    // At once, because what is written in between is lost. A flood, whose end is never reached, is cut off.
     if (offset > MAX_FILE_BYTES && (reachedEnd || offset > FLOOD_FACTOR * MAX_FILE_BYTES)) {
+      // A flood, whose end is never reached, is cut off but for its last words.
+      const tail = Math.max(offset, fstatSync(fd).size - chunk.length);
+      if (tail > offset) leftOut += pieces.splice(0).length * chunk.length + tail - offset;
+      const bytes = readSync(fd, chunk, 0, chunk.length, tail);
+      if (bytes > 0) pieces.push(Buffer.from(chunk.subarray(0, bytes)));
+      // At once, because what is written in between is lost.
       ftruncateSync(fd);
       offset = 0;
     }

@@ -1,10 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { messageOf } from '../errors.ts';
 import type { Sandbox } from '../host/sandbox.ts';
 import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
-import type { Share } from '../share/contract.ts';
 import { qemuArguments } from '../vmm/qemu.ts';
 
 /** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
@@ -34,7 +32,7 @@ export function statusOf(
 
 /** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
 function verboseInfo(sandbox: Sandbox): Record<string, string> {
-  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, shareInfo(share)]);
+  const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
   const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
   return {
     ...(Object.fromEntries(shares) as Record<string, string>),
@@ -42,13 +40,4 @@ function verboseInfo(sandbox: Sandbox): Record<string, string> {
     host: JSON.stringify({ pid: process.pid, version: VERSION, node: process.version }),
     ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
   };
-}
-
-/** A plugin that cannot tell the state of its share hides nothing of the others. */
-function shareInfo(share: Share): string {
-  try {
-    return JSON.stringify(share.status());
-  } catch (error) {
-    return JSON.stringify({ tag: share.tag, error: messageOf(error) });
-  }
 }

@@ -104,6 +104,25 @@ describe('openOutput()', () => {
     assert.equal(lines.at(-1), 'after');
   });
 
+  test('keeps the last words of a flood that it cuts off', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'daemon.log');
+    const lines: string[] = [];
+    using output = openOutput(path, (line) => lines.push(line));
+    appendFileSync(path, 'the first line\n');
+    output.drain();
+    appendFileSync(path, `${`${'y'.repeat(1023)}\n`.repeat(9 << 10)}the last line\n`);
+    output.drain();
+    output.drain();
+    assert.equal(lines[0], 'the first line');
+    assert.equal(lines.at(-1), 'the last line');
+    assert.equal(statSync(path).size, 0);
+    assert.equal(
+      lines.filter((line) => line.endsWith('the daemon writes faster than they are read)')).length > 0,
+      true,
+    );
+  });
+
   test('says how much it left out of a flood', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'daemon.log');

@@ -17,7 +17,7 @@ const status = () => ({ tag: 'a', state: 'waiting', pid: process.pid });
 export const create = () => ({
   open: async () => ({
     tag: 'a', socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: process.pid, status,
-    ready: Promise.resolve(), closed: new Promise(() => {}),
+    ready: Promise.resolve(), closed: new Promise(() => {}), [Symbol.asyncDispose]: async () => {},
   }),
   close: async () => { ${failure} },
 });`;

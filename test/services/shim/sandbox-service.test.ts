@@ -23,7 +23,7 @@ describe('Sandbox service', () => {
     await using own = await serveTestHost();
     const { client } = own;
     const sandboxId = 'sb';
-    const bundlePath = await writeBundle(own.path, [share('one', own.path), share('two')]);
+    const bundlePath = await writeBundle(own.path, [share('one', own.source), share('two')]);
     const before = Date.now();
     await client.createSandbox({ sandboxId, bundlePath });
     const { pid, createdAt } = await client.startSandbox({ sandboxId });
@@ -36,7 +36,7 @@ describe('Sandbox service', () => {
     const one = JSON.parse(info['share.one'] ?? '') as Record<string, unknown>;
     assert.deepEqual(
       [one['tag'], one['pid'], one['state'], one['sharedDir']],
-      ['one', pid, 'waiting', own.path],
+      ['one', pid, 'waiting', own.source],
     );
     const socketPath = String(one['socketPath']);
     assert.equal(existsSync(socketPath), true);
@@ -184,6 +184,7 @@ const closed = new Promise(() => {});
 export const create = () => ({
   open: async ({ tag }) => ({
     tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: process.pid, ready: Promise.resolve(), closed,
+    [Symbol.asyncDispose]: async () => {},
     status: () => { if (tag === 'dumb') throw new Error('no word'); return { tag, state: 'waiting' }; },
   }),
   close: async () => {},
@@ -194,7 +195,9 @@ export const create = () => ({
     await own.client.createSandbox({ sandboxId: 'sb', bundlePath: directory.path });
     const { info, state } = await own.client.sandboxStatus({ sandboxId: 'sb', verbose: true });
     assert.equal(state, 'SANDBOX_READY');
-    assert.deepEqual(JSON.parse(info['share.dumb'] ?? ''), { tag: 'dumb', error: 'no word' });
+    const dumb = JSON.parse(info['share.dumb'] ?? '') as { tag: string; lastLines: string[] };
+    assert.equal(dumb.tag, 'dumb');
+    assert.match(dumb.lastLines[0] ?? '', /fsshare\.v1\.dumb" .* cannot say its status: no word$/);
     assert.deepEqual(JSON.parse(info['share.other'] ?? ''), { tag: 'other', state: 'waiting' });
     const { version, node } = JSON.parse(info['host'] ?? '') as { version: string; node: string };
     assert.deepEqual([version, node], [packageVersion(), process.version]);
