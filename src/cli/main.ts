@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-sigusr1
 import { hint } from '../config/problems.ts';
 import { packageVersion } from '../package.ts';
 import { checkConfig } from './commands/check-config.ts';

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
+import { printableLines } from '../text/printable.ts';
 import { UsageError, type Command, type Options, type Values } from './commands/command.ts';
 import { describeCommand, HELP_OPTION } from './help.ts';
 
@@ -13,16 +14,18 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
     return 0;
   } catch (error) {
     if (error instanceof UsageError) return rejectUsage(error.message, `${command.name} --help`);
-    process.stderr.write(`shim-virtiofs: ${messageOf(error)}\n`);
+    say(messageOf(error));
     return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
   }
 }
 
 /** Says what is wrong with a command line and which help tells more; returns the exit code. */
 export function rejectUsage(problem: string, help: string): number {
-  process.stderr.write(`shim-virtiofs: ${problem}\nTry "shim-virtiofs ${help}".\n`);
+  say(`${problem}\nTry "shim-virtiofs ${help}".`);
   return 2;
 }
+
+const say = (problem: string): boolean => process.stderr.write(`shim-virtiofs: ${printableLines(problem)}\n`);
 
 function parse<Known extends Options>(args: readonly string[], options: Known): Values<Known> {
   try {

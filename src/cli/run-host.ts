@@ -1,15 +1,20 @@
 import { once } from 'node:events';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
+import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
 import { serve, type Serving } from '../services/serve.ts';
-import { createLogger } from '../tracing/log.ts';
+import { openHostLog } from './host-log.ts';
+import { heedSignals } from './signals.ts';
 import { survive } from './survive.ts';
+
+/** Where a host tells its address: standard output is the log's, and anything may print there. */
+export const ANNOUNCE_FD = 3;
 
 /** How the command `serve` runs. */
 export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
-  /** Tell the address on standard output, for the shim's `start`, which waits for it. */
+  /** Tell the address on {@link ANNOUNCE_FD}, for the shim's `start`, which waits for it. */
   readonly announce: boolean;
   /** End after so long without sandboxes, in milliseconds. */
   readonly idleTimeoutMs: number | undefined;
@@ -17,12 +22,18 @@ export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
 
 /** Runs a host until SIGINT or SIGTERM, or until it is idle. Its shares stay. */
 export async function runHost({ config, state, announce, idleTimeoutMs }: RunHostOptions): Promise<void> {
-  if (announce) closeInherited();
+  closeInherited({ except: announce ? [ANNOUNCE_FD] : [] });
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-  using _ = survive(createLogger('error'));
+  const readLevel = async (): Promise<string> =>
+    (typeof config === 'string' ? await loadConfig(config, { state }) : parseConfig(config, { state })).log
+      .level;
+  using log = await openHostLog(readLevel);
+  using _ = survive(log.logger);
   await using stack = new AsyncDisposableStack();
-  const host = await openHost({ config, state, shares: 'outlive-process' });
+  using signals = heedSignals(log);
+  const host = await openHost({ config, state, shares: 'outlive-process', log: log.logger });
+  signals.diagnose(host);
   stack.defer(() => host.detach());
   const serving = stack.use(await serve(host));
   if (announce) announceAddress(serving.address);
@@ -48,9 +59,8 @@ function watchIdle(
   });
 }
 
-/** Whoever waits for the address waits for the end of our output too. */
+/** Whoever waits for the address waits for the end of this descriptor too. */
 function announceAddress(address: string): void {
-  writeSync(1, `${address}\n`);
-  closeSync(1);
-  openSync('/dev/null', 'w');
+  writeSync(ANNOUNCE_FD, `${address}\n`);
+  closeSync(ANNOUNCE_FD);
 }

@@ -43,6 +43,24 @@ const fileSchema = z.strictObject({
     .min(1)
     .default('virtio-fs')
     .describe("The provider of shares that name none (Kata's key)."),
+  scratch_dir: absolutePath
+    .default('/var/lib/containerd-shim-virtiofs/scratch')
+    .describe(
+      'Where the directories of shares without a source stand: guests can fill them, so not where the state is.',
+    ),
+  scratch_limit_mib: z
+    .int()
+    .nonnegative()
+    .default(10_240)
+    .describe(
+      'How much a guest may write into such a directory, in MiB; 0: no limit. Enforced on a tmpfs, by one for each.',
+    ),
+  daemon_oom_score_adj: z
+    .int()
+    .min(-1000)
+    .max(1000)
+    .default(0)
+    .describe("The daemons' score for the kernel's OOM killer, from -1000 (never) to 1000 (first)."),
   ttrpc: z
     .strictObject({
       address: absolutePath

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs
 import { StringDecoder } from 'node:string_decoder';
 import { messageOf } from '../errors.ts';
 import { watchPath } from '../proc/watch-path.ts';
+import { printable } from '../text/printable.ts';
 
 /** A daemon's standard output and error: a file that it appends to and that this process follows. */
 export interface Output extends Disposable {
@@ -47,8 +48,9 @@ export function openOutput(
   let closed = false;
   let hasFailed = false;
 
-  const emit = (line: string): void => {
-    if (line === '') return;
+  const emit = (text: string): void => {
+    if (text === '') return;
+    const line = printable(text);
     if (lastLines.push(line) > KEPT_LINES) lastLines.shift();
     onLine(line);
   };

@@ -6,7 +6,7 @@ import { childProcess } from './process.ts';
 import { requireProgram } from './requirements.ts';
 import { removeSocket } from './socket.ts';
 import { spanOf, spanOfSync } from './span-of.ts';
-import type { DaemonSpec, Program } from './spec.ts';
+import type { DaemonSpec } from './spec.ts';
 
 /** Calls `launch` with a starter that is its own from then on, when it is its turn; holds the turn until it is ready. */
 export type Turn = (
@@ -22,16 +22,21 @@ export type Turn = (
  */
 export function startDaemon(
   spec: DaemonSpec,
-  options: { log: Logger; signal?: AbortSignal | undefined; turn: Turn },
+  options: {
+    log: Logger;
+    signal?: AbortSignal | undefined;
+    turn: Turn;
+    oomScoreAdj?: number | undefined;
+  },
 ): Promise<Daemon> {
-  const { log, signal, turn } = options;
+  const { log, signal, turn, oomScoreAdj } = options;
   const attributes = { [`${spec.name}.socket_path`]: spec.socketPath, ...spec.attributes };
   return spanOf(spec, 'start', attributes, async (span) => {
     const program = await spanOf(spec, 'validate', {}, async () => spec.program({ signal }));
     signal?.throwIfAborted();
     await requireProgram(program.command, { signal });
     const daemon = await turn(
-      (starter) => launch(starter, { spec, program, log, startedBy: span.spanContext() }),
+      (starter) => launch(starter, { spec, program, log, startedBy: span.spanContext(), oomScoreAdj }),
       {
         signal,
       },
@@ -44,7 +49,9 @@ export function startDaemon(
   });
 }
 
-type LaunchOptions = Pick<Parameters<typeof superviseDaemon>[0], 'spec' | 'program' | 'log' | 'startedBy'>;
+type LaunchOptions = Pick<Parameters<typeof superviseDaemon>[0], 'spec' | 'program' | 'log' | 'startedBy'> & {
+  oomScoreAdj: number | undefined;
+};
 
 /** A starter becomes the daemon; where that fails half-way, its process is gone and its socket too. */
 async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon> {
@@ -63,7 +70,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   });
   if (spec.socket === 'handed-over') inode = publish(starter, spec);
   else void daemon.ready.then(() => (inode = inodeOf(spec.socketPath))).catch(() => {});
-  spawn(starter, spec, program);
+  spawn(starter, options);
   undo.move();
   return daemon;
 }
@@ -73,10 +80,13 @@ function publish(starter: Starter, spec: DaemonSpec): number {
   return spanOfSync(spec, 'socket.listen', attributes, () => starter.publish(spec.socketPath));
 }
 
-function spawn(starter: Starter, spec: DaemonSpec, { command, args }: Program): void {
+function spawn(starter: Starter, { spec, program, oomScoreAdj }: LaunchOptions): void {
+  const { command, args } = program;
   const attributes = { 'process.executable.path': command, 'process.pid': starter.identity.pid };
   const { outputPath, socket } = spec;
-  spanOfSync(spec, 'spawn', attributes, () => starter.become({ command, args, outputPath, socket }));
+  spanOfSync(spec, 'spawn', attributes, () =>
+    starter.become({ command, args, outputPath, socket, oomScoreAdj }),
+  );
 }
 
 const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;

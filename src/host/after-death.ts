@@ -7,13 +7,13 @@ import { reapLeftovers } from './leftovers.ts';
 
 // A program: what the holder of a state directory's lock becomes when its process has ended without closing the host.
 // It ends that process's shares. What it cannot end stays on record, and the next host says why.
-const [path = '', identity] = process.argv.slice(2);
-const stateDir = describeStateDirectory(path, identity);
+const [path = '', identity, scratchDir] = process.argv.slice(2);
+const stateDir = describeStateDirectory(path, { identity, scratchDir });
 if (stateDir.isInPlace()) {
   // To watch daemons keeps no process alive.
   const alive = setInterval(() => {}, 2 ** 30);
   const log = createLogger('silent');
-  await using trash = createTrash(stateDir.trashDirectory, { log });
+  await using trash = createTrash(stateDir.trashDirectories, { log });
   const parts = { stateDir, trash, log };
   await reapLeftovers(parts, (...id) => reapSandbox(stateDir.sandboxDirectory(...id), parts));
   // The next host need not wait until the trash is empty.

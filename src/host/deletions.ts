@@ -2,6 +2,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
+import { printableLines } from '../text/printable.ts';
 import { watchPath } from '../proc/watch-path.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import type { Sandboxes } from './sandboxes.ts';
@@ -36,7 +37,8 @@ export function carryOutDeletions(parts: {
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
       attempt(() => {
-        if (stateDir.isInPlace()) writeFileSync(mark, `${messageOf(error)}\n`);
+        if (!stateDir.isInPlace()) return;
+        stateDir.reserve.use(() => writeFileSync(mark, `${printableLines(messageOf(error))}\n`));
       });
     } finally {
       underWay.delete(name);

@@ -3,17 +3,24 @@ import type { Logger } from 'pino';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
+import { ConfigError, messageOf } from '../errors.ts';
 import { createTrash } from '../mount/trash.ts';
+import type { Reserve } from '../proc/reserve.ts';
+import { warnOfScratch } from '../share/scratch.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
+import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { reapLeftovers } from './leftovers.ts';
 import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
 import { createProfiles, loadProfile, type Profile } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
+
+/** How often a reserve that was used is taken again, where there is room, in milliseconds. */
+const RESERVE_MS = 10_000;
 
 /** How a host is opened. */
 export interface HostOptions {
@@ -78,11 +85,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const log = options.log ?? createLogger(config.log.level);
 
   await using stack = new AsyncDisposableStack();
-  const stateDir = openStateDirectory(config.state);
-  stack.use(await lockStateDirectory(stateDir, options.shares));
+  const stateDir = openState(config, configFile);
+  stack.use(await keepLock(stateDir, { take: () => lockStateDirectory(stateDir, options.shares), log }));
+  stack.use(keepReserve(stateDir.reserve));
+  warnOfScratch(stateDir, log);
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
-  const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
-  const trash = createTrash(stateDir.trashDirectory, { log });
+  const { socketDirectory } = stateDir;
+  const daemons = stack.use(createDaemons({ log, socketDirectory, oomScoreAdj: config.daemonOomScoreAdj }));
+  const trash = createTrash(stateDir.trashDirectories, { log });
   const pluginHost = { log, stateDir, daemons, trash };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
@@ -112,6 +122,28 @@ export async function openHost(options: HostOptions): Promise<Host> {
       await sandboxes[Symbol.asyncDispose]();
       await own.disposeAsync();
       await trash[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function openState(config: Config, file: string): StateDirectory {
+  try {
+    return openStateDirectory(config.state, config);
+  } catch (cause) {
+    if (!(cause as NodeJS.ErrnoException).path?.startsWith(config.scratchDir)) throw cause;
+    const message = `the directory cannot be made: name another one (${messageOf(cause)})`;
+    throw new ConfigError({ file, key: 'scratch_dir', message, cause });
+  }
+}
+
+/** Disposal gives it up. */
+function keepReserve(reserve: Reserve): Disposable {
+  reserve.hold();
+  const timer = setInterval(() => reserve.hold(), RESERVE_MS).unref();
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      reserve.giveUp();
     },
   };
 }

@@ -19,7 +19,7 @@ export async function reapLeftovers(
   const { stateDir, log } = parts;
   const limit = pLimit(SANDBOXES_AT_A_TIME);
   const sandboxes = sandboxesOnDisk(stateDir);
-  sweepUnrecorded(parts);
+  await sweepUnrecorded(parts);
   if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'Ending what a dead host left');
   await Promise.all(
     sandboxes.map(({ namespace, sandboxId }) =>

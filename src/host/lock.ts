@@ -13,9 +13,9 @@ export type ShareLifetime = 'end-with-process' | 'outlive-process';
  * @throws StatusError FailedPrecondition while another host has the state directory
  */
 export function lockStateDirectory(
-  { path, identity = '', host }: StateDirectory,
+  { path, identity = '', scratchDir, host }: StateDirectory,
   shares: ShareLifetime = 'end-with-process',
 ): Promise<AsyncDisposable> {
-  const onDeath = [process.execPath, AFTER_DEATH, path, identity];
+  const onDeath = [process.execPath, AFTER_DEATH, path, identity, scratchDir];
   return lockFile(host.lock, shares === 'end-with-process' ? { onDeath } : {});
 }

@@ -22,8 +22,8 @@ export interface Trash extends AsyncDisposable {
   sweep(): void;
 }
 
-/** Creates a trash in a directory that is on the file system of what goes there. */
-export function createTrash(directory: string, { log }: { log: Logger }): Trash {
+/** Creates a trash in directories of which one is on the file system of what goes there. */
+export function createTrash(directories: readonly string[], { log }: { log: Logger }): Trash {
   const limit = pLimit(REMOVALS_AT_A_TIME);
   const underWay = new Set<Promise<void>>();
   const empty = (path: string): void => {
@@ -36,17 +36,28 @@ export function createTrash(directory: string, { log }: { log: Logger }): Trash 
     remove(tree) {
       if (!exists(tree)) return;
       requireNoMounts(tree);
-      const path = join(directory, randomBytes(16).toString('hex'));
-      renameSync(tree, path);
-      empty(path);
+      empty(moveTo(directories, tree));
     },
     sweep() {
-      for (const name of readdirSync(directory)) empty(join(directory, name));
+      for (const directory of directories)
+        for (const name of readdirSync(directory)) empty(join(directory, name));
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(underWay);
     },
   };
+}
+
+/** Moves a directory into the first that is on its file system; returns its path there. */
+function moveTo([directory = '', ...others]: readonly string[], tree: string): string {
+  const path = join(directory, randomBytes(16).toString('hex'));
+  try {
+    renameSync(tree, path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV' || others.length === 0) throw error;
+    return moveTo(others, tree);
+  }
 }
 
 /** Most are empty, and need no process. */

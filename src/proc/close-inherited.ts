@@ -1,14 +1,15 @@
 import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 
 /**
- * Closes the descriptors that this process was started with, besides the standard three: containerd hands on what its
- * own starter left open, and whoever waits for the end of such a pipe would wait for us. Call it before anything is
- * opened. What stays is Node.js' own: event queues, /dev/null, and pipes whose both ends are here.
+ * Closes the descriptors that this process was started with, besides the standard three and `except`: containerd hands
+ * on what its own starter left open, and whoever waits for the end of such a pipe would wait for us. Call it before
+ * anything is opened. What stays is Node.js' own: event queues, /dev/null, and pipes whose both ends are here.
  */
-export function closeInherited(): void {
+export function closeInherited({ except = [] }: { except?: readonly number[] } = {}): void {
   const open = readdirSync('/proc/self/fd').flatMap((name) => {
     const target = targetOf(name);
-    return target === undefined || Number(name) <= 2 ? [] : [{ fd: Number(name), target }];
+    const fd = Number(name);
+    return target === undefined || fd <= 2 || except.includes(fd) ? [] : [{ fd, target }];
   });
   const targets = open.map(({ target }) => target);
   for (const { fd, target } of open) {

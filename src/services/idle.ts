@@ -15,20 +15,23 @@ export async function untilIdle(
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<AsyncDisposable> {
   const { startLock, lastStart } = host.stateDir.host;
-  let lastUse = Date.now();
+  let lastUse = performance.now();
+  let mark = await markOf(lastStart);
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- a poll
     await delay(POLL_MS, undefined, { signal, ref: false });
-    if (host.sandboxes.size > 0) lastUse = Date.now();
+    const former = mark;
     // oxlint-disable-next-line no-await-in-loop
-    if (Date.now() - Math.max(lastUse, await timeOf(lastStart)) < timeoutMs) continue;
+    mark = await markOf(lastStart);
+    if (host.sandboxes.size > 0 || mark !== former) lastUse = performance.now();
+    if (performance.now() - lastUse < timeoutMs) continue;
     // oxlint-disable-next-line no-await-in-loop
     const lock = await lockFile(startLock).catch(() => undefined);
     if (!lock) continue;
-    // A start that finds us needs no lock; it has marked its time before it looks for us.
+    // A start that finds us needs no lock; it has left its mark before it looks for us.
     serving.hide();
     // oxlint-disable-next-line no-await-in-loop
-    const isIdle = host.sandboxes.size === 0 && Date.now() - (await timeOf(lastStart)) >= timeoutMs;
+    const isIdle = host.sandboxes.size === 0 && (await markOf(lastStart)) === mark;
     // Where the host was told to end meanwhile, it has hidden for good.
     if (isIdle || signal.aborted) return lock;
     serving.announce();
@@ -37,6 +40,8 @@ export async function untilIdle(
   }
 }
 
-/** When a shim's `start` last gave out our address, in ms since the epoch. */
-const timeOf = async (lastStart: string): Promise<number> =>
-  (await stat(lastStart).catch(() => undefined))?.mtimeMs ?? 0;
+/** Differs after each `start` of a shim. Its time alone says nothing: clocks are set. */
+async function markOf(lastStart: string): Promise<string> {
+  const found = await stat(lastStart, { bigint: true }).catch(() => undefined);
+  return found ? `${found.ino}:${found.mtimeNs}` : 'none';
+}

@@ -6,7 +6,9 @@ import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
+import { keepFiles } from './keep-files.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
+import { printableErrors } from './printable-errors.ts';
 import { requireSafePath } from '../share/safe-path.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
@@ -33,14 +35,17 @@ export async function serve(host: Host): Promise<Serving> {
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   requireSafePath(dirname(address));
   await removeStaleSocket(address);
-  const server = createServer({ interceptors: [traceCalls(host.log)] })
+  const server = createServer({ interceptors: [traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host));
   await using undo = new AsyncDisposableStack();
   undo.use(server);
-  const hidden = hiddenBeside(address);
-  await server.listen({ path: hidden, mode: 0o600 });
-  const socket = publishSocket(hidden, address);
+  const listen = async (): Promise<OwnFile> => {
+    const hidden = hiddenBeside(address);
+    await server.listen({ path: hidden, mode: 0o600 });
+    return publishSocket(hidden, address);
+  };
+  let socket = await listen();
   undo.defer(() => socket.remove());
   let announced: OwnFile[] = [];
   const announce = (): void => {
@@ -51,10 +56,19 @@ export async function serve(host: Host): Promise<Serving> {
     ];
   };
   const hide = (): void => {
-    for (const file of announced.toReversed()) file.remove();
+    for (const file of announced.splice(0).toReversed()) file.remove();
   };
   undo.defer(hide);
   announce();
+  const files = (): string[] => {
+    if (!stateDir.isInPlace()) return [];
+    return [address, ...(announced.length > 0 ? [stateDir.host.address, stateDir.host.pid] : [])];
+  };
+  const restore = async (missing: readonly string[]): Promise<void> => {
+    if (missing.includes(address)) socket = await listen();
+    if (announced.length > 0) announce();
+  };
+  undo.use(keepFiles(files, { restore, log: host.log }));
   const own = undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {

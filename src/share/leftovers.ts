@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
 import type { Trash } from '../mount/trash.ts';
 import { readRecord } from './record.ts';
+import { releaseScratch } from './scratch.ts';
 import { shareFiles, type StateDirectory } from './state-directory.ts';
 
 /** A sandbox as its directory names it. */
@@ -22,11 +23,11 @@ export const sandboxesOnDisk = ({ sandboxesDirectory }: StateDirectory): Sandbox
  * Removes the sockets and shared directories that no record names. It is for a host that has just got the state's lock
  * and has opened nothing yet. Where a record cannot be read, what it names is unknown, and all of them stay.
  */
-export function sweepUnrecorded(parts: {
+export async function sweepUnrecorded(parts: {
   stateDir: StateDirectory;
   trash: Pick<Trash, 'remove'>;
   log: Logger;
-}): void {
+}): Promise<void> {
   const { stateDir, trash, log } = parts;
   // Those of starters, which end by themselves.
   for (const path of pathsIn(stateDir.socketDirectory))
@@ -39,6 +40,8 @@ export function sweepUnrecorded(parts: {
   for (const path of pathsIn(stateDir.sharedDirectory).filter(isNobodys)) {
     if (!stateDir.ownsSharedDirectory(path)) continue;
     try {
+      // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
+      await releaseScratch(path);
       trash.remove(path);
     } catch (error) {
       log.error({ path, err: error }, 'Cannot remove what a dead host left');

@@ -12,6 +12,7 @@ import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
+import { makeScratch, releaseScratch } from './scratch.ts';
 import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
 /** The paths that a share's daemon uses. */
@@ -66,7 +67,7 @@ async function open(
   requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
-  makeShareDirectory(files, request);
+  stateDir.reserve.use(() => makeShareDirectory(files, request));
   undo.defer(() => removeShareFiles(files, trash));
 
   const paths = {
@@ -78,12 +79,16 @@ async function open(
   };
   if (source !== undefined) await inShare(tag, async () => requireOutsideState(paths.sharedDir, stateDir));
   const ownsSource = source === undefined;
+  const removeOwned = async (): Promise<void> => {
+    await releaseScratch(paths.sharedDir);
+    trash.remove(paths.sharedDir);
+  };
   if (ownsSource) {
-    mkdirSync(paths.sharedDir, { mode: 0o755 });
-    undo.defer(() => trash.remove(paths.sharedDir));
+    await makeScratch(stateDir, paths.sharedDir);
+    undo.defer(removeOwned);
   }
   const record = firstRecord(request, paths, options.queueSize);
-  writeRecord(files, record);
+  stateDir.reserve.use(() => writeRecord(files, record));
 
   const daemon = undo.use(
     await inShare(tag, async () =>
@@ -97,11 +102,11 @@ async function open(
       ),
     ),
   );
-  writeRecord(files, withDaemon(record, daemon));
+  stateDir.reserve.use(() => writeRecord(files, withDaemon(record, daemon)));
   undo.move();
   const close = async (): Promise<void> => {
     await daemon.stop();
-    if (ownsSource) trash.remove(paths.sharedDir);
+    if (ownsSource) await removeOwned();
     // Last, so that what could not be removed stays on record.
     if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };

@@ -8,11 +8,16 @@ import type { StateDirectory } from './state-directory.ts';
  * @param source without symbolic links
  * @throws StatusError InvalidArgument
  */
-export function requireOutsideState(source: string, { path }: StateDirectory): void {
-  const state = realpathSync(path);
-  const problem = isWithin(state, source) ? 'holds' : isWithin(source, state) ? 'is in' : undefined;
+export function requireOutsideState(source: string, { path, scratchDir }: StateDirectory): void {
+  requireOutside(source, path, 'state directory');
+  if (scratchDir !== path) requireOutside(source, scratchDir, 'scratch directory');
+}
+
+function requireOutside(source: string, directory: string, what: string): void {
+  const resolved = realpathSync(directory);
+  const problem = isWithin(resolved, source) ? 'holds' : isWithin(source, resolved) ? 'is in' : undefined;
   if (problem === undefined) return;
-  const message = `Source "${source}" ${problem} the state directory "${path}": share another directory`;
+  const message = `Source "${source}" ${problem} the ${what} "${directory}": share another directory`;
   throw new StatusError(Code.InvalidArgument, message);
 }
 

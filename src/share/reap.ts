@@ -9,6 +9,7 @@ import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts
 import { namesIn } from './leftovers.ts';
 import { readRecord, type ShareRecord } from './record.ts';
 import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
+import { releaseScratch } from './scratch.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** How long a daemon may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
@@ -53,7 +54,10 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
     });
   }
   if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
-  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) trash.remove(record.source);
+  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
+    await releaseScratch(record.source);
+    trash.remove(record.source);
+  }
   removeShareFiles(files, trash);
 }
 

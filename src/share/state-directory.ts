@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { createReserve, type Reserve } from '../proc/reserve.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
@@ -31,12 +32,20 @@ export interface StateDirectory {
   ownsSocket(path: string): boolean;
   /** True for what is, by its name, a socket that no daemon has yet. */
   isHiddenSocket(path: string): boolean;
+  /** Room for records, for when there is none else. */
+  readonly reserve: Reserve;
+  /** Where guests may write. */
+  readonly scratchDir: string;
+  /** How much a guest may write into one of its directories, in MiB; 0: no limit. */
+  readonly scratchLimitMib: number;
+  /** What this state directory has there. */
+  readonly scratchDirectory: string;
   /** Where the directories stand that the host owns. */
   readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
-  /** Where such a directory waits for its removal. */
-  readonly trashDirectory: string;
+  /** Where directories wait for their removal, one on each file system that has some of ours. */
+  readonly trashDirectories: readonly string[];
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
 }
@@ -48,6 +57,14 @@ export interface ShareFiles {
   /** What the record is written to before it takes the record's name. */
   readonly newRecord: string;
   readonly output: string;
+}
+
+/** Where guests may write, and how much. */
+export interface ScratchOptions {
+  /** Where a directory of this state directory's own is made for them. @default the state directory itself */
+  readonly scratchDir?: string | undefined;
+  /** @default 0: no limit */
+  readonly scratchLimitMib?: number | undefined;
 }
 
 /** Names in the state directory. */
@@ -65,6 +82,8 @@ export const HOST_FILES = {
   lastStart: 'last-start',
   /** The fifo on which a host that a shim started tells its address. */
   announce: 'announce',
+  /** Given up for a record that has no other room. */
+  reserve: 'reserve',
 } as const;
 
 /** Folders in the state directory. */
@@ -78,6 +97,9 @@ export const FOLDERS = {
   deletions: 'deletions',
 } as const;
 
+/** How much the reserve holds, in bytes: some hundred records. */
+const RESERVE_BYTES = 512 * 1024;
+
 const RECORD = 'share.json';
 const OUTPUT = 'daemon.log';
 
@@ -86,23 +108,37 @@ const OUTPUT = 'daemon.log';
  *
  * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
  */
-export function openStateDirectory(path: string): StateDirectory {
-  requireSafePath(path);
-  for (const folder of ['', ...Object.values(FOLDERS)]) {
-    const directory = join(path, folder);
+export function openStateDirectory(path: string, scratch: ScratchOptions = {}): StateDirectory {
+  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, scratch);
+  const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
+  for (const top of [path, scratchDirectory]) {
+    requireSafePath(top);
+    mkdirSync(top, { recursive: true, mode: 0o700 });
+    requireOwnDirectory(top);
+  }
+  for (const directory of [...folders, sharedDirectory, ...trashDirectories]) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (folder) requireOwnFile(directory);
+    requireOwnFile(directory);
     requireOwnDirectory(directory);
   }
   for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
-  return describeStateDirectory(path, identityOf(path));
+  return describeStateDirectory(path, { ...scratch, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
-export function describeStateDirectory(path: string, identity?: string): StateDirectory {
+export function describeStateDirectory(
+  path: string,
+  {
+    scratchDir = path,
+    scratchLimitMib = 0,
+    identity,
+  }: ScratchOptions & { identity?: string | undefined } = {},
+): StateDirectory {
   const sandboxesDirectory = join(path, FOLDERS.sandboxes);
   const socketDirectory = join(path, FOLDERS.sockets);
-  const sharedDirectory = join(path, FOLDERS.shared);
+  // Several hosts may have the same place for guests to write, and each removes what is its own.
+  const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
+  const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       sandboxesDirectory,
@@ -125,12 +161,19 @@ export function describeStateDirectory(path: string, identity?: string): StateDi
     newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
     ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
     isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
+    reserve: createReserve(join(path, HOST_FILES.reserve), RESERVE_BYTES),
+    scratchDir,
+    scratchLimitMib,
+    scratchDirectory,
     sharedDirectory,
-    trashDirectory: join(path, FOLDERS.trash),
+    trashDirectories: [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash)),
     newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
 }
+
+/** A state directory's name where others have theirs. */
+const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
 /** @throws StatusError FailedPrecondition where another directory or none stands at the path by now */
 export function requireInPlace(stateDir: StateDirectory): void {

@@ -37,7 +37,10 @@ async function parentFolder(): Promise<string> {
 export async function openBenchHost(virtiofsd: Virtiofsd, { directory }: Workbench): Promise<Host> {
   const state = join(directory, `state-${virtiofsd.dialect}`);
   const log = createLogger('info', pino.destination({ dest: `${state}.log`, sync: false }));
-  return openHost({ config: { version: 1, state, plugins: virtiofsdConfigTable(virtiofsd) }, log });
+  return openHost({
+    config: { version: 1, state, scratch_dir: state, plugins: virtiofsdConfigTable(virtiofsd) },
+    log,
+  });
 }
 
 /** Returns the command line with which such a host starts its daemons on the source. */

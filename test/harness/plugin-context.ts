@@ -28,7 +28,7 @@ export async function pluginContext(): Promise<TestContext> {
   const stateDir = openStateDirectory(state);
   const { log } = captured;
   const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
-  const trash = stack.use(createTrash(stateDir.trashDirectory, { log }));
+  const trash = stack.use(createTrash(stateDir.trashDirectories, { log }));
   const own = stack.move();
   return {
     context: { config: {}, log, stateDir, daemons, trash, required: new Map() },

@@ -31,6 +31,7 @@ export async function startServe(
     config,
     `version = 1
 state = "${directory}/state"
+scratch_dir = "${directory}/state"
 plugin_dirs = ${JSON.stringify(pluginDirs)}
 plugin_timeout_ms = 600000
 [plugins."${VIRTIOFS}"]

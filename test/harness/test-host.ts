@@ -50,6 +50,7 @@ export async function openTestHost(options: TestHostOptions = {}): Promise<TestH
     config: {
       version: 1,
       state,
+      scratch_dir: state,
       ...config,
       plugins: { [VIRTIOFS]: { ...virtiofsTable(daemon), ...virtiofs }, ...config.plugins },
     },

@@ -25,7 +25,10 @@ interface OpenedHost {
 async function open(state: string, daemon = 'waits'): Promise<OpenedHost> {
   const captured = captureLog();
   const plugins = { [VIRTIOFS]: virtiofsTable(daemon) };
-  const host = await openHost({ config: { version: 1, state, plugins }, log: captured.log });
+  const host = await openHost({
+    config: { version: 1, state, scratch_dir: state, plugins },
+    log: captured.log,
+  });
   return { host, captured };
 }
 

@@ -60,7 +60,13 @@ async function startProgram(
 }
 
 const configOf = (state: string, daemon: string) =>
-  ({ version: 1, state, log: { level: 'silent' }, plugins: { [VIRTIOFS]: virtiofsTable(daemon) } }) as const;
+  ({
+    version: 1,
+    state,
+    scratch_dir: `${state}-scratch`,
+    log: { level: 'silent' },
+    plugins: { [VIRTIOFS]: virtiofsTable(daemon) },
+  }) as const;
 
 const open = (state: string): Promise<Host> =>
   openHost({ config: configOf(state, 'waits'), log: captureLog().log });

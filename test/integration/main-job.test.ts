@@ -107,8 +107,7 @@ describe('a read-only share', () => {
     const rust = (await realVirtiofsds())[1];
     if (!rust || rust.skip) return;
     await using own = await serveTestHost({ daemon: rust.path });
-    const source = join(own.path, 'source');
-    await mkdir(source);
+    const { source } = own;
     await writeFile(join(source, 'from-host'), 'read\n');
     const request = { sandboxId: 'a', tag: 'ro', source, readOnly: true };
     await using share = await own.host.openShare(request);

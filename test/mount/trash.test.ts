@@ -25,7 +25,7 @@ async function trashPlace(): Promise<Place> {
   const trashDirectory = join(path, 'trash');
   mkdirSync(trashDirectory);
   const captured = captureLog();
-  const trash = createTrash(trashDirectory, captured);
+  const trash = createTrash([trashDirectory], captured);
   return {
     path,
     trashDirectory,

@@ -32,7 +32,7 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
   const directory = await temporaryDirectory();
   const stateDir = openStateDirectory(join(directory.path, 'state'));
   const { log } = captureLog();
-  const trash = createTrash(stateDir.trashDirectory, { log });
+  const trash = createTrash(stateDir.trashDirectories, { log });
   const files = stateDir.share('default', 'a', 'work');
   mkdirSync(files.directory, { recursive: true });
   const output = openSync(files.output, 'a');

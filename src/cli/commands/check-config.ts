@@ -19,9 +19,9 @@ With --state it says, too, whether a host that is given this directory takes the
   async run({ config: file = DEFAULT_CONFIG, state }) {
     const config = await loadConfig(file, { state });
     const log = createLogger('silent');
-    const stateDir = describeStateDirectory(config.state);
+    const stateDir = describeStateDirectory(config.state, config);
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
-    const trash = createTrash(stateDir.trashDirectory, { log });
+    const trash = createTrash(stateDir.trashDirectories, { log });
     const host = { configFile: file, log, stateDir, daemons, trash };
     await using plugins = await loadPlugins(config, host);
     await plugins.check();

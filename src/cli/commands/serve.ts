@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { runHost } from '../run-host.ts';
+import { refuseNodeOptions, requireAnnounceDescriptor } from '../node-options.ts';
+import { ANNOUNCE_FD, runHost } from '../run-host.ts';
 import { defineCommand, UsageError } from './command.ts';
 import { CONFIG_OPTIONS, DEFAULT_CONFIG } from './config-options.ts';
 
@@ -9,12 +10,13 @@ export const serve = defineCommand({
   purpose: 'Run the shim host',
   description: `Loads the plugins and serves ttrpc until SIGINT or SIGTERM.
 Shares outlive it; containerd's delete, or deleting the sandbox first, ends them.
+SIGHUP reads the log's level again and reopens the log; SIGUSR1 writes a diagnosis to it.
 Where no configuration is named and there is none by default, the defaults hold.`,
   options: {
     ...CONFIG_OPTIONS,
     announce: {
       type: 'boolean',
-      purpose: "Print the socket's address on standard output, then let go of it",
+      purpose: `Write the socket's address to descriptor ${ANNOUNCE_FD}, then close it`,
     },
     'idle-timeout-ms': {
       type: 'string',
@@ -24,6 +26,8 @@ Where no configuration is named and there is none by default, the defaults hold.
   },
   exitStatus: '0 ended as it was told or idle, 1 failed, 2 wrong usage or configuration',
   async run({ config, state, announce = false, 'idle-timeout-ms': idleTimeout }) {
+    refuseNodeOptions();
+    if (announce) requireAnnounceDescriptor();
     await runHost({
       config: config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : { version: 1 }),
       state,

@@ -27,8 +27,17 @@ export interface Daemons extends AsyncDisposable {
  * Creates a pool of daemons. A host has one; a program that wants a daemon without a host makes its own.
  *
  * @param options.socketDirectory where the sockets stand for which the next daemon is prepared
+ * @param options.oomScoreAdj the daemons' score for the OOM killer (proc(5), oom_score_adj). @default this process's
  */
-export function createDaemons({ log, socketDirectory }: { log: Logger; socketDirectory: string }): Daemons {
+export function createDaemons({
+  log,
+  socketDirectory,
+  oomScoreAdj,
+}: {
+  log: Logger;
+  socketDirectory: string;
+  oomScoreAdj?: number | undefined;
+}): Daemons {
   const launcher = createLauncher(socketDirectory);
   const slots = createSlots(() => launcher.prepare());
   return {
@@ -36,6 +45,7 @@ export function createDaemons({ log, socketDirectory }: { log: Logger; socketDir
       startDaemon(spec, {
         log: options.log ?? log,
         signal: options.signal,
+        oomScoreAdj,
         turn: (launch, { signal }) =>
           slots.run(
             async () => {

@@ -24,6 +24,8 @@ export interface Starter extends AsyncDisposable {
     args: readonly string[];
     outputPath: string;
     socket: DaemonSpec['socket'];
+    /** @default this process's */
+    oomScoreAdj?: number | undefined;
   }): void;
 }
 
@@ -80,11 +82,13 @@ export function openStarter(directory: string): Starter {
       renameSync(path, socketPath);
       return ino;
     },
-    become({ command, args, outputPath, socket }) {
+    become({ command, args, outputPath, socket, oomScoreAdj }) {
       if (socket === 'own') rmSync(path, { force: true });
       const input = socket === 'own' ? '</dev/null' : '0<&1';
       const words = [command, ...args].map(quote).join(' ');
-      subprocess.stdin.end(`exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
+      // Where that is not allowed, the shell says so to nobody and goes on.
+      const score = oomScoreAdj === undefined ? '' : `echo ${oomScoreAdj} >/proc/self/oom_score_adj\n`;
+      subprocess.stdin.end(`${score}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack, AnySchema, type Any } from '@bufbuild/protobuf/wkt';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../../errors.ts';
 import { readForeign } from '../../foreign/read.ts';
@@ -10,6 +11,8 @@ import { configPathOf } from './config-path.ts';
 
 /** Where the shim's `start` saved its standard input, in the bundle. */
 const SAVED_INPUT = 'shim-start.stdin';
+/** What `start` saved besides: where it stands alone, the options have been lost. */
+const SAVED_ADDRESSES = 'shim-start.env';
 
 /**
  * The configuration file that containerd was told to use for this sandbox: the runtime option `ConfigPath`.
@@ -31,7 +34,8 @@ async function readSaved(file: string): Promise<Uint8Array | undefined> {
     return await readForeign(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if ((code === 'ENOENT' || code === 'ENOTDIR') && !existsSync(join(dirname(file), SAVED_ADDRESSES)))
+      return undefined;
     throw unreadable(file, cause, StatusError.is(cause) ? cause.code : Code.FailedPrecondition);
   }
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { execa } from 'execa';
 import { openHost } from '../../../src/host/host.ts';
 import { captureLog } from '../../harness/captured-log.ts';
-import { runShimVirtiofs } from '../../harness/shim-virtiofs.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { runShimVirtiofs, SHIM_VIRTIOFS } from '../../harness/shim-virtiofs.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
 describe('shim-virtiofs serve', () => {
@@ -13,8 +15,8 @@ describe('shim-virtiofs serve', () => {
     await using directory = await temporaryDirectory();
     const state = join(directory.path, 'state');
     const [file, other] = [join(directory.path, 'config.toml'), join(directory.path, 'other.toml')];
-    await writeFile(file, `version = 1\nstate = "${state}"\n`);
-    await writeFile(other, 'version = 1\n');
+    await writeFile(file, `version = 1\nstate = "${state}"\nscratch_dir = "${state}"\n`);
+    await writeFile(other, `version = 1\nscratch_dir = "${state}"\n`);
     await using _ = await openHost({ config: file, log: captureLog().log });
     for (const args of [
       ['-c', file],
@@ -24,6 +26,68 @@ describe('shim-virtiofs serve', () => {
       assert.equal(exitCode, 1);
       assert.match(stderr, /^shim-virtiofs: Another host uses ".*": end it, or give this one/m);
     }
+  });
+
+  for (const [what, args, env] of [
+    ["Node.js' debugger", ['--inspect=127.0.0.1:0'], {}],
+    ["Node.js' debugger", [], { NODE_OPTIONS: '--inspect=127.0.0.1:0' }],
+    ['NODE_OPTIONS', [], { NODE_OPTIONS: '--max-old-space-size=64' }],
+  ] as const) {
+    test(`exits with 2 where ${what} is set by ${args[0] ?? env.NODE_OPTIONS}, unless it is asked for`, async () => {
+      await using directory = await temporaryDirectory();
+      const state = join(directory.path, 'state');
+      const command = [...args, '--no-warnings', SHIM_VIRTIOFS, 'serve', '--state', state];
+      const allowed = { CONTAINERD_SHIM_VIRTIOFS_ALLOW_NODE_OPTIONS: '1' };
+      const refused = await execa(process.execPath, command, { reject: false, env });
+      assert.equal(refused.exitCode, 2);
+      assert.match(
+        refused.stderr,
+        new RegExp(`^shim-virtiofs: ${what} is set, and .*: unset it, or set`, 'm'),
+      );
+      assert.equal(existsSync(state), false);
+      const file = join(directory.path, 'wrong.toml');
+      await writeFile(file, 'version = 3\n');
+      const read = await execa(process.execPath, [...command, '-c', file], {
+        reject: false,
+        env: { ...env, ...allowed },
+      });
+      assert.match(read.stderr, /Invalid configuration/);
+    });
+  }
+
+  test('exits with 2 where it is to announce itself and has no pipe for it', async () => {
+    await using directory = await temporaryDirectory();
+    const state = join(directory.path, 'state');
+    const { exitCode, stderr } = await runShimVirtiofs('serve', '--announce', '--state', state);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^shim-virtiofs: --announce needs a pipe as descriptor 3$/m);
+    assert.equal(existsSync(state), false);
+  });
+
+  test('hands on no descriptor that it was started with, however high', async () => {
+    await using directory = await temporaryDirectory();
+    const stray = join(directory.path, 'stray');
+    const config = join(directory.path, 'config.toml');
+    await writeFile(config, `version = 1\nscratch_dir = "${directory.path}/scratch"\n`);
+    const command = [process.execPath, '--no-warnings', SHIM_VIRTIOFS, 'serve', '-c', config];
+    const state = join(directory.path, 'state');
+    const opened = 'exec 40>"$0" 90>"$0"; exec "$@"';
+    const host = execa('bash', ['-c', opened, stray, ...command, '--state', state], { reject: false });
+    try {
+      await eventually('the host serves', () => existsSync(join(state, 'host.address')));
+      const pid = host.pid ?? 0;
+      const processes = [pid, ...(await childrenOf(pid))];
+      // The one that holds the lock at least.
+      assert.ok(processes.length > 1);
+      const targets = await Promise.all(processes.map(targetsOf));
+      assert.deepEqual(
+        targets.flat().filter((target) => target === stray),
+        [],
+      );
+    } finally {
+      host.kill('SIGTERM');
+    }
+    assert.equal((await host).exitCode, 0);
   });
 
   test('exits with 2, names both and makes neither where the file says another state directory', async () => {
@@ -41,3 +105,13 @@ describe('shim-virtiofs serve', () => {
     assert.deepEqual([existsSync(own), existsSync(given)], [false, false]);
   });
 });
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
+}
+
+async function targetsOf(pid: number): Promise<string[]> {
+  const names = await readdir(`/proc/${pid}/fd`);
+  return Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
+}

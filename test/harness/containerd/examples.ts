@@ -33,6 +33,7 @@ export async function startExampleContainerd(options: ExampleOptions): Promise<S
   let text = await readFile(exampleFile(options.config), 'utf8');
   for (const [from, to] of Object.entries(places)) text = text.replaceAll(from, to);
   const table = '[plugins."io.containerd.fsshare.v1.virtiofs"]\n';
+  text = text.replace(/^version = 1$/m, `$&\nscratch_dir = "${state}"`);
   if (!text.includes(table)) text += `\n${table}`;
   const daemon = `virtio_fs_daemon = "${await obtain('virtiofsd-rust')}"\n${PATIENT_DAEMON}\n`;
   await writeFile(configFile, text.replace(table, `${table}${daemon}`));

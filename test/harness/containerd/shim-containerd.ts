@@ -51,7 +51,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;
-      await writeFile(configFile, `version = 1\n${config}\n${plugin}`);
+      await writeFile(configFile, `version = 1\nscratch_dir = "${stateOf(dir)}"\n${config}\n${plugin}`);
       return {
         CONTAINERD_SHIM_VIRTIOFS_STATE: stateOf(dir),
         CONTAINERD_SHIM_VIRTIOFS_CONFIG: configFile,

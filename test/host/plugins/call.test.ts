@@ -24,7 +24,7 @@ const hostParts = (): PluginHost => {
   const { log } = captureLog();
   const stateDir = describeStateDirectory('/nonexistent');
   const daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
-  const trash = createTrash(stateDir.trashDirectory, { log });
+  const trash = createTrash(stateDir.trashDirectories, { log });
   return { configFile: 'test.toml', log, stateDir, daemons, trash };
 };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { anyPack, AnySchema, EmptySchema, type Any } from '@bufbuild/protobuf/wkt';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -94,6 +94,26 @@ virtio_fs_queue_size = 64
     });
     await place.createSandbox('sb', { input: bootstrap('sb') });
   });
+
+  for (const [how, spoil] of [
+    ['cannot be read', (file: string) => rm(file).then(() => mkdir(file))],
+    ['has been removed', (file: string) => rm(file)],
+  ] as const) {
+    test(`is refused where what was saved ${how}`, async () => {
+      await using place = await shimPlace();
+      assert.equal((await place.start('sb', { input: bootstrap('sb', configPath('/x.toml')) })).code, 0);
+      const bundlePath = await place.bundle('sb');
+      await spoil(join(bundlePath, 'shim-start.stdin'));
+      await assert.rejects(
+        place.call((sandboxes) => sandboxes.createSandbox({ sandboxId: 'sb', bundlePath })),
+        {
+          code: Code.FailedPrecondition,
+          message: /^Cannot read containerd's runtime options in ".*shim-start\.stdin": /,
+        },
+      );
+      assert.deepEqual(await readRecords(place.state), []);
+    });
+  }
 
   test('is refused for input that containerd does not write', async () => {
     await using place = await shimPlace();

@@ -80,7 +80,7 @@ export async function shimPlace({
   stack.defer(() => endMarkedProcesses(path));
   const state = join(path, 'state');
   const configFile = join(path, 'config.toml');
-  await writeFile(configFile, shimConfig({ daemon }));
+  await writeFile(configFile, shimConfig({ daemon, scratchDir: state }));
   const bundle = async (id: string): Promise<string> => {
     const directory = join(path, 'bundles', id);
     await mkdir(directory, { recursive: true });
@@ -140,8 +140,9 @@ export async function shimPlace({
 }
 
 /** A configuration whose sandboxes have one share without a source. */
-export function shimConfig({ daemon }: { daemon: string }): string {
+export function shimConfig({ daemon, scratchDir }: { daemon: string; scratchDir: string }): string {
   return `version = 1
+scratch_dir = "${scratchDir}"
 [[shares]]
 tag = "work"
 [plugins."io.containerd.fsshare.v1.virtiofs"]

@@ -47,6 +47,12 @@ const cases: Case[] = [
     reason: /^cannot create the state directory ".*config\.toml\/state"$/,
   },
   {
+    name: 'options of Node.js in the environment',
+    prepare: () => Promise.resolve({ env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } }),
+    reason:
+      /^NODE_OPTIONS is set, and the host runs as root: unset it, or set CONTAINERD_SHIM_VIRTIOFS_ALLOW_NODE_OPTIONS=1$/,
+  },
+  {
     name: 'a script that was copied out of its package',
     prepare: async ({ path }) => {
       const program = join(path, 'containerd-shim-virtiofs-v1');

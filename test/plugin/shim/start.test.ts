@@ -71,7 +71,7 @@ describe('containerd-shim-virtiofs-v1 start', () => {
     );
     assert.deepEqual(await Promise.all([0, 1, 2].map((fd) => readlink(`/proc/${host}/fd/${fd}`))), [
       '/dev/null',
-      '/dev/null',
+      join(place.state, 'host.log'),
       join(place.state, 'host.log'),
     ]);
     // execa has returned, so the pipe has ended: nobody else holds it.

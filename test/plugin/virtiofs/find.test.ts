@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -19,6 +20,18 @@ describe('findDaemon()', () => {
     assert.equal(found, own);
     assert.equal(await findDaemon([own], ''), own);
     if (isInstalled) assert.equal(existsSync(await findDaemon()), true);
+  });
+
+  test('takes no folder, no data and no file that may not be executed for the program', async () => {
+    await using directory = await temporaryDirectory();
+    const places = ['folder', 'data', 'locked'].map((name) => join(directory.path, name));
+    const [folder = '', data = '', locked = ''] = places;
+    await mkdir(folder);
+    await executable(data, 'text\n');
+    await writeFile(locked, '#!/bin/sh\n', { mode: 0o644 });
+    await assert.rejects(findDaemon(places, ''), { code: Code.NotFound });
+    const own = await executable(join(directory.path, 'virtiofsd'), '#!/bin/sh\n');
+    assert.equal(await findDaemon([...places, own], ''), own);
   });
 
   test('throws NotFound with where it looked, the packages and the setting', async () => {
