@@ -6,7 +6,7 @@ import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import { createTrash } from '../mount/trash.ts';
 import type { Reserve } from '../proc/reserve.ts';
-import { warnOfScratch } from '../share/scratch.ts';
+import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
@@ -87,6 +87,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
   const stateDir = openState(config, configFile);
   stack.use(await keepLock(stateDir, { take: () => lockStateDirectory(stateDir, options.shares), log }));
+  stack.defer(() => removeEmptyScratch(stateDir));
   stack.use(keepReserve(stateDir.reserve));
   warnOfScratch(stateDir, log);
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
@@ -120,8 +121,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
     },
     async [Symbol.asyncDispose]() {
       await sandboxes[Symbol.asyncDispose]();
-      await own.disposeAsync();
       await trash[Symbol.asyncDispose]();
+      await own.disposeAsync();
     },
   };
 }

@@ -44,6 +44,21 @@ export async function releaseScratch(directory: string): Promise<void> {
   if (isMountpoint(directory)) await run('umount', ['--', directory]);
 }
 
+/** Removes what a host made for scratch directories, where none is left in it. Call it with the state's lock in hand. */
+export function removeEmptyScratch({
+  path,
+  scratchDirectory,
+  sharedDirectory,
+  trashDirectories,
+}: StateDirectory): void {
+  if (scratchDirectory === path) return;
+  for (const directory of [sharedDirectory, trashDirectories.at(-1) ?? '', scratchDirectory]) {
+    try {
+      rmdirSync(directory);
+    } catch {} // something is in it, or it is gone
+  }
+}
+
 /** Says, once at a host's start, where a limit is wished for and nothing enforces it. */
 export function warnOfScratch(stateDir: StateDirectory, log: Logger): void {
   const { scratchDirectory, scratchLimitMib, path } = stateDir;
