@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
-import type { Share, ShareStatus } from '../share/contract.ts';
+import type { Share } from '../share/contract.ts';
 
 const isThenable = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
@@ -39,32 +39,29 @@ export interface ShareOrigin {
 }
 
 /**
- * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never throws,
- * and nobody has to wait for its `ready`.
+ * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never
+ * throws, and nobody has to wait for its `ready`.
  *
  * @throws StatusError Internal, naming the plugin and the member, for what is no share
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): Share {
   const share = requireShare(returned, origin);
   const { tag, socketPath, sharedDir, queueSize, pid } = share;
+  const plain = { tag, socketPath, sharedDir, queueSize, pid };
   const ready = Promise.resolve(share.ready);
   ready.catch(() => {});
-  const plain = { tag, socketPath, sharedDir, queueSize, pid };
-  let exit: DaemonExit | undefined;
-  const closed = exitOf(share.closed, origin).then((ended) => (exit = ended));
-  const status = (): ShareStatus => {
-    try {
-      return share.status();
-    } catch (error) {
-      const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
-      return { ...plain, state: exit ? 'exited' : 'waiting', lastLines: [words] };
-    }
-  };
   return {
     ...plain,
     ready,
-    closed,
-    status,
+    closed: exitOf(share.closed, origin),
+    status() {
+      try {
+        return share.status();
+      } catch (error) {
+        const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
+        return { ...plain, state: 'waiting', lastLines: [words] };
+      }
+    },
     [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
 }

@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { Code } from 'ttrpc-ts';
 import { DaemonError } from '../../errors.ts';
 import { daemonEnvironment } from '../environment.ts';
@@ -95,8 +95,8 @@ export function openStarter(directory: string): Starter {
         child.kill('SIGKILL');
         await once(child, 'exit');
       }
-      // Last: where the state has become read-only, it throws.
-      rmSync(path, { force: true });
+      // Last: where the state has become read-only, it throws. Where it is a file by now, nothing is there.
+      if (existsSync(path)) rmSync(path, { force: true });
     },
   };
 }
