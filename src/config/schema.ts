@@ -7,6 +7,9 @@ const absolutePath = z.string().startsWith('/', 'use an absolute path');
 /** Where a host keeps its state unless it is told otherwise. */
 export const DEFAULT_STATE = '/run/containerd-shim-virtiofs';
 
+/** Where the directories of shares without a source stand unless the configuration says otherwise. */
+export const DEFAULT_SCRATCH_DIR = '/var/lib/containerd-shim-virtiofs/scratch';
+
 /** The sockets in it are called `s/<16 hex>.sock`. */
 const MAX_STATE_BYTES: number = MAX_SOCKET_PATH_BYTES - '/s/0123456789abcdef.sock'.length;
 
@@ -44,7 +47,7 @@ const fileSchema = z.strictObject({
     .default('virtio-fs')
     .describe("The provider of shares that name none (Kata's key)."),
   scratch_dir: absolutePath
-    .default('/var/lib/containerd-shim-virtiofs/scratch')
+    .default(DEFAULT_SCRATCH_DIR)
     .describe(
       'Where the directories of shares without a source stand: guests can fill them, so not where the state is.',
     ),

@@ -1,7 +1,9 @@
 import { execa } from 'execa';
 import { chmodSync, mkdirSync, rmdirSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { DEFAULT_SCRATCH_DIR } from '../config/schema.ts';
 import { mountsBeneath } from '../proc/mountinfo.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -45,14 +47,13 @@ export async function releaseScratch(directory: string): Promise<void> {
 }
 
 /** Removes what a host made for scratch directories, where none is left in it. Call it with the state's lock in hand. */
-export function removeEmptyScratch({
-  path,
-  scratchDirectory,
-  sharedDirectory,
-  trashDirectories,
-}: StateDirectory): void {
+export function removeEmptyScratch(stateDir: StateDirectory): void {
+  const { path, scratchDirectory, sharedDirectory, trashDirectories } = stateDir;
   if (scratchDirectory === path) return;
-  for (const directory of [sharedDirectory, trashDirectories.at(-1) ?? '', scratchDirectory]) {
+  const top = dirname(scratchDirectory);
+  // One that the operator named is the operator's.
+  const tops = top === DEFAULT_SCRATCH_DIR ? [top, dirname(top)] : [];
+  for (const directory of [sharedDirectory, trashDirectories.at(-1) ?? '', scratchDirectory, ...tops]) {
     try {
       rmdirSync(directory);
     } catch {} // something is in it, or it is gone
