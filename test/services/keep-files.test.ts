@@ -31,8 +31,11 @@ describe('a living host makes again what somebody removed:', () => {
     rmSync(own.host.stateDir.host.lock);
     const message = 'Somebody removed the lock of this host; it is taken again';
     await eventually('it is taken again', () => own.captured.withMessage(message).length === 1);
-    await assert.rejects(openHost({ config: { version: 1, state: own.state }, log: captureLog().log }), {
-      message: /Another host uses/,
-    });
+    await assert.rejects(
+      openHost({ config: { version: 1, state: own.state, scratch_dir: own.state }, log: captureLog().log }),
+      {
+        message: /Another host uses/,
+      },
+    );
   });
 });
