@@ -1,5 +1,5 @@
 import type { Host } from '../host/host.ts';
-import { messageOf } from '../errors.ts';
+import { hungPaths } from '../foreign/touch-in-child.ts';
 import type { HostLog } from './host-log.ts';
 
 /** Their default is to end a process, without order. */
@@ -45,22 +45,14 @@ function diagnosisOf(host: Host | undefined): Record<string, unknown> {
     memory: process.memoryUsage(),
     // Timers, sockets, children, …: what keeps this process running, how many of each.
     resources,
+    hungPaths: hungPaths(),
     sandboxesInCreation: host ? host.sandboxes.size - host.sandboxes.list().length : 0,
     sandboxes: host?.sandboxes.list().map(({ namespace, sandboxId, createdAt, exit, shares }) => ({
       namespace,
       sandboxId,
       createdAt,
       exit,
-      shares: shares.map((share) => orMessage(() => share.status())),
+      shares: shares.map((share) => share.status()),
     })),
   };
-}
-
-/** A plugin's share may be anything. */
-function orMessage(describe: () => unknown): unknown {
-  try {
-    return describe();
-  } catch (error) {
-    return messageOf(error);
-  }
 }

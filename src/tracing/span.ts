@@ -83,9 +83,6 @@ export function recordError(span: Span, error: unknown): void {
   span.recordException(error instanceof Error ? error : String(error));
 }
 
-/** The active span's context, where there is one. */
-export const activeSpanContext = (): SpanContext | undefined => trace.getActiveSpan()?.spanContext();
-
 function openSpan(name: string, attributes: Attributes, relation: SpanRelation): [Span, Context] {
   const parent = relation.root ? ROOT_CONTEXT : (relation.parent ?? context.active());
   const inherited = context.active().getValue(INHERITED) as Attributes | undefined;

@@ -210,6 +210,7 @@ describe('heedSignals()', () => {
     assert.equal(line?.msg, 'Diagnosis');
     assert.deepEqual([line['sandboxes'], line['sandboxesInCreation']], [[], 0]);
     assert.equal(typeof (line['memory'] as { rss?: unknown }).rss, 'number');
+    assert.deepEqual(line['hungPaths'], []);
     assert.deepEqual(await listeningPorts(host.pid), []);
   });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { describe, mock, test } from 'node:test';
 import { Code, StatusError } from 'ttrpc-ts';
-import { activeSpanContext, withAttributes, withSpan, withSpanSync } from '../../src/tracing/span.ts';
+import { withAttributes, withSpan, withSpanSync } from '../../src/tracing/span.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
 
 describe('withSpan()', () => {
@@ -10,7 +10,7 @@ describe('withSpan()', () => {
     await using spans = await memorySpans();
     const result = await withSpan('outer', { key: 'value' }, async () => {
       await Promise.resolve();
-      return withSpanSync('inner', {}, () => activeSpanContext()?.spanId);
+      return withSpanSync('inner', {}, () => trace.getActiveSpan()?.spanContext().spanId);
     });
     const [outer, inner] = [spans.one('outer'), spans.one('inner')];
     assert.equal(result, inner.spanContext().spanId);

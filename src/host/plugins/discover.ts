@@ -1,14 +1,11 @@
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { StatusError } from 'ttrpc-ts';
 import { ConfigError } from '../../errors.ts';
 import { listForeign } from '../../foreign/list.ts';
 import { statForeign } from '../../foreign/stat.ts';
+import { BUILT_IN_PLUGINS } from '../../package.ts';
 import { hint } from '../../config/problems.ts';
 import { readManifest, type Manifest } from './manifest.ts';
-
-/** The plugins that come with the host. */
-const BUILT_IN = fileURLToPath(new URL('../../../plugin', import.meta.url));
 
 const MANIFEST = 'plugin.toml';
 
@@ -19,7 +16,7 @@ const MANIFEST = 'plugin.toml';
  * @throws ConfigError for any mistake in any of them, alone or together
  */
 export async function discoverPlugins(directories: readonly string[]): Promise<Manifest[]> {
-  const files = await Promise.all([BUILT_IN, ...directories].map(manifestFiles));
+  const files = await Promise.all([BUILT_IN_PLUGINS, ...directories].map(manifestFiles));
   const manifests = await Promise.all(files.flat().map(readManifest));
   requireUnique(manifests, 'id', (manifest) => [manifest.name]);
   requireUnique(manifests, 'provides', (manifest) => manifest.provides);
