@@ -10,7 +10,7 @@ import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
-import type { DaemonSpec, Program } from './spec.ts';
+import type { DaemonTraits, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
 
 /** `starting` until it waits for its VMM, `connected` from the VMM's coming to its going. */
@@ -26,6 +26,8 @@ export interface Daemon extends AsyncDisposable {
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
   readonly startedBy: SpanContext | undefined;
+  /** Calls `listener` after each change of its state, until it has exited. */
+  onChange(listener: (state: DaemonState) => void): void;
   /** Resolves when the daemon waits for its VMM; rejects with a {@link DaemonError} where it never will. */
   readonly ready: Promise<void>;
   /** Resolves exactly once, when the process is gone and its socket removed. */
@@ -36,13 +38,22 @@ export interface Daemon extends AsyncDisposable {
 
 /** What a daemon is made of. */
 export interface DaemonParts {
-  readonly spec: DaemonSpec;
+  readonly spec: DaemonTraits;
   readonly program: Program;
   readonly process: DaemonProcess;
   readonly log: Logger;
   readonly startedBy: SpanContext | undefined;
   /** Removes the vhost-user socket. */
   readonly removeSocket: () => void;
+  /** What is known of it, where another host started it. */
+  readonly past?: DaemonPast | undefined;
+}
+
+/** What a daemon did under another host. */
+export interface DaemonPast {
+  readonly startedAt: Date;
+  /** True where its VMM had come. */
+  readonly hadClient: boolean;
 }
 
 /** The life of a daemon as a state machine over a process and its end; follows its output from now on. */
@@ -59,30 +70,36 @@ class SupervisedDaemon implements Daemon {
   readonly #parts: DaemonParts;
   readonly #output: Output;
   readonly #readiness: ReadinessWatch;
-  readonly #startedAt = performance.now();
+  readonly #startedAt: number;
   readonly #memoryKillsBefore = countMemoryKills();
+  readonly #listeners: ((state: DaemonState) => void)[] = [];
   #state: DaemonState = 'starting';
 
   constructor(parts: DaemonParts) {
-    const { spec, process, program } = parts;
+    const { spec, process, program, past } = parts;
     this.#parts = parts;
+    this.#startedAt = performance.now() - (past ? Date.now() - past.startedAt.getTime() : 0);
     this.identity = process.identity;
     this.program = program;
     this.socketPath = spec.socketPath;
     this.startedBy = parts.startedBy;
+    const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      onFormerLine: past && ((line) => void formerLines.push(line)),
     });
     this.#readiness = watchReadiness(
       spec,
       () => {
-        if (this.#state === 'starting') this.#state = 'waiting';
+        if (this.#state === 'starting') this.#become('waiting');
       },
       {
         lastLines: () => [...this.#output.lastLines],
         isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
       },
     );
+    for (const line of formerLines) this.#understand(line);
+    if (past?.hadClient) this.#onClient();
     this.exited = process.ended.then((status) => this.#onEnd(status));
   }
 
@@ -98,10 +115,15 @@ class SupervisedDaemon implements Daemon {
     return this.#readiness.promise;
   }
 
+  onChange(listener: (state: DaemonState) => void): void {
+    this.#listeners.push(listener);
+  }
+
   async stop(): Promise<DaemonExit> {
     if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
-    this.#state = 'stopping';
-    const { spec, log } = this.#parts;
+    this.#become('stopping');
+    const { spec, log, process } = this.#parts;
+    process.expectEnd();
     const attributes = { 'process.pid': this.identity.pid };
     const kill = (): Promise<void> =>
       terminate(this.identity, { timeoutMs: spec.stopTimeoutMs, exited: this.exited, log });
@@ -118,10 +140,22 @@ class SupervisedDaemon implements Daemon {
   #onLine(line: string): void {
     const { spec, log } = this.#parts;
     log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
+    this.#understand(line);
+  }
+
+  #understand(line: string): void {
     this.#readiness.onLine(line);
-    if (!spec.connectedLine?.test(line)) return;
+    if (this.#parts.spec.connectedLine?.test(line)) this.#onClient();
+  }
+
+  #onClient(): void {
     this.#readiness.reached();
-    if (this.#state === 'waiting') this.#state = 'connected';
+    if (this.#state === 'waiting') this.#become('connected');
+  }
+
+  #become(state: DaemonState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) listener(state);
   }
 
   /** Where the plugin cannot, its daemon has ended all the same. */
@@ -147,7 +181,7 @@ class SupervisedDaemon implements Daemon {
       reason,
       uptimeMs: performance.now() - this.#startedAt,
     };
-    this.#state = 'exited';
+    this.#become('exited');
     this.#output[Symbol.dispose]();
     try {
       removeSocket();

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { superviseDaemon, type Daemon } from './daemon.ts';
+import { superviseDaemon, type Daemon, type DaemonParts } from './daemon.ts';
 import type { Starter } from './pool/starter.ts';
 import { childProcess } from './process.ts';
 import { requireProgram } from './requirements.ts';
@@ -49,7 +49,8 @@ export function startDaemon(
   });
 }
 
-type LaunchOptions = Pick<Parameters<typeof superviseDaemon>[0], 'spec' | 'program' | 'log' | 'startedBy'> & {
+type LaunchOptions = Pick<DaemonParts, 'program' | 'log' | 'startedBy'> & {
+  spec: DaemonSpec;
   oomScoreAdj: number | undefined;
 };
 

@@ -13,9 +13,8 @@ import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
 import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
-import { reapLeftovers } from './leftovers.ts';
 import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
-import { createProfiles, loadProfile, type Profile } from './profile.ts';
+import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
 
@@ -34,7 +33,7 @@ export interface HostOptions {
   readonly spanProcessors?: readonly SpanProcessor[];
   /**
    * What becomes of the shares when this process ends without closing the host, however it ends. The next host of the
-   * state directory ends those that outlive it.
+   * state directory adopts those that outlive it.
    *
    * @default end-with-process
    */
@@ -57,7 +56,13 @@ export interface Host extends AsyncDisposable {
    * @throws ConfigError
    */
   profileOf(file: string): Promise<Profile>;
+  /** With those that another host left, once they are {@link adopted}. */
   readonly sandboxes: Sandboxes;
+  /**
+   * Resolves when all that another host left is adopted or ended. What asks for a sandbox waits by itself until that one
+   * is; only what looks at all of them has to wait for this.
+   */
+  readonly adopted: Promise<void>;
   /**
    * Opens a share for library users. It joins the sandbox of that id; where there is none, it makes one, which is
    * deleted with the last of its shares.
@@ -97,11 +102,17 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const pluginHost = { log, stateDir, daemons, trash };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
-  const sandboxes = createSandboxes({ profile, stateDir, trash, log, onQuit: options.onQuit });
-  const reaping = reapLeftovers({ stateDir, trash, log }, (...id) => sandboxes.reap(...id)).catch(
-    (error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'),
-  );
-  stack.defer(() => reaping);
+  const sandboxes = createSandboxes({
+    profile,
+    profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
+    ...{ stateDir, trash, daemons, log },
+    outliveHost: options.shares === 'outlive-process',
+    onQuit: options.onQuit,
+  });
+  const adopted = sandboxes
+    .takeOver()
+    .catch((error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'));
+  stack.defer(() => adopted);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   trash.sweep();
@@ -114,6 +125,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     profile,
     profileOf: (file) => profiles.load(file),
     sandboxes,
+    adopted,
     openShare: createLibraryShares(sandboxes),
     async detach() {
       await sandboxes.detach();
@@ -135,6 +147,18 @@ function openState(config: Config, file: string): StateDirectory {
     const message = `the directory cannot be made: name another one (${messageOf(cause)})`;
     throw new ConfigError({ file, key: 'scratch_dir', message, cause });
   }
+}
+
+/** The configuration that held for a share when it was opened; where it is gone, the host's own. */
+async function profileOnRecord(
+  name: string,
+  { profile, profiles, log }: { profile: Profile; profiles: Profiles; log: Logger },
+): Promise<Profile> {
+  if (name === profile.name) return profile;
+  return profiles.load(name).catch((error: unknown) => {
+    log.warn({ file: name, err: error }, 'The configuration of a share is gone; it is adopted under the own one');
+    return profile;
+  });
 }
 
 /** Disposal gives it up. */

@@ -34,7 +34,10 @@ export function createLibraryShares(sandboxes: Sandboxes): OpenLibraryShare {
       return join(namespace, sandboxId);
     }
     const existing = sandboxes.find(namespace, sandboxId);
-    if (existing && !former) return [await existing, async () => {}];
+    if (existing && !former) {
+      const sandbox = await existing;
+      return sandbox ? [sandbox, async () => {}] : join(namespace, sandboxId);
+    }
     const use = former ?? { shares: 0 };
     uses.set(key, use);
     use.shares++;
@@ -44,7 +47,7 @@ export function createLibraryShares(sandboxes: Sandboxes): OpenLibraryShare {
       await use.deletion;
     };
     const request = { namespace, sandboxId, owner: 'library', contents: { shares: [] } } as const;
-    return [await (existing ?? sandboxes.create(request)), leave];
+    return [(await existing) ?? (await sandboxes.create(request)), leave];
   };
 
   return async ({ sandboxId, namespace = 'default', ...spec }, options) => {

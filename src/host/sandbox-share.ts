@@ -3,10 +3,9 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
-import type { Share, ShareRequest } from '../share/contract.ts';
+import type { Share } from '../share/contract.ts';
 import { checkShare } from './checked-share.ts';
 import { HostShare } from './host-share.ts';
-import type { Plugins } from './plugins/call.ts';
 
 /** A place in a sandbox: taken by its tag from the moment at which somebody asks for it. */
 export interface SandboxShare {
@@ -23,45 +22,50 @@ export interface SandboxShare {
   close(): Promise<void>;
 }
 
-/** Opens a share through its plugin. `onClosed` is called when its daemon has ended. */
+/** How a plugin's share comes to be, and goes. */
+export interface ShareSource {
+  readonly tag: string;
+  readonly sharedFs: string;
+  /** Names what opens it in errors. */
+  readonly plugin: string;
+  open(signal: AbortSignal): Promise<Share>;
+  close(share: Share): Promise<void>;
+}
+
+/** Takes a place for a share and opens it. `onClosed` is called when its daemon has ended. */
 export function openSandboxShare(options: {
-  request: ShareRequest;
-  plugins: Plugins;
+  source: ShareSource;
   log: Logger;
   signal: AbortSignal | undefined;
   /** Takes it out of its sandbox. */
   onRemoved: () => void;
   onClosed: (share: Share, exit: DaemonExit) => void;
 }): SandboxShare {
-  const { request, plugins, onRemoved, onClosed } = options;
-  const { sharedFs } = request;
+  const { source, onRemoved, onClosed } = options;
+  const { tag, sharedFs, plugin } = source;
   const cancel = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   let own: Share | undefined;
   let share: Share | undefined;
   let exit: DaemonExit | undefined;
 
-  const { sandboxId, tag } = request;
-  const plugin = plugins.provided.get(sharedFs) ?? sharedFs;
-  const log = options.log.child({ sandbox: sandboxId, share: tag, plugin });
+  const log = options.log.child({ share: tag, plugin });
 
   const checkOrClose = async (opened: Share): Promise<Share> => {
     try {
       return checkShare(opened, { plugin, tag, log });
     } catch (error) {
       // It may be a share but for one member, with a daemon behind it.
-      await plugins
-        .call('sandbox.delete', sharedFs, opened)
+      await source
+        .close(opened)
         .catch((cause: unknown) => log.error({ err: cause }, 'Cannot close what is no share'));
       throw error;
     }
   };
   const open = async (): Promise<Share> => {
-    const opened = await plugins
-      .call('sandbox.create', sharedFs, request, { signal })
-      .catch((error: unknown) => {
-        throw systemStatus(error, { doing: `Cannot open share "${request.tag}"` }) ?? error;
-      });
+    const opened = await source.open(signal).catch((error: unknown) => {
+      throw systemStatus(error, { doing: `Cannot open share "${tag}"` }) ?? error;
+    });
     const checked = await checkOrClose(opened);
     own = opened;
     const given = new HostShare(checked, close);
@@ -74,10 +78,10 @@ export function openSandboxShare(options: {
   };
   const opening = open();
   const close = singleFlight(async () => {
-    const message = `Share "${request.tag}" was closed while it was being opened`;
+    const message = `Share "${tag}" was closed while it was being opened`;
     cancel.abort(new StatusError(Code.Canceled, message));
     await opening.catch(() => {});
-    if (own) await plugins.call('sandbox.delete', sharedFs, own);
+    if (own) await source.close(own);
     onRemoved();
   });
   opening.catch(onRemoved);

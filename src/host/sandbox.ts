@@ -4,12 +4,15 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
+import type { Daemons } from '../daemon/pool/pool.ts';
 import { messageOf } from '../errors.ts';
+import type { Trash } from '../mount/trash.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
-import { recordMount } from '../share/record.ts';
+import { recordMount, type ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
 import type { Profile } from './profile.ts';
-import { openSandboxShare, type SandboxShare } from './sandbox-share.ts';
+import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
+import { formerShare, newShare } from './share-source.ts';
 import type { ShareSpec } from './share-spec.ts';
 
 /** Who a sandbox is, and who wants it. */
@@ -17,6 +20,8 @@ export interface SandboxIdentity {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly owner: ShareOwner;
+  /** @default now */
+  readonly createdAt?: Date;
 }
 
 /** Why a sandbox ended. */
@@ -32,6 +37,7 @@ export interface SandboxExit {
 export interface Sandbox extends AsyncDisposable {
   readonly namespace: string;
   readonly sandboxId: string;
+  readonly owner: ShareOwner;
   readonly createdAt: Date;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
@@ -42,6 +48,8 @@ export interface Sandbox extends AsyncDisposable {
    *   plugin's hook throws
    */
   openShare(spec: ShareSpec, options?: CallOptions): Promise<Share>;
+  /** Takes over a share that another host opened. @throws what {@link openShare} throws */
+  adoptShare(record: ShareRecord): Promise<Share>;
   /** Closes a share and takes it out. @throws StatusError NotFound for an unknown tag */
   closeShare(tag: string): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
@@ -59,6 +67,10 @@ export interface SandboxParts {
   readonly log: Logger;
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
+  readonly daemons: Daemons;
+  readonly trash: Pick<Trash, 'remove'>;
+  /** True where its shares are there for the next host, when this one ends without closing them. */
+  readonly outlivesHost: boolean;
   /** Called when a daemon has ended, whoever ended it. */
   readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
 }
@@ -90,9 +102,9 @@ export async function openSandbox(
 class GrowingSandbox implements Sandbox {
   readonly namespace: string;
   readonly sandboxId: string;
-  readonly createdAt = new Date();
+  readonly owner: ShareOwner;
+  readonly createdAt: Date;
   readonly ended: Promise<SandboxExit>;
-  readonly #owner: ShareOwner;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, SandboxShare>();
   readonly #resolveEnded: (exit: SandboxExit) => void;
@@ -100,10 +112,11 @@ class GrowingSandbox implements Sandbox {
   #isClosing = false;
   #exit: SandboxExit | undefined;
 
-  constructor({ namespace, sandboxId, owner }: SandboxIdentity, parts: SandboxParts) {
+  constructor({ namespace, sandboxId, owner, createdAt = new Date() }: SandboxIdentity, parts: SandboxParts) {
     this.namespace = namespace;
     this.sandboxId = sandboxId;
-    this.#owner = owner;
+    this.owner = owner;
+    this.createdAt = createdAt;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -120,9 +133,17 @@ class GrowingSandbox implements Sandbox {
   }
 
   async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<Share> {
-    const { profile, log } = this.#parts;
-    const request = this.#requestOf(spec);
-    const { tag } = request;
+    return this.#open(newShare(this.#parts.profile.plugins, this.#requestOf(spec)), signal);
+  }
+
+  async adoptShare(record: ShareRecord): Promise<Share> {
+    const { profile, ...context } = this.#parts;
+    return this.#open(formerShare(profile.plugins, record, context));
+  }
+
+  async #open(source: ShareSource, signal?: AbortSignal): Promise<Share> {
+    const log = this.#parts.log.child({ sandbox: this.sandboxId });
+    const { tag } = source;
     if (this.#isClosing || this.#exit)
       throw new StatusError(
         Code.FailedPrecondition,
@@ -133,8 +154,7 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.AlreadyExists, message);
     }
     const entry = openSandboxShare({
-      request,
-      plugins: profile.plugins,
+      source,
       log,
       signal,
       onRemoved: () => {
@@ -193,8 +213,9 @@ class GrowingSandbox implements Sandbox {
       const message = `Share "${tag}" has a relative source "${source}": use an absolute path`;
       throw new StatusError(Code.InvalidArgument, message);
     }
-    const profile = this.#parts.profile.name;
-    return { namespace, sandboxId, owner: this.#owner, tag, source, readOnly, sharedFs, profile };
+    const { outlivesHost, profile } = this.#parts;
+    const request = { namespace, sandboxId, owner: this.owner, outlivesHost, profile: profile.name };
+    return { ...request, tag, source, readOnly, sharedFs };
   }
 
   #filesOf(tag: string): ShareFiles {

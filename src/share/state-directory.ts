@@ -57,6 +57,8 @@ export interface ShareFiles {
   /** What the record is written to before it takes the record's name. */
   readonly newRecord: string;
   readonly output: string;
+  /** What the output is called once no daemon may begin to write there. */
+  readonly reapedOutput: string;
 }
 
 /** Where guests may write, and how much. */
@@ -199,5 +201,6 @@ export function shareFiles(directory: string): ShareFiles {
     record: join(directory, RECORD),
     newRecord: join(directory, `${RECORD}.new`),
     output: join(directory, OUTPUT),
+    reapedOutput: join(directory, `${OUTPUT}.reaped`),
   };
 }

@@ -105,7 +105,6 @@ describe('superviseDaemon()', () => {
     const daemon = superviseDaemon({
       spec: {
         name: 'exampled',
-        program: () => ({ command: fixture('waits'), args: [] }),
         socket: 'own',
         socketPath: '/nowhere/daemon.sock',
         outputPath,
@@ -156,7 +155,6 @@ async function supervise(
   const daemon = superviseDaemon({
     spec: {
       name: 'exampled',
-      program: () => ({ command: fixture(program), args: [] }),
       socket: 'own',
       socketPath: join(directory.path, 'daemon.sock'),
       outputPath,

@@ -48,6 +48,7 @@ export const shareRequest = (options: Partial<ShareRequest> = {}): ShareRequest 
   readOnly: false,
   sharedFs: 'virtio-fs',
   owner: 'library',
+  outlivesHost: false,
   profile: '(options)',
   ...options,
 });

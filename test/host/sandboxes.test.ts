@@ -22,6 +22,7 @@ const DEAD_RECORD: Omit<ShareRecord, 'socketPath' | 'bootId'> = {
   sandboxId: 'dead',
   tag: 'work',
   owner: 'shim',
+  outlivesHost: false,
   profile: '(options)',
   provider: 'virtio-fs',
   source: '/nowhere',

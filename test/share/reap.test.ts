@@ -44,6 +44,7 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
     sandboxId: 'a',
     tag: 'work',
     owner: 'library',
+    outlivesHost: false,
     profile: '(options)',
     provider: 'virtio-fs',
     source: stateDir.newSharedDirectory(),

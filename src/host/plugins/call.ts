@@ -14,6 +14,8 @@ import { inPlugin } from './scope.ts';
 export interface Plugins extends AsyncDisposable {
   /** The `shared_fs` values that are provided, with their plugin's name. */
   readonly provided: ReadonlyMap<string, string>;
+  /** True where a plugin provides `sharedFs` and has such a hook. */
+  has(hook: keyof Hooks, sharedFs: string): boolean;
   /**
    * Calls the hook of the plugin that provides `sharedFs`, in a span of its own.
    *
@@ -81,6 +83,7 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
   const sharedFsOf = ({ sharedFs = config.sharedFs }: { sharedFs?: string | undefined }): string => sharedFs;
   return {
     provided: new Map([...bySharedFs].map(([value, { manifest }]) => [value, manifest.name])),
+    has: (hook, sharedFs) => bySharedFs.get(sharedFs)?.hooks[hook] !== undefined,
     async call(hook, sharedFs, ...args) {
       const plugin = bySharedFs.get(sharedFs);
       if (!plugin) throw new StatusError(Code.InvalidArgument, notProvided(sharedFs, known));
