@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
 import type { Trash } from '../mount/trash.ts';
+import { holdsFile } from '../proc/holds-file.ts';
 import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
 import { namesIn } from './leftovers.ts';
 import { readRecord, type ShareRecord } from './record.ts';
@@ -80,25 +81,11 @@ function findDaemons(files: ShareFiles, record: ShareRecord): ProcessIdentity[] 
   if (record.bootId !== bootId()) return [];
   const output = statSync(files.output, { throwIfNoEntry: false });
   if (!output) return [];
-  const holds = (pid: number): boolean =>
-    [1, 2].some((fd) => {
-      const file = statOf(`/proc/${pid}/fd/${fd}`);
-      return file?.ino === output.ino && file.dev === output.dev;
-    });
+  const holds = (pid: number): boolean => holdsFile(pid, output) === true;
   if (record.daemon) return isAlive(record.daemon) && holds(record.daemon.pid) ? [record.daemon] : [];
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && holds(Number(name)))
     .flatMap((name) => identify(Number(name)) ?? []);
-}
-
-function statOf(path: string): { ino: number; dev: number } | undefined {
-  try {
-    return statSync(path);
-  } catch (error) {
-    // Gone, or another user's where we are not quite root.
-    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
 }
 
 /** A wrapper may not pass the signal on. */
