@@ -1,4 +1,3 @@
-import { createTrash } from '../mount/trash.ts';
 import { releaseInherited } from '../proc/flock.ts';
 import { reapSandbox } from '../share/reap.ts';
 import { describeStateDirectory } from '../share/state-directory.ts';
@@ -13,8 +12,8 @@ if (stateDir.isInPlace()) {
   // To watch daemons keeps no process alive.
   const alive = setInterval(() => {}, 2 ** 30);
   const log = createLogger('silent');
-  await using trash = createTrash(stateDir.trashDirectories, { log });
-  const parts = { stateDir, trash, log };
+  await using _ = stateDir.trash;
+  const parts = { stateDir, log };
   await reapLeftovers(parts, (...id) => reapSandbox(stateDir.sandboxDirectory(...id), parts));
   // The next host need not wait until the trash is empty.
   releaseInherited(stateDir.host.lock);

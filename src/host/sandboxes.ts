@@ -4,7 +4,6 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
-import type { Trash } from '../mount/trash.ts';
 import { reapSandbox } from '../share/reap.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
@@ -58,7 +57,6 @@ export interface Sandboxes extends AsyncDisposable {
 export interface SandboxesParts {
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
-  readonly trash: Pick<Trash, 'remove'>;
   readonly log: Logger;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }

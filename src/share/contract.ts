@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
-import type { Trash } from '../mount/trash.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
@@ -109,8 +108,6 @@ export interface PluginContext<Config = unknown> {
   /** The only way to a process. */
   readonly daemons: Pick<Daemons, 'start'>;
   readonly stateDir: StateDirectory;
-  /** Takes directories that the host made. */
-  readonly trash: Pick<Trash, 'remove'>;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;
 }

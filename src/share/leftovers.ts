@@ -2,7 +2,6 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
-import type { Trash } from '../mount/trash.ts';
 import { readRecord } from './record.ts';
 import { releaseScratch } from './scratch.ts';
 import { shareFiles, type StateDirectory } from './state-directory.ts';
@@ -23,12 +22,8 @@ export const sandboxesOnDisk = ({ sandboxesDirectory }: StateDirectory): Sandbox
  * Removes the sockets and shared directories that no record names. It is for a host that has just got the state's lock
  * and has opened nothing yet. Where a record cannot be read, what it names is unknown, and all of them stay.
  */
-export async function sweepUnrecorded(parts: {
-  stateDir: StateDirectory;
-  trash: Pick<Trash, 'remove'>;
-  log: Logger;
-}): Promise<void> {
-  const { stateDir, trash, log } = parts;
+export async function sweepUnrecorded(parts: { stateDir: StateDirectory; log: Logger }): Promise<void> {
+  const { stateDir, log } = parts;
   // Those of starters, which end by themselves.
   for (const path of pathsIn(stateDir.socketDirectory))
     if (stateDir.isHiddenSocket(path)) rmSync(path, { force: true });
@@ -42,7 +37,7 @@ export async function sweepUnrecorded(parts: {
     try {
       // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
       await releaseScratch(path);
-      trash.remove(path);
+      stateDir.trash.remove(path);
     } catch (error) {
       log.error({ path, err: error }, 'Cannot remove what a dead host left');
     }

@@ -54,21 +54,21 @@ export async function openShare(
   }
 }
 
-type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
+type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>;
 
 async function open(
   context: OpenShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
-  const { stateDir, daemons, trash } = context;
+  const { stateDir, daemons } = context;
   const { sandboxId, tag, source } = request;
   const { signal, sourceTimeoutMs: timeoutMs } = options;
   requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   stateDir.reserve.use(() => makeShareDirectory(files, request));
-  undo.defer(() => removeShareFiles(files, trash));
+  undo.defer(() => removeShareFiles(files, stateDir));
 
   const paths = {
     socketPath: stateDir.newSocketPath(),
@@ -81,7 +81,7 @@ async function open(
   const ownsSource = source === undefined;
   const removeOwned = async (): Promise<void> => {
     await releaseScratch(paths.sharedDir);
-    trash.remove(paths.sharedDir);
+    stateDir.trash.remove(paths.sharedDir);
   };
   if (ownsSource) {
     await makeScratch(stateDir, paths.sharedDir);
@@ -108,7 +108,7 @@ async function open(
     await daemon.stop();
     if (ownsSource) await removeOwned();
     // Last, so that what could not be removed stays on record.
-    if (stateDir.isInPlace()) removeShareFiles(files, trash);
+    if (stateDir.isInPlace()) removeShareFiles(files, stateDir);
   };
   return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }

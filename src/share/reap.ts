@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
-import type { Trash } from '../mount/trash.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
 import { namesIn } from './leftovers.ts';
@@ -21,7 +20,6 @@ const POLL_MS = 10;
 /** What {@link reapSandbox} needs. */
 export interface ReapParts {
   readonly stateDir: StateDirectory;
-  readonly trash: Pick<Trash, 'remove'>;
   readonly log: Logger;
 }
 
@@ -41,7 +39,7 @@ export async function reapSandbox(directory: string, parts: ReapParts): Promise<
 }
 
 /** Ends what a dead host left of a share, and nothing that is not the share's. */
-export async function reapShare(files: ShareFiles, { stateDir, trash, log }: ReapParts): Promise<void> {
+export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts): Promise<void> {
   const record = readRecord(files);
   if (record) requireOwnRecord(files, record, stateDir);
   for (const identity of record ? findDaemons(files, record) : []) {
@@ -57,9 +55,9 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
   if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
   if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
     await releaseScratch(record.source);
-    trash.remove(record.source);
+    stateDir.trash.remove(record.source);
   }
-  removeShareFiles(files, trash);
+  removeShareFiles(files, stateDir);
 }
 
 /** A copied record names what is another share's. */
