@@ -2,8 +2,8 @@ import type { SpanContext } from '@opentelemetry/api';
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { ExitStatus } from '../errors.ts';
-import { holdsOutput } from '../proc/holds-output.ts';
-import { isAlive, type ProcessIdentity } from '../proc/stat.ts';
+import type { ProcessIdentity } from '../proc/stat.ts';
+import { isStillDaemon } from './is-still-daemon.ts';
 import { superviseDaemon, type Daemon } from './daemon.ts';
 import { endedProcess, watchedProcess } from './process.ts';
 import { removeSocket } from './socket.ts';
@@ -30,7 +30,7 @@ export async function adoptDaemon(
 ): Promise<Daemon> {
   const { pid, startTime, startedAt, command, args, version, startSpan, connectedAt, exit } = record;
   const identity = { pid, startTime };
-  const isOurs = !exit && isAlive(identity) && holdsOutput(pid, spec.outputPath);
+  const isOurs = !exit && isStillDaemon(identity, spec.outputPath);
   const attributes = { 'process.pid': pid, [`${spec.name}.is_alive`]: isOurs };
   const supervise = async (): Promise<Daemon> => {
     const inode = statSync(spec.socketPath, { throwIfNoEntry: false })?.ino;

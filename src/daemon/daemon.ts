@@ -1,4 +1,5 @@
 import type { SpanContext } from '@opentelemetry/api';
+import { fstatSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
@@ -95,7 +96,7 @@ class SupervisedDaemon implements Daemon {
       },
       {
         lastLines: () => [...this.#output.lastLines],
-        isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
+        isSilent: () => holdsFile(this.identity.pid, fstatSync(this.#output.fd)) === false,
       },
     );
     for (const line of formerLines) this.#understand(line);

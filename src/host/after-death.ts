@@ -1,4 +1,3 @@
-import { createTrash } from '../mount/trash.ts';
 import { releaseInherited } from '../proc/flock.ts';
 import { describeStateDirectory } from '../share/state-directory.ts';
 import { createLogger } from '../tracing/log.ts';
@@ -12,9 +11,9 @@ if (stateDir.isInPlace()) {
   // To watch daemons keeps no process alive.
   const alive = setInterval(() => {}, 2 ** 30);
   const log = createLogger('silent');
-  await using trash = createTrash(stateDir.trashDirectories, { log });
+  await using _ = stateDir.trash;
   // Those that outlive their host are the next one's.
-  await takeLeftovers({ stateDir, trash, log }, async (_, adoptable) => void (await adoptable));
+  await takeLeftovers({ stateDir, log }, async (_, adoptable) => void (await adoptable));
   // The next host need not wait until the trash is empty.
   releaseInherited(stateDir.host.lock);
   clearInterval(alive);

@@ -4,7 +4,6 @@ import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
-import { createTrash } from '../mount/trash.ts';
 import type { Reserve } from '../proc/reserve.ts';
 import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
@@ -90,7 +89,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const log = options.log ?? createLogger(config.log.level);
 
   await using stack = new AsyncDisposableStack();
-  const stateDir = openState(config, configFile);
+  const stateDir = openState(config, { file: configFile, log });
   stack.use(await keepLock(stateDir, { take: () => lockStateDirectory(stateDir, options.shares), log }));
   stack.defer(() => removeEmptyScratch(stateDir));
   stack.use(keepReserve(stateDir.reserve));
@@ -98,14 +97,13 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const { socketDirectory } = stateDir;
   const daemons = stack.use(createDaemons({ log, socketDirectory, oomScoreAdj: config.daemonOomScoreAdj }));
-  const trash = createTrash(stateDir.trashDirectories, { log });
-  const pluginHost = { log, stateDir, daemons, trash };
+  const pluginHost = { log, stateDir, daemons };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
-    ...{ stateDir, trash, daemons, log },
+    ...{ stateDir, daemons, log },
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });
@@ -115,7 +113,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.defer(() => adopted);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   stack.use(reportStateLoss({ stateDir, log }));
-  trash.sweep();
+  stateDir.trash.sweep();
   const own = stack.move();
 
   return {
@@ -133,15 +131,15 @@ export async function openHost(options: HostOptions): Promise<Host> {
     },
     async [Symbol.asyncDispose]() {
       await sandboxes[Symbol.asyncDispose]();
-      await trash[Symbol.asyncDispose]();
+      await stateDir.trash[Symbol.asyncDispose]();
       await own.disposeAsync();
     },
   };
 }
 
-function openState(config: Config, file: string): StateDirectory {
+function openState(config: Config, { file, log }: { file: string; log: Logger }): StateDirectory {
   try {
-    return openStateDirectory(config.state, config);
+    return openStateDirectory(config.state, { ...config, log });
   } catch (cause) {
     if (!(cause as NodeJS.ErrnoException).path?.startsWith(config.scratchDir)) throw cause;
     const message = `the directory cannot be made: name another one (${messageOf(cause)})`;
@@ -156,7 +154,10 @@ async function profileOnRecord(
 ): Promise<Profile> {
   if (name === profile.name) return profile;
   return profiles.load(name).catch((error: unknown) => {
-    log.warn({ file: name, err: error }, 'The configuration of a share is gone; it is adopted under the own one');
+    log.warn(
+      { file: name, err: error },
+      'The configuration of a share is gone; it is adopted under the own one',
+    );
     return profile;
   });
 }

@@ -35,7 +35,14 @@ export async function takeLeftovers(
     return adoptable;
   };
   if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'Taking over what another host left');
-  await Promise.all(sandboxes.map((sandbox) => adopt(sandbox, limit(() => take(sandbox)))));
+  await Promise.all(
+    sandboxes.map((sandbox) =>
+      adopt(
+        sandbox,
+        limit(() => take(sandbox)),
+      ),
+    ),
+  );
   if (isComplete) await removeUnrecorded(recorded);
 }
 

@@ -6,7 +6,6 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import { messageOf } from '../errors.ts';
-import type { Trash } from '../mount/trash.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { recordMount, type ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
@@ -68,7 +67,6 @@ export interface SandboxParts {
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
   readonly daemons: Daemons;
-  readonly trash: Pick<Trash, 'remove'>;
   /** True where its shares are there for the next host, when this one ends without closing them. */
   readonly outlivesHost: boolean;
   /** Called when a daemon has ended, whoever ended it. */

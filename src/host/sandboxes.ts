@@ -5,7 +5,6 @@ import { abortable } from '../async/abortable.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
-import type { Trash } from '../mount/trash.ts';
 import type { SandboxOnDisk } from '../share/leftovers.ts';
 import { reapSandbox } from '../share/reap.ts';
 import type { ShareRecord } from '../share/record.ts';
@@ -65,7 +64,6 @@ export interface Sandboxes extends AsyncDisposable {
 export interface SandboxesParts {
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
-  readonly trash: Pick<Trash, 'remove'>;
   readonly daemons: Daemons;
   readonly log: Logger;
   /** True where shares are there for the next host, but those of a shim, whose sandbox is dead for containerd then. */
@@ -111,10 +109,7 @@ class SandboxTable implements Sandboxes {
     const key = stateDir.sandboxDirectory(namespace, sandboxId);
     const present = this.#entries.get(key);
     if (present?.isFormer)
-      await abortable(
-        present.creation,
-        AbortSignal.any([present.signal, ...(signal ? [signal] : [])]),
-      );
+      await abortable(present.creation, AbortSignal.any([present.signal, ...(signal ? [signal] : [])]));
     if (existsSync(stateDir.deletion(namespace, sandboxId))) await this.purge(namespace, sandboxId);
     if (wasAbandoned(this.#entries.get(key))) await this.delete(namespace, sandboxId);
     if (this.#isClosed)
@@ -231,10 +226,10 @@ class SandboxTable implements Sandboxes {
   }
 
   #partsOf({ owner }: SandboxIdentity, profile: Profile): SandboxParts {
-    const { stateDir, daemons, trash, log, outliveHost } = this.#parts;
+    const { stateDir, daemons, log, outliveHost } = this.#parts;
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
     const outlivesHost = outliveHost && owner !== 'shim';
-    return { profile, stateDir, daemons, trash, log, outlivesHost, onShareClosed };
+    return { profile, stateDir, daemons, log, outlivesHost, onShareClosed };
   }
 
   /** Ends what stands on disk under an id; undefined where nothing does. */

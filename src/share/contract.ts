@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
-import type { Trash } from '../mount/trash.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -122,8 +121,6 @@ export interface PluginContext<Config = unknown> {
   /** The only way to a process. */
   readonly daemons: Pick<Daemons, 'start' | 'adopt'>;
   readonly stateDir: StateDirectory;
-  /** Takes directories that the host made. */
-  readonly trash: Pick<Trash, 'remove'>;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;
 }

@@ -9,7 +9,7 @@ import { releaseScratch } from './scratch.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** What of a plugin's context a share needs. */
-export type ShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
+export type ShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>;
 
 /** A share that one daemon serves, and what is on record of it. */
 export interface DaemonShareParts {
@@ -64,18 +64,21 @@ function keepRecord({ stateDir, log }: ShareContext, { files, daemon }: DaemonSh
 }
 
 async function close(context: ShareContext, { files, record, daemon }: DaemonShareParts): Promise<void> {
-  const { stateDir, trash, log } = context;
+  const { stateDir, log } = context;
   changeRecord({ files, stateDir, log }, (former) => ({ ...former, isClosing: true }));
   await daemon.stop();
   if (record.ownsSource) await removeSource(context, record.source);
   // Last, so that what could not be removed stays on record.
-  if (stateDir.isInPlace()) removeShareFiles(files, trash);
+  if (stateDir.isInPlace()) removeShareFiles(files, stateDir);
 }
 
 /** Removes the directory that a host made for a share. */
-export async function removeSource({ trash }: Pick<ShareContext, 'trash'>, source: string): Promise<void> {
+export async function removeSource(
+  { stateDir }: Pick<ShareContext, 'stateDir'>,
+  source: string,
+): Promise<void> {
   await releaseScratch(source);
-  trash.remove(source);
+  stateDir.trash.remove(source);
 }
 
 /** Where the record cannot be written, the share goes on all the same. */

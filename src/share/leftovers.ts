@@ -2,7 +2,6 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
-import type { Trash } from '../mount/trash.ts';
 import { bootId } from '../proc/stat.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
 import { releaseScratch } from './scratch.ts';
@@ -63,10 +62,9 @@ export function readLeftover(
  */
 export function findUnrecorded(parts: {
   stateDir: StateDirectory;
-  trash: Pick<Trash, 'remove'>;
   log: Logger;
 }): (recorded: ReadonlySet<string>) => Promise<void> {
-  const { stateDir, trash, log } = parts;
+  const { stateDir, log } = parts;
   const sockets = pathsIn(stateDir.socketDirectory);
   const directories = pathsIn(stateDir.sharedDirectory).filter((path) => stateDir.ownsSharedDirectory(path));
   // Those of starters, which end by themselves.
@@ -79,7 +77,7 @@ export function findUnrecorded(parts: {
       try {
         // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
         await releaseScratch(path);
-        trash.remove(path);
+        stateDir.trash.remove(path);
       } catch (error) {
         log.error({ path, err: error }, 'Cannot remove what a dead host left');
       }

@@ -54,19 +54,15 @@ export async function openShare(
   }
 }
 
-async function open(
-  context: ShareContext,
-  request: ShareRequest,
-  options: OpenShareOptions,
-): Promise<Share> {
-  const { stateDir, daemons, trash } = context;
+async function open(context: ShareContext, request: ShareRequest, options: OpenShareOptions): Promise<Share> {
+  const { stateDir, daemons } = context;
   const { sandboxId, tag, source } = request;
   const { signal, sourceTimeoutMs: timeoutMs } = options;
   requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   stateDir.reserve.use(() => makeShareDirectory(files, request));
-  undo.defer(() => removeShareFiles(files, trash));
+  undo.defer(() => removeShareFiles(files, stateDir));
 
   const paths = {
     socketPath: stateDir.newSocketPath(),

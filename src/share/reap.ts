@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
-import type { Trash } from '../mount/trash.ts';
-import { holdsAnywhere, holdsOutput } from '../proc/holds-output.ts';
+import { isStillDaemon } from '../daemon/is-still-daemon.ts';
+import { holdsFile, isShellWith } from '../proc/holds-file.ts';
 import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
 import { namesIn } from './leftovers.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
@@ -20,7 +20,6 @@ const POLL_MS = 10;
 /** What {@link reapSandbox} needs. */
 export interface ReapParts {
   readonly stateDir: StateDirectory;
-  readonly trash: Pick<Trash, 'remove'>;
   readonly log: Logger;
 }
 
@@ -45,7 +44,7 @@ export async function reapShares(shares: readonly ShareFiles[], parts: ReapParts
 }
 
 /** Ends what a dead host left of a share, and nothing that is not the share's. */
-export async function reapShare(files: ShareFiles, { stateDir, trash, log }: ReapParts): Promise<void> {
+export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts): Promise<void> {
   const record = readOwnRecord(files, stateDir);
   for (const identity of record ? findDaemons(files, record) : []) {
     log.info({ pid: identity.pid, share: record?.tag }, 'Ending a daemon whose host has gone');
@@ -60,9 +59,9 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
   if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
   if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
     await releaseScratch(record.source);
-    trash.remove(record.source);
+    stateDir.trash.remove(record.source);
   }
-  removeShareFiles(files, trash);
+  removeShareFiles(files, stateDir);
 }
 
 /**
@@ -72,11 +71,17 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
 function findDaemons(files: ShareFiles, record: ShareRecord): ProcessIdentity[] {
   if (record.bootId !== bootId()) return [];
   const { daemon } = record;
-  if (daemon) return isAlive(daemon) && holdsOutput(daemon.pid, files.output) ? [daemon] : [];
+  if (daemon) {
+    return isStillDaemon(daemon, files.output) ? [daemon] : [];
+  }
   preventStart(files);
+  const output = statSync(files.reapedOutput, { throwIfNoEntry: false });
+  if (!output) return [];
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && holdsAnywhere(Number(name), files.reapedOutput))
-    .flatMap((name) => identify(Number(name)) ?? []);
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => holdsFile(pid, output) || isShellWith(pid, output))
+    .flatMap((pid) => identify(pid) ?? []);
 }
 
 /**

@@ -23,9 +23,7 @@ const daemonSchema = z.object({
   /** When its VMM came. */
   connectedAt: time.optional(),
   /** How it ended; both are absent where nobody knows. */
-  exit: z
-    .object({ exitCode: z.int().optional(), signal: z.string().optional(), exitedAt: time })
-    .optional(),
+  exit: z.object({ exitCode: z.int().optional(), signal: z.string().optional(), exitedAt: time }).optional(),
 });
 
 const recordSchema = z.object({

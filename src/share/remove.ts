@@ -1,12 +1,11 @@
 import { rmdirSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Trash } from '../mount/trash.ts';
-import type { ShareFiles } from './state-directory.ts';
+import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** Removes a share's files, and its sandbox's and namespace's directories when it was the last in them. */
 export function removeShareFiles(
   { directory, record, newRecord, output, reapedOutput }: ShareFiles,
-  trash: Pick<Trash, 'remove'>,
+  { trash }: Pick<StateDirectory, 'trash'>,
 ): void {
   for (const path of [record, newRecord, output, reapedOutput]) removeFile(path);
   // What others have put beside our files must not keep the tag taken; and where no daemon may begin, none can between.

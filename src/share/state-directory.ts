@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import type { Logger } from 'pino';
+import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
@@ -44,7 +46,9 @@ export interface StateDirectory {
   readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
-  /** Where directories wait for their removal, one on each file system that has some of ours. */
+  /** Takes directories that the host made. */
+  readonly trash: Trash;
+  /** Where they wait for their removal, one on each file system that has some of ours. */
   readonly trashDirectories: readonly string[];
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
@@ -67,6 +71,12 @@ export interface ScratchOptions {
   readonly scratchDir?: string | undefined;
   /** @default 0: no limit */
   readonly scratchLimitMib?: number | undefined;
+}
+
+/** How a state directory is opened. */
+export interface StateDirectoryOptions extends ScratchOptions {
+  /** Is told what the trash cannot remove. @default nobody is told */
+  readonly log?: Pick<Logger, 'error'> | undefined;
 }
 
 /** Names in the state directory. */
@@ -110,8 +120,8 @@ const OUTPUT = 'daemon.log';
  *
  * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
  */
-export function openStateDirectory(path: string, scratch: ScratchOptions = {}): StateDirectory {
-  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, scratch);
+export function openStateDirectory(path: string, options: StateDirectoryOptions = {}): StateDirectory {
+  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, options);
   const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
@@ -124,7 +134,7 @@ export function openStateDirectory(path: string, scratch: ScratchOptions = {}): 
     requireOwnDirectory(directory);
   }
   for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
-  return describeStateDirectory(path, { ...scratch, identity: identityOf(path) });
+  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
@@ -134,13 +144,15 @@ export function describeStateDirectory(
     scratchDir = path,
     scratchLimitMib = 0,
     identity,
-  }: ScratchOptions & { identity?: string | undefined } = {},
+    log = { error: () => {} },
+  }: StateDirectoryOptions & { identity?: string | undefined } = {},
 ): StateDirectory {
   const sandboxesDirectory = join(path, FOLDERS.sandboxes);
   const socketDirectory = join(path, FOLDERS.sockets);
   // Several hosts may have the same place for guests to write, and each removes what is its own.
   const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
   const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
+  const trashDirectories = [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash));
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       sandboxesDirectory,
@@ -168,7 +180,8 @@ export function describeStateDirectory(
     scratchLimitMib,
     scratchDirectory,
     sharedDirectory,
-    trashDirectories: [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash)),
+    trashDirectories,
+    trash: createTrash(trashDirectories, { log }),
     newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };

@@ -23,11 +23,7 @@ export interface Daemons extends AsyncDisposable {
     options?: { group?: string; log?: Logger | undefined; signal?: AbortSignal | undefined },
   ): Promise<Daemon>;
   /** Takes over a daemon that another host started; its `program` is what is on record. */
-  adopt(
-    record: DaemonRecord,
-    spec: DaemonTraits,
-    options?: { log?: Logger | undefined },
-  ): Promise<Daemon>;
+  adopt(record: DaemonRecord, spec: DaemonTraits, options?: { log?: Logger | undefined }): Promise<Daemon>;
 }
 
 /**

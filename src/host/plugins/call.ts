@@ -35,7 +35,7 @@ export interface Plugins extends AsyncDisposable {
 }
 
 /** What plugins get from their host besides their configuration. */
-export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons' | 'trash'> {
+export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons'> {
   /** Names the configuration in errors. */
   readonly configFile: string;
 }
@@ -145,14 +145,14 @@ async function callHook<Name extends keyof Hooks>(
 function contextOf(
   manifest: Manifest,
   loaded: readonly LoadedPlugin[],
-  { log, stateDir, daemons, trash }: PluginHost,
+  { log, stateDir, daemons }: PluginHost,
 ): Omit<PluginContext, 'config'> {
   const isRequired = ({ manifest: other }: LoadedPlugin): boolean =>
     manifest.requires.includes(other.name) || manifest.requires.includes(other.type);
   const required = new Map<string, Provider>(
     loaded.filter(isRequired).map((plugin) => [plugin.manifest.name, plugin.provider]),
   );
-  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, trash, required };
+  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, required };
 }
 
 function requireKnownTables(config: Config, manifests: readonly Manifest[], configFile: string): void {
