@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
-import { countMemoryKills } from '../proc/memory-kills.ts';
+import { watchMemoryKills } from '../proc/memory-kills.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
@@ -72,7 +72,7 @@ class SupervisedDaemon implements Daemon {
   readonly #output: Output;
   readonly #readiness: ReadinessWatch;
   readonly #startedAt: number;
-  readonly #memoryKillsBefore = countMemoryKills();
+  readonly #memoryKills = watchMemoryKills();
   readonly #listeners: ((state: DaemonState) => void)[] = [];
   #state: DaemonState = 'starting';
 
@@ -178,7 +178,7 @@ class SupervisedDaemon implements Daemon {
     const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
     const exit: DaemonExit = {
       ...end,
-      ...(reason === 'failed' ? causeOf(meaning, countMemoryKills() - this.#memoryKillsBefore) : {}),
+      ...(reason === 'failed' ? causeOf(meaning, this.#memoryKills()) : {}),
       reason,
       uptimeMs: performance.now() - this.#startedAt,
     };

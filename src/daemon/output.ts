@@ -111,7 +111,12 @@ export function openOutput(
   };
 
   if (onFormerLine) recall(onFormerLine);
-  const watcher = watchPath(path, () => drain(), { onPolling });
+  let watcher: Disposable | undefined;
+  // In the next turn, because watching takes as long as the rest of a start: the daemon is on its way meanwhile.
+  const following = setImmediate(() => {
+    watcher = watchPath(path, () => drain(), { onPolling });
+    drain();
+  }).unref();
   undo.move();
   return {
     fd,
@@ -120,7 +125,8 @@ export function openOutput(
     [Symbol.dispose]() {
       if (closed) return;
       closed = true;
-      watcher[Symbol.dispose]();
+      clearImmediate(following);
+      watcher?.[Symbol.dispose]();
       closeSync(fd);
     },
   };

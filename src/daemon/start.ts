@@ -59,7 +59,6 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   const { spec, program, log } = options;
   await using undo = new AsyncDisposableStack();
   undo.use(starter);
-  log.info({ path: program.command, args: program.args }, `Starting ${spec.name}`);
   let inode: number | undefined;
   const daemon = superviseDaemon({
     ...options,
@@ -73,6 +72,8 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   else void daemon.ready.then(() => (inode = inodeOf(spec.socketPath))).catch(() => {});
   spawn(starter, options);
   undo.move();
+  // Now that nobody waits for it: writing a line takes as long as a step of the start.
+  log.info({ path: program.command, args: program.args }, `Starting ${spec.name}`);
   return daemon;
 }
 

@@ -47,7 +47,8 @@ export function createLibraryShares(sandboxes: Sandboxes): OpenLibraryShare {
       await use.deletion;
     };
     const request = { namespace, sandboxId, owner: 'library', contents: { shares: [] } } as const;
-    return [(await existing) ?? (await sandboxes.create(request)), leave];
+    const sandbox = await (existing ?? sandboxes.create(request));
+    return [sandbox ?? (await sandboxes.create(request)), leave];
   };
 
   return async ({ sandboxId, namespace = 'default', ...spec }, options) => {

@@ -5,7 +5,7 @@ import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
 import { isStillDaemon } from '../daemon/is-still-daemon.ts';
 import { holdsFile, isShellWith } from '../proc/holds-file.ts';
-import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
+import { bootId, identify, type ProcessIdentity } from '../proc/stat.ts';
 import { namesIn } from './leftovers.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
 import { removeSandboxDirectory, removeShareFiles } from './remove.ts';

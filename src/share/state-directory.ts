@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
@@ -172,7 +172,7 @@ export function describeStateDirectory(
     deletionDirectory: join(path, FOLDERS.deletions),
     deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
     socketDirectory,
-    newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
+    newSocketPath: () => join(socketDirectory, `${newSocketName()}.sock`),
     ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
     isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
     reserve: createReserve(join(path, HOST_FILES.reserve), RESERVE_BYTES),
@@ -186,6 +186,9 @@ export function describeStateDirectory(
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
 }
+
+/** 16 hexadecimal digits, of the numbers that Node.js draws in advance: to draw some here would hold up the share. */
+const newSocketName = (): string => randomUUID().replaceAll('-', '').slice(16);
 
 /** A state directory's name where others have theirs. */
 const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);

@@ -38,12 +38,12 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 describe('a host whose plugin returns what is no share', () => {
   for (const [members, problem] of [
     ["{ tag: 'other' }", 'tag: "other" is another one'],
-    ['{ queueSize: undefined }', 'queueSize: Invalid input: expected number, received undefined'],
-    ['{ pid: -1 }', /^pid: Too small/],
-    ["{ socketPath: 'relative' }", /^socketPath: Invalid string/],
-    ['{ ready: undefined }', 'ready: Invalid input: expected a promise'],
-    ['{ closed: 7 }', 'closed: Invalid input: expected a promise'],
-    ['{ status: {} }', 'status: Invalid input: expected a function'],
+    ['{ queueSize: undefined }', 'queueSize: expected a positive integer'],
+    ['{ pid: -1 }', 'pid: expected a positive integer'],
+    ["{ socketPath: 'relative' }", 'socketPath: expected an absolute path'],
+    ['{ ready: undefined }', 'ready: expected a promise'],
+    ['{ closed: 7 }', 'closed: expected a promise'],
+    ['{ status: {} }', 'status: expected a function'],
   ] as const) {
     test(`names plugin and member for ${members}, closes it, and goes on`, async () => {
       await using own = await oddHost(members);

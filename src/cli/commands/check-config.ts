@@ -8,8 +8,6 @@ import { CONFIG_OPTIONS, DEFAULT_CONFIG } from './config-options.ts';
 
 /** Reads a configuration and loads its plugins as a host would, without touching its state. */
 export const checkConfig = defineCommand({
-  name: 'check-config',
-  purpose: 'Read the configuration, load the plugins, and say whether all is well',
   description: `Reads the configuration and loads the plugins as a host would, and touches no state.
 It asks the plugins that serve the shares whether they could: whether their daemon is there, and can what it is to do.
 With --state it says, too, whether a host that is given this directory takes the configuration.`,

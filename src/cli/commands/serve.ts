@@ -6,8 +6,6 @@ import { CONFIG_OPTIONS, DEFAULT_CONFIG } from './config-options.ts';
 
 /** Runs a host in this process. */
 export const serve = defineCommand({
-  name: 'serve',
-  purpose: 'Run the shim host',
   description: `Loads the plugins and serves ttrpc until SIGINT or SIGTERM.
 Shares outlive it; containerd's delete, or deleting the sandbox first, ends them.
 SIGHUP reads the log's level again and reopens the log; SIGUSR1 writes a diagnosis to it.
