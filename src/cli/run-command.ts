@@ -14,9 +14,14 @@ export async function runCommand(command: Command, args: readonly string[]): Pro
     return 0;
   } catch (error) {
     if (error instanceof UsageError) return rejectUsage(error.message, `${command.name} --help`);
-    say(messageOf(error));
-    return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
+    return rejectFailure(error);
   }
+}
+
+/** Says why a command failed; returns the exit code. */
+export function rejectFailure(error: unknown): number {
+  say(messageOf(error));
+  return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
 }
 
 /** Says what is wrong with a command line and which help tells more; returns the exit code. */
