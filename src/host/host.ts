@@ -1,6 +1,7 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import type { StatusError } from 'ttrpc-ts';
+import { singleFlight } from '../async/single-flight.ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
@@ -130,12 +131,13 @@ export async function openHost(options: HostOptions): Promise<Host> {
       await sandboxes.detach();
       await own.disposeAsync();
     },
-    async [Symbol.asyncDispose]() {
+    // A stack that is disposed of twice waits but once.
+    [Symbol.asyncDispose]: singleFlight(async () => {
       if (stateDir.isLost) await sandboxes.detach();
       else await sandboxes[Symbol.asyncDispose]();
       await trash[Symbol.asyncDispose]();
       await own.disposeAsync();
-    },
+    }),
   };
 }
 
