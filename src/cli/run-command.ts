@@ -14,9 +14,14 @@ export async function runCommand(name: string, command: Command, args: readonly 
     return 0;
   } catch (error) {
     if (error instanceof UsageError) return rejectUsage(error.message, `${name} --help`);
-    sayProblem(messageOf(error));
-    return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
+    return rejectFailure(error);
   }
+}
+
+/** Says why a command failed; returns the exit code. */
+export function rejectFailure(error: unknown): number {
+  sayProblem(messageOf(error));
+  return StatusError.is(error) && error.code === Code.InvalidArgument ? 2 : 1;
 }
 
 function parse<Known extends Options>(args: readonly string[], options: Known): Values<Known> {

@@ -1,10 +1,12 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
+import type { StatusError } from 'ttrpc-ts';
+import { singleFlight } from '../async/single-flight.ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
-import type { Reserve } from '../proc/reserve.ts';
+import type { Lock } from '../proc/flock.ts';
 import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
@@ -68,6 +70,12 @@ export interface Host extends AsyncDisposable {
    */
   readonly openShare: OpenLibraryShare;
   /**
+   * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
+   * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
+   * directory, and its disposal leaves its shares to the other one.
+   */
+  readonly lost: Promise<StatusError>;
+  /**
    * Ends the host but none of its shares: cancels what is being created, sends the last spans and gives up the lock.
    * The daemons are still this process's children; `process.exit()` ends it without them.
    */
@@ -90,9 +98,12 @@ export async function openHost(options: HostOptions): Promise<Host> {
 
   await using stack = new AsyncDisposableStack();
   const stateDir = openState(config, { file: configFile, log });
-  stack.use(await keepLock(stateDir, { take: () => lockStateDirectory(stateDir, options.shares), log }));
-  stack.defer(() => removeEmptyScratch(stateDir));
-  stack.use(keepReserve(stateDir.reserve));
+  const take = (): Promise<Lock> => lockStateDirectory(stateDir, options.shares);
+  const { lost } = stack.use(await keepLock(stateDir, { take, log }));
+  stack.defer(() => {
+    if (stateDir.isInPlace()) removeEmptyScratch(stateDir);
+  });
+  stack.use(keepReserve(stateDir));
   warnOfScratch(stateDir, log);
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const { socketDirectory } = stateDir;
@@ -125,15 +136,18 @@ export async function openHost(options: HostOptions): Promise<Host> {
     sandboxes,
     adopted,
     openShare: createLibraryShares(sandboxes),
+    lost,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();
     },
-    async [Symbol.asyncDispose]() {
-      await sandboxes[Symbol.asyncDispose]();
+    // A stack that is disposed of twice waits but once.
+    [Symbol.asyncDispose]: singleFlight(async () => {
+      if (stateDir.isLost) await sandboxes.detach();
+      else await sandboxes[Symbol.asyncDispose]();
       await stateDir.trash[Symbol.asyncDispose]();
       await own.disposeAsync();
-    },
+    }),
   };
 }
 
@@ -163,13 +177,17 @@ async function profileOnRecord(
 }
 
 /** Disposal gives it up. */
-function keepReserve(reserve: Reserve): Disposable {
-  reserve.hold();
-  const timer = setInterval(() => reserve.hold(), RESERVE_MS).unref();
+function keepReserve(stateDir: StateDirectory): Disposable {
+  const { reserve } = stateDir;
+  const hold = (): void => {
+    if (stateDir.isInPlace()) reserve.hold();
+  };
+  hold();
+  const timer = setInterval(hold, RESERVE_MS).unref();
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
-      reserve.giveUp();
+      if (stateDir.isInPlace()) reserve.giveUp();
     },
   };
 }

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { abortable } from '../async/abortable.ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
@@ -49,8 +50,12 @@ export interface Sandbox extends AsyncDisposable {
   openShare(spec: ShareSpec, options?: CallOptions): Promise<Share>;
   /** Takes over a share that another host opened. @throws what {@link openShare} throws */
   adoptShare(record: ShareRecord): Promise<Share>;
-  /** Closes a share and takes it out. @throws StatusError NotFound for an unknown tag */
-  closeShare(tag: string): Promise<void>;
+  /**
+   * Closes a share, or cancels its opening, and takes it out. The signal ends the caller's wait, not the closing.
+   *
+   * @throws StatusError NotFound for an unknown tag
+   */
+  closeShare(tag: string, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
   mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
@@ -96,6 +101,9 @@ export async function openSandbox(
   );
   throw failure ? failure.reason : signal?.reason;
 }
+
+/** Told to the log where nobody waits for a closing any more. */
+const NOT_CLOSED = 'Cannot close a share';
 
 class GrowingSandbox implements Sandbox {
   readonly namespace: string;
@@ -165,8 +173,13 @@ class GrowingSandbox implements Sandbox {
     return entry.opening;
   }
 
-  async closeShare(tag: string): Promise<void> {
-    await this.#find(tag).close();
+  async closeShare(tag: string, { signal }: CallOptions = {}): Promise<void> {
+    const closing = this.#find(tag).close();
+    closing.catch((error: unknown) => {
+      if (signal?.aborted)
+        this.#parts.log.error({ sandbox: this.sandboxId, share: tag, err: error }, NOT_CLOSED);
+    });
+    await abortable(closing, signal);
   }
 
   async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<void> {

@@ -44,8 +44,11 @@ export interface Sandboxes extends AsyncDisposable {
   get(namespace: string, sandboxId: string): Sandbox;
   /** The sandbox, once its creation or adoption is done; undefined where there is none, or nothing was adopted. */
   find(namespace: string, sandboxId: string): Promise<Sandbox | undefined> | undefined;
-  /** Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. */
-  delete(namespace: string, sandboxId: string): Promise<void>;
+  /**
+   * Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. The signal ends the
+   * caller's wait, not the deletion.
+   */
+  delete(namespace: string, sandboxId: string, options?: CallOptions): Promise<void>;
   /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
   purge(namespace: string, sandboxId: string): Promise<void>;
   /** Ends what a dead host left under an id that this one has no sandbox of. */
@@ -72,6 +75,9 @@ export interface SandboxesParts {
   profileOf(name: string): Promise<Profile>;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
+
+/** Told to the log where nobody waits for a deletion any more. */
+const NOT_DELETED = 'Cannot delete a sandbox';
 
 interface Entry {
   readonly identity: SandboxIdentity;
@@ -154,7 +160,15 @@ class SandboxTable implements Sandboxes {
     return this.#entry(namespace, sandboxId)?.creation;
   }
 
-  async delete(namespace: string, sandboxId: string): Promise<void> {
+  delete(namespace: string, sandboxId: string, { signal }: CallOptions = {}): Promise<void> {
+    const deleting = this.#delete(namespace, sandboxId);
+    deleting.catch((error: unknown) => {
+      if (signal?.aborted) this.#parts.log.error({ sandbox: sandboxId, err: error }, NOT_DELETED);
+    });
+    return abortable(deleting, signal);
+  }
+
+  async #delete(namespace: string, sandboxId: string): Promise<void> {
     const entry = this.#entry(namespace, sandboxId);
     if (!entry) return;
     entry.cancel.abort(

@@ -13,8 +13,12 @@ export interface StateDirectory {
   readonly path: string;
   /** Tells it from another directory that stands at its path later; undefined where it was not opened. */
   readonly identity: string | undefined;
-  /** False when the directory that was opened stands at its path no more. */
+  /** False when the directory that was opened stands at its path no more, or is another host's by now. */
   isInPlace(): boolean;
+  /** True once another host has it, which took its lock. */
+  readonly isLost: boolean;
+  /** Says so: from now on nothing in it is this process's to touch. */
+  lose(): void;
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
@@ -159,11 +163,16 @@ export function describeStateDirectory(
       requireIdentifier('namespace', namespace),
       requireIdentifier('sandbox id', sandboxId),
     );
+  let isLost = false;
   const hostFiles = Object.entries(HOST_FILES).map(([key, name]) => [key, join(path, name)]);
   return {
     path,
     identity,
-    isInPlace: () => identity === undefined || identityOf(path) === identity,
+    isInPlace: () => !isLost && (identity === undefined || identityOf(path) === identity),
+    get isLost() {
+      return isLost;
+    },
+    lose: () => void (isLost = true),
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxesDirectory,
     sandboxDirectory,
@@ -193,10 +202,13 @@ const newSocketName = (): string => randomUUID().replaceAll('-', '').slice(16);
 /** A state directory's name where others have theirs. */
 const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
-/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now */
+/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now, or another host has it */
 export function requireInPlace(stateDir: StateDirectory): void {
   if (stateDir.isInPlace()) return;
-  const message = `The state directory "${stateDir.path}" has been replaced or removed: end this host and start another`;
+  const { path, isLost } = stateDir;
+  const message = isLost
+    ? `Another host has taken the state directory "${path}": use that one, and end this`
+    : `The state directory "${path}" has been replaced or removed: end this host and start another`;
   throw new StatusError(Code.FailedPrecondition, message);
 }
 
