@@ -7,7 +7,7 @@ export type { DaemonExit } from './daemon/exit.ts';
 export { ConfigError, DaemonError, type ConfigErrorDetail, type ExitStatus } from './errors.ts';
 export type { ShareEvent, ShareEvents } from './host/events.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
-export type { LibraryShareRequest } from './host/joined-shares.ts';
+export type { JoinedShares, JoinRequest, LibraryShareRequest, ShareName } from './host/joined-shares.ts';
 export type { Profile } from './host/profile.ts';
 export type { Sandbox, SandboxExit } from './host/sandbox.ts';
 export type { Quit, Sandboxes, SandboxContents, SandboxRequest } from './host/sandboxes.ts';
