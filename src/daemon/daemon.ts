@@ -1,6 +1,7 @@
 import type { SpanContext } from '@opentelemetry/api';
 import { fstatSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { Listeners } from '../async/listeners.ts';
 import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
@@ -27,12 +28,12 @@ export interface Daemon extends AsyncDisposable {
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
   readonly startedBy: SpanContext | undefined;
-  /** Calls `listener` after each change of its state, until it has exited. */
-  onChange(listener: (state: DaemonState) => void): void;
   /** Resolves when the daemon waits for its VMM; rejects with a {@link DaemonError} where it never will. */
   readonly ready: Promise<void>;
   /** Resolves exactly once, when the process is gone and its socket removed. */
   readonly exited: Promise<DaemonExit>;
+  /** Calls the listener after each change of `state`, until disposal of what it returns. */
+  onChange(listener: () => void): Disposable;
   /** SIGTERM, grace, SIGKILL, and waits until it is gone. Idempotent. */
   stop(): Promise<DaemonExit>;
 }
@@ -73,20 +74,21 @@ class SupervisedDaemon implements Daemon {
   readonly #readiness: ReadinessWatch;
   readonly #startedAt: number;
   readonly #memoryKills = watchMemoryKills();
-  readonly #listeners: ((state: DaemonState) => void)[] = [];
+  readonly #listeners: Listeners<[]>;
   #state: DaemonState = 'starting';
 
   constructor(parts: DaemonParts) {
-    const { spec, process, program, past } = parts;
+    const { spec, process, program, past, log } = parts;
     this.#parts = parts;
     this.#startedAt = performance.now() - (past ? Date.now() - past.startedAt.getTime() : 0);
+    this.#listeners = new Listeners((error) => log.error({ err: error }, 'A listener to a daemon failed'));
     this.identity = process.identity;
     this.program = program;
     this.socketPath = spec.socketPath;
     this.startedBy = parts.startedBy;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
-      onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
       onFormerLine: past && ((line) => void formerLines.push(line)),
     });
     this.#readiness = watchReadiness(
@@ -116,8 +118,8 @@ class SupervisedDaemon implements Daemon {
     return this.#readiness.promise;
   }
 
-  onChange(listener: (state: DaemonState) => void): void {
-    this.#listeners.push(listener);
+  onChange(listener: () => void): Disposable {
+    return this.#listeners.add(listener);
   }
 
   async stop(): Promise<DaemonExit> {
@@ -138,6 +140,11 @@ class SupervisedDaemon implements Daemon {
     await this.stop();
   }
 
+  #become(state: DaemonState): void {
+    this.#state = state;
+    this.#listeners.call();
+  }
+
   #onLine(line: string): void {
     const { spec, log } = this.#parts;
     log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
@@ -152,11 +159,6 @@ class SupervisedDaemon implements Daemon {
   #onClient(): void {
     this.#readiness.reached();
     if (this.#state === 'waiting') this.#become('connected');
-  }
-
-  #become(state: DaemonState): void {
-    this.#state = state;
-    for (const listener of this.#listeners) listener(state);
   }
 
   /** Where the plugin cannot, its daemon has ended all the same. */

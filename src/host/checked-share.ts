@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
+import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
-import type { Share } from '../share/contract.ts';
+import type { Share, ShareStatus } from '../share/contract.ts';
 
 /** What a value has to be, and the words for it. */
 type Expectation = readonly [isMet: (value: unknown) => boolean, words: string];
@@ -35,6 +36,12 @@ const MEMBERS = {
   status: A_FUNCTION,
 } satisfies Partial<Record<keyof Share, Expectation>>;
 
+/** What is read of a status; it has more to tell. */
+const statusSchema = z.looseObject({
+  state: z.enum(['starting', 'waiting', 'connected', 'stopping', 'exited']),
+  lastLines: z.array(z.string()),
+});
+
 /** What is read of an end; it has more to tell. */
 const exitSchema = z.looseObject({
   reason: z.enum(['stopped', 'disconnected', 'failed']),
@@ -51,13 +58,16 @@ export interface ShareOrigin {
   readonly log: Logger;
 }
 
+/** A share that says when its state changes. */
+export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
+
 /**
  * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never
- * throws, and nobody has to wait for its `ready`.
+ * throws, and nobody has to wait for its `ready`. Of one that tells of no changes, its getting ready is one.
  *
  * @throws StatusError Internal, naming the plugin and the member, for what is no share
  */
-export function checkShare(returned: unknown, origin: ShareOrigin): Share {
+export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
   const { tag, socketPath, sharedDir, queueSize, pid } = share;
   const plain = { tag, socketPath, sharedDir, queueSize, pid };
@@ -69,14 +79,32 @@ export function checkShare(returned: unknown, origin: ShareOrigin): Share {
     closed: exitOf(share.closed, origin),
     status() {
       try {
-        return share.status();
+        return statusOf(share);
       } catch (error) {
         const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
         return { ...plain, state: 'waiting', lastLines: [words] };
       }
     },
+    onChange: (listener) => share.onChange?.(listener) ?? onReady(ready, listener),
     [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
+}
+
+function onReady(ready: Promise<void>, listener: () => void): Disposable {
+  let isDisposed = false;
+  const tell = (): void => {
+    if (!isDisposed) listener();
+  };
+  ready.then(tell, () => {});
+  return { [Symbol.dispose]: () => void (isDisposed = true) };
+}
+
+function statusOf(share: Share): ShareStatus {
+  const status = share.status();
+  const { error } = statusSchema.safeParse(status);
+  if (!error) return status;
+  const { key, message } = problemsOf(statusSchema, error.issues)[0] ?? { key: '', message: 'is not valid' };
+  throw new Error(`${key}: ${message}`);
 }
 
 function requireShare(returned: unknown, origin: ShareOrigin): Share {
@@ -87,11 +115,13 @@ function requireShare(returned: unknown, origin: ShareOrigin): Share {
 
 function problemOf(returned: unknown, expectedTag: string): string | undefined {
   if (typeof returned !== 'object' || returned === null) return 'expected an object';
-  const members = returned as Partial<Record<keyof typeof MEMBERS, unknown>>;
+  const members = returned as Partial<Record<keyof Share, unknown>>;
   for (const key of Object.keys(MEMBERS) as (keyof typeof MEMBERS)[]) {
     const [isMet, words] = MEMBERS[key];
     if (!isMet(members[key])) return `${key}: expected ${words}`;
   }
+  if (members.onChange !== undefined && !A_FUNCTION[0](members.onChange))
+    return 'onChange: expected a function';
   return members.tag === expectedTag ? undefined : `tag: "${String(members.tag)}" is another one`;
 }
 

@@ -12,9 +12,10 @@ import { openStateDirectory, type StateDirectory } from '../share/state-director
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
+import { createShareEvents, type ShareEvents } from './events.ts';
 import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
-import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
+import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
@@ -69,6 +70,10 @@ export interface Host extends AsyncDisposable {
    * deleted with the last of its shares.
    */
   readonly openShare: OpenLibraryShare;
+  /** Opens and closes shares by their names, as the share service does. */
+  readonly shares: JoinedShares;
+  /** What happens to the shares of all sandboxes. */
+  readonly events: ShareEvents;
   /**
    * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
    * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
@@ -111,10 +116,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const pluginHost = { log, stateDir, daemons };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
+  const { events, tell } = createShareEvents({ log });
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
-    ...{ stateDir, daemons, log },
+    ...{ stateDir, daemons, log, tell },
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });
@@ -122,6 +128,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     .takeOver()
     .catch((error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'));
   stack.defer(() => adopted);
+  const shares = createJoinedShares(sandboxes);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
@@ -135,8 +142,10 @@ export async function openHost(options: HostOptions): Promise<Host> {
     profileOf: (file) => profiles.load(file),
     sandboxes,
     adopted,
-    openShare: createLibraryShares(sandboxes),
     lost,
+    openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
+    shares,
+    events,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();

@@ -4,54 +4,61 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share } from '../share/contract.ts';
-import { checkShare } from './checked-share.ts';
+import { checkShare, type CheckedShare } from './checked-share.ts';
+import type { TellEvent } from './events.ts';
 import { HostShare } from './host-share.ts';
+import { takeSnapshot, type ShareExit, type ShareOrigin, type ShareSnapshot } from './share-snapshot.ts';
+import { tellChanges, type ChangesTeller } from './tell-changes.ts';
 
 /** A place in a sandbox: taken by its tag from the moment at which somebody asks for it. */
 export interface SandboxShare {
   readonly sharedFs: string;
   /** Resolves to the share when the plugin has opened it. */
-  readonly opening: Promise<Share>;
+  readonly opening: Promise<CheckedShare>;
   /** The plugin's own share, once it is open. */
   readonly plugins: Share | undefined;
   /** What the host gives out, once it is open. */
   readonly share: Share | undefined;
   /** How its daemon ended, once it has. */
-  readonly exit: DaemonExit | undefined;
+  readonly exit: ShareExit | undefined;
+  /** What can be told of it now, once it is open. */
+  snapshot(): ShareSnapshot | undefined;
   /** Cancels what is being opened, closes what is open; once for all who ask. */
   close(): Promise<void>;
 }
 
 /** How a plugin's share comes to be, and goes. */
-export interface ShareSource {
+export interface ShareSource extends ShareOrigin {
   readonly tag: string;
-  readonly sharedFs: string;
   /** Names what opens it in errors. */
   readonly plugin: string;
   open(signal: AbortSignal): Promise<Share>;
   close(share: Share): Promise<void>;
 }
 
-/** Takes a place for a share and opens it. `onClosed` is called when its daemon has ended. */
+/** Takes a place for a share, opens it, and tells of it from then on. `onClosed` is called when its daemon has ended. */
 export function openSandboxShare(options: {
   source: ShareSource;
   log: Logger;
+  tell: TellEvent;
   signal: AbortSignal | undefined;
   /** Takes it out of its sandbox. */
   onRemoved: () => void;
   onClosed: (share: Share, exit: DaemonExit) => void;
 }): SandboxShare {
-  const { source, onRemoved, onClosed } = options;
+  const { source, tell, onRemoved, onClosed } = options;
   const { tag, sharedFs, plugin } = source;
   const cancel = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   let own: Share | undefined;
-  let share: Share | undefined;
-  let exit: DaemonExit | undefined;
+  let share: HostShare | undefined;
+  let exit: ShareExit | undefined;
+  let changes: ChangesTeller | undefined;
+  const snapshotOf = (given: Share): ShareSnapshot => takeSnapshot(given, source, exit);
 
   const log = options.log.child({ share: tag, plugin });
 
-  const checkOrClose = async (opened: Share): Promise<Share> => {
+  const checkOrClose = async (opened: Share): Promise<CheckedShare> => {
     try {
       return checkShare(opened, { plugin, tag, log });
     } catch (error) {
@@ -62,7 +69,7 @@ export function openSandboxShare(options: {
       throw error;
     }
   };
-  const open = async (): Promise<Share> => {
+  const open = async (): Promise<CheckedShare> => {
     const opened = await source.open(signal).catch((error: unknown) => {
       throw systemStatus(error, { doing: `Cannot open share "${tag}"` }) ?? error;
     });
@@ -70,8 +77,10 @@ export function openSandboxShare(options: {
     own = opened;
     const given = new HostShare(checked, close);
     share = given;
+    changes = tellChanges(checked, { tell, snapshot: () => snapshotOf(given) });
     void checked.closed.then((ended) => {
-      exit = ended;
+      exit = { ...ended, exitedAt: new Date() };
+      changes?.exited();
       onClosed(given, ended);
     });
     return given;
@@ -83,6 +92,7 @@ export function openSandboxShare(options: {
     await opening.catch(() => {});
     if (own) await source.close(own);
     onRemoved();
+    changes?.closed();
   });
   opening.catch(onRemoved);
   return {
@@ -97,6 +107,7 @@ export function openSandboxShare(options: {
     get exit() {
       return exit;
     },
+    snapshot: () => share && snapshotOf(share),
     close,
   };
 }

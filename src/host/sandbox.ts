@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
@@ -10,10 +9,14 @@ import { messageOf } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { recordMount, type ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+import type { CheckedShare } from './checked-share.ts';
+import type { TellEvent } from './events.ts';
+import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
 import { formerShare, newShare } from './share-source.ts';
-import type { ShareSpec } from './share-spec.ts';
+import type { ShareSnapshot } from './share-snapshot.ts';
+import { requireUniqueTags, type ShareSpec } from './share-spec.ts';
 
 /** Who a sandbox is, and who wants it. */
 export interface SandboxIdentity {
@@ -41,13 +44,17 @@ export interface Sandbox extends AsyncDisposable {
   readonly createdAt: Date;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
+  /** What can be told of {@link shares} now. */
+  snapshots(): readonly ShareSnapshot[];
+  /** Of all its shares, those that are being opened or closed included. */
+  readonly tags: readonly string[];
   /**
    * Adds a share.
    *
    * @throws StatusError AlreadyExists for a tag in use, FailedPrecondition where the sandbox has ended; what the
    *   plugin's hook throws
    */
-  openShare(spec: ShareSpec, options?: CallOptions): Promise<Share>;
+  openShare(spec: ShareSpec, options?: CallOptions): Promise<CheckedShare>;
   /** Takes over a share that another host opened. @throws what {@link openShare} throws */
   adoptShare(record: ShareRecord): Promise<Share>;
   /**
@@ -74,6 +81,7 @@ export interface SandboxParts {
   readonly daemons: Daemons;
   /** True where its shares are there for the next host, when this one ends without closing them. */
   readonly outlivesHost: boolean;
+  readonly tell: TellEvent;
   /** Called when a daemon has ended, whoever ended it. */
   readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
 }
@@ -134,11 +142,19 @@ class GrowingSandbox implements Sandbox {
     return [...this.#shares.values()].flatMap(({ share }) => share ?? []);
   }
 
+  snapshots(): readonly ShareSnapshot[] {
+    return [...this.#shares.values()].flatMap((share) => share.snapshot() ?? []);
+  }
+
+  get tags(): readonly string[] {
+    return [...this.#shares.keys()];
+  }
+
   get exit(): SandboxExit | undefined {
     return this.#exit;
   }
 
-  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<Share> {
+  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<CheckedShare> {
     return this.#open(newShare(this.#parts.profile.plugins, this.#requestOf(spec)), signal);
   }
 
@@ -147,7 +163,8 @@ class GrowingSandbox implements Sandbox {
     return this.#open(formerShare(profile.plugins, record, context));
   }
 
-  async #open(source: ShareSource, signal?: AbortSignal): Promise<Share> {
+  async #open(source: ShareSource, signal?: AbortSignal): Promise<CheckedShare> {
+    const { tell } = this.#parts;
     const log = this.#parts.log.child({ sandbox: this.sandboxId });
     const { tag } = source;
     if (this.#isClosing || this.#exit)
@@ -162,6 +179,7 @@ class GrowingSandbox implements Sandbox {
     const entry = openSandboxShare({
       source,
       log,
+      tell,
       signal,
       onRemoved: () => {
         if (this.#shares.get(tag) === entry) this.#shares.delete(tag);
@@ -217,7 +235,7 @@ class GrowingSandbox implements Sandbox {
     readOnly = false,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
-    const { namespace, sandboxId } = this;
+    const { namespace, sandboxId, owner } = this;
     // Refuses names that are no names before any plugin makes paths of them.
     this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
@@ -225,7 +243,7 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.InvalidArgument, message);
     }
     const { outlivesHost, profile } = this.#parts;
-    const request = { namespace, sandboxId, owner: this.owner, outlivesHost, profile: profile.name };
+    const request = { namespace, sandboxId, owner, outlivesHost, profile: profile.name };
     return { ...request, tag, source, readOnly, sharedFs };
   }
 
@@ -246,7 +264,8 @@ class GrowingSandbox implements Sandbox {
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'failed') this.#end({ exitStatus: statusOf(exit), failed: { tag: share.tag, exit } });
+    if (exit.reason === 'failed')
+      this.#end({ exitStatus: exitStatusOf(exit), failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
@@ -261,20 +280,4 @@ class GrowingSandbox implements Sandbox {
     this.#exit ??= { ...outcome, exitedAt: new Date() };
     this.#resolveEnded(this.#exit);
   }
-}
-
-function requireUniqueTags(shares: readonly ShareSpec[]): void {
-  const tags = shares.map(({ tag }) => tag);
-  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice === undefined) return;
-  throw new StatusError(
-    Code.InvalidArgument,
-    `Tag "${twice}" is used twice: give each share a tag of its own`,
-  );
-}
-
-/** A shell's convention: 128 and the signal's number; 255 where nothing is known. */
-function statusOf({ exitCode, signal }: DaemonExit): number {
-  if (exitCode !== undefined) return exitCode;
-  return signal === undefined ? 255 : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -10,6 +10,7 @@ import { reapSandbox } from '../share/reap.ts';
 import type { ShareRecord } from '../share/record.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
+import type { TellEvent } from './events.ts';
 import type { Profile } from './profile.ts';
 import { adoptSandbox } from './adopt-sandbox.ts';
 import { takeLeftovers } from './leftovers.ts';
@@ -73,6 +74,7 @@ export interface SandboxesParts {
   readonly outliveHost: boolean;
   /** The profile that is on record of a share. */
   profileOf(name: string): Promise<Profile>;
+  readonly tell: TellEvent;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
 
@@ -240,10 +242,10 @@ class SandboxTable implements Sandboxes {
   }
 
   #partsOf({ owner }: SandboxIdentity, profile: Profile): SandboxParts {
-    const { stateDir, daemons, log, outliveHost } = this.#parts;
+    const { stateDir, daemons, log, tell, outliveHost } = this.#parts;
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
     const outlivesHost = outliveHost && owner !== 'shim';
-    return { profile, stateDir, daemons, log, outlivesHost, onShareClosed };
+    return { profile, stateDir, daemons, log, outlivesHost, tell, onShareClosed };
   }
 
   /** Ends what stands on disk under an id; undefined where nothing does. */

@@ -64,6 +64,12 @@ export interface Share extends AsyncDisposable {
   /** Resolves when the daemon has ended, whoever ended it. */
   readonly closed: Promise<DaemonExit>;
   status(): ShareStatus;
+  /**
+   * Calls the listener after each change of the state that `status()` tells, until disposal of what it returns.
+   *
+   * @default the host hears that it is ready and that it has ended, and of nothing between
+   */
+  onChange?(listener: () => void): Disposable;
 }
 
 /** How a call is given up. */

@@ -45,6 +45,7 @@ export function createDaemonShare(context: ShareContext, parts: DaemonShareParts
       adopted,
       lastLines: [...daemon.lastLines],
     }),
+    onChange: (listener) => daemon.onChange(listener),
     [Symbol.asyncDispose]: singleFlight(() => close(context, parts)),
   };
 }
@@ -55,8 +56,8 @@ function keepRecord({ stateDir, log }: ShareContext, { files, daemon }: DaemonSh
     changeRecord({ files, stateDir, log }, (record) =>
       record.daemon ? { ...record, daemon: { ...record.daemon, ...change } } : record,
     );
-  daemon.onChange((state) => {
-    if (state === 'connected') note({ connectedAt: new Date().toISOString() });
+  daemon.onChange(() => {
+    if (daemon.state === 'connected') note({ connectedAt: new Date().toISOString() });
   });
   void daemon.exited.then(({ reason, exitCode, signal }) => {
     if (reason !== 'stopped') note({ exit: { exitCode, signal, exitedAt: new Date().toISOString() } });
