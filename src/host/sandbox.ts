@@ -243,7 +243,8 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.InvalidArgument, message);
     }
     const { outlivesHost, profile } = this.#parts;
-    const request = { namespace, sandboxId, owner, outlivesHost, profile: profile.name };
+    const createdAt = new Date();
+    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
     return { ...request, tag, source, readOnly, sharedFs };
   }
 

@@ -23,6 +23,8 @@ export interface ShareRequest {
   readonly owner: ShareOwner;
   /** True where the next host is to adopt it, when this one ends without closing it. */
   readonly outlivesHost: boolean;
+  /** When it was asked for. */
+  readonly createdAt: Date;
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
 }

@@ -127,7 +127,7 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
     queueSize,
     socketPath: paths.socketPath,
     bootId: boot,
-    createdAt: new Date().toISOString(),
+    createdAt: request.createdAt.toISOString(),
     mounts: [],
   };
 }
