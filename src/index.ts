@@ -3,8 +3,15 @@ export { Code, StatusError } from 'ttrpc-ts';
 export { parseConfig, readConfig, type ReadConfigOptions } from './config/read.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
 export type { DaemonState } from './daemon/daemon.ts';
-export type { DaemonExit } from './daemon/exit.ts';
-export { ConfigError, DaemonError, type ConfigErrorDetail, type ExitStatus } from './errors.ts';
+export { describeEnd, isFailure, type DaemonExit, type EndDescription } from './daemon/exit.ts';
+export {
+  ConfigError,
+  DaemonError,
+  EXIT_CAUSES,
+  type ConfigErrorDetail,
+  type ExitCause,
+  type ExitStatus,
+} from './errors.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { LibraryShareRequest } from './host/library-shares.ts';
 export type { Profile } from './host/profile.ts';

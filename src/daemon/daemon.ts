@@ -1,14 +1,16 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
+import type { ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { countMemoryKills } from '../proc/memory-kills.ts';
+import { explainExit } from './cause.ts';
+import { watchForClient } from './client-watch.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
-import { reportQuit } from './report-quit.ts';
+import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
 import type { DaemonSpec, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
@@ -26,8 +28,10 @@ export interface Daemon extends AsyncDisposable {
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
   readonly startedBy: SpanContext | undefined;
-  /** Resolves when the daemon waits for its VMM; rejects with a {@link DaemonError} where it never will. */
+  /** Resolves when the daemon waits for its VMM; rejects with a DaemonError where it never will. */
   readonly ready: Promise<void>;
+  /** How it ended, once it has. */
+  readonly exit: DaemonExit | undefined;
   /** Resolves exactly once, when the process is gone and its socket removed. */
   readonly exited: Promise<DaemonExit>;
   /** SIGTERM, grace, SIGKILL, and waits until it is gone. Idempotent. */
@@ -43,6 +47,8 @@ export interface DaemonParts {
   readonly startedBy: SpanContext | undefined;
   /** Removes the vhost-user socket. */
   readonly removeSocket: () => void;
+  /** What the kernel knows of its VMM, where the daemon has not said that it came. @default nothing */
+  readonly hasClient?: () => boolean;
 }
 
 /** The life of a daemon as a state machine over a process and its end; follows its output from now on. */
@@ -62,6 +68,9 @@ class SupervisedDaemon implements Daemon {
   readonly #startedAt = performance.now();
   readonly #memoryKillsBefore = countMemoryKills();
   #state: DaemonState = 'starting';
+  #exit: DaemonExit | undefined;
+  #clientWatch: Disposable | undefined;
+  #isGivenUp = false;
 
   constructor(parts: DaemonParts) {
     const { spec, process, program } = parts;
@@ -73,16 +82,10 @@ class SupervisedDaemon implements Daemon {
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
     });
-    this.#readiness = watchReadiness(
-      spec,
-      () => {
-        if (this.#state === 'starting') this.#state = 'waiting';
-      },
-      {
-        lastLines: () => [...this.#output.lastLines],
-        isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
-      },
-    );
+    this.#readiness = watchReadiness(spec, () => this.#onWaiting(), {
+      lastLines: () => [...this.#output.lastLines],
+      isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
+    });
     this.exited = process.ended.then((status) => this.#onEnd(status));
   }
 
@@ -94,6 +97,10 @@ class SupervisedDaemon implements Daemon {
     return this.#output.lastLines;
   }
 
+  get exit(): DaemonExit | undefined {
+    return this.#exit;
+  }
+
   get ready(): Promise<void> {
     return this.#readiness.promise;
   }
@@ -101,6 +108,7 @@ class SupervisedDaemon implements Daemon {
   async stop(): Promise<DaemonExit> {
     if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
     this.#state = 'stopping';
+    this.#clientWatch?.[Symbol.dispose]();
     const { spec, log } = this.#parts;
     const attributes = { 'process.pid': this.identity.pid };
     const kill = (): Promise<void> =>
@@ -121,6 +129,27 @@ class SupervisedDaemon implements Daemon {
     this.#readiness.onLine(line);
     if (!spec.connectedLine?.test(line)) return;
     this.#readiness.reached();
+    this.#onConnected();
+  }
+
+  #onWaiting(): void {
+    if (this.#state !== 'starting') return;
+    this.#state = 'waiting';
+    const { spec, log, hasClient = () => false } = this.#parts;
+    this.#clientWatch = watchForClient(spec, {
+      log,
+      pid: this.identity.pid,
+      hasClient,
+      onClient: () => this.#onConnected(),
+      onGivenUp: () => {
+        this.#isGivenUp = true;
+        void this.stop();
+      },
+    });
+  }
+
+  #onConnected(): void {
+    this.#clientWatch?.[Symbol.dispose]();
     if (this.#state === 'waiting') this.#state = 'connected';
   }
 
@@ -139,14 +168,17 @@ class SupervisedDaemon implements Daemon {
     const { spec, log, removeSocket } = this.#parts;
     this.#output.drain({ final: true });
     const end = { ...status, lastLines: [...this.#output.lastLines] };
-    const meaning = this.#explain(end);
-    const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
-    const exit: DaemonExit = {
-      ...end,
-      ...(reason === 'failed' ? causeOf(meaning, countMemoryKills() - this.#memoryKillsBefore) : {}),
-      reason,
+    const exit = explainExit(end, this.#explain(end), {
+      spec,
+      pid: this.identity.pid,
+      command: this.program.command,
+      asked: this.#isGivenUp ? 'no-client' : this.#state === 'stopping' ? 'stopped' : undefined,
+      isStarting: this.#state === 'starting',
+      memoryKills: countMemoryKills() - this.#memoryKillsBefore,
       uptimeMs: performance.now() - this.#startedAt,
-    };
+    });
+    this.#exit = exit;
+    this.#clientWatch?.[Symbol.dispose]();
     this.#state = 'exited';
     this.#output[Symbol.dispose]();
     try {
@@ -154,25 +186,13 @@ class SupervisedDaemon implements Daemon {
     } catch (error) {
       log.error({ path: spec.socketPath, err: error }, 'Cannot remove the socket of a daemon that has ended');
     }
-    this.#readiness.failed(exitError(spec.name, exit, meaning.words));
+    this.#readiness.failed(exitError(exit));
     void reportQuit(exit, { spec, log, startedBy: this.startedBy, pid: this.identity.pid });
     return exit;
   }
 }
 
-const explainEnd = ({ exitCode, lastLines }: DaemonEnd): EndMeaning => ({
-  reason: exitCode === 0 ? 'disconnected' : 'failed',
-  words: lastLines.at(-1),
+const explainEnd = ({ exitCode, signal, lastLines }: DaemonEnd): EndMeaning => ({
+  cause: exitCode === 0 ? 'disconnected' : 'failed',
+  words: signal === undefined ? lastLines.at(-1) : undefined,
 });
-
-const causeOf = ({ workerSignal }: EndMeaning, memoryKills: number): ExitCause => ({
-  ...(workerSignal === undefined ? {} : { workerSignal }),
-  ...(memoryKills > 0 ? { memoryKills } : {}),
-});
-
-function exitError(name: string, exit: DaemonExit, words: string | undefined): DaemonError {
-  return new DaemonError(`${name} ${describeExit(exit)}${words ? `: ${words}` : ''}`, {
-    exit: { exitCode: exit.exitCode, signal: exit.signal },
-    lastLines: exit.lastLines,
-  });
-}

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { isConnected } from '../proc/unix-sockets.ts';
 import { superviseDaemon, type Daemon } from './daemon.ts';
 import type { Starter } from './pool/starter.ts';
 import { childProcess } from './process.ts';
@@ -63,6 +64,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   const daemon = superviseDaemon({
     ...options,
     process: childProcess(starter.child, starter.identity),
+    hasClient: () => isConnected(spec.socket === 'own' ? spec.socketPath : starter.boundPath),
     removeSocket: () => {
       // Where a name could not be given, what stands there is not the daemon's.
       if (spec.socket === 'own' || inode !== undefined) removeSocket(spec.socketPath, inode);

@@ -3,8 +3,8 @@ import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
-import { messageOf } from '../errors.ts';
+import { isFailure, type DaemonExit } from '../daemon/exit.ts';
+import { messageOf, type ExitCause } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { recordMount } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
@@ -23,6 +23,8 @@ export interface SandboxIdentity {
 export interface SandboxExit {
   /** 0 when it was stopped or its VMM left, otherwise the failed daemon's status (128 + signal where a signal ended it). */
   readonly exitStatus: number;
+  /** `stopped`, `disconnected`, or that of the daemon that failed. */
+  readonly cause: ExitCause;
   readonly exitedAt: Date;
   /** The share whose daemon failed. */
   readonly failed?: { readonly tag: string; readonly exit: DaemonExit } | undefined;
@@ -170,7 +172,7 @@ class GrowingSandbox implements Sandbox {
   async #closeAll(): Promise<void> {
     this.#isClosing = true;
     const results = await Promise.allSettled([...this.#shares.values()].map((share) => share.close()));
-    this.#end({ exitStatus: 0 });
+    this.#end({ exitStatus: 0, cause: 'stopped' });
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],
     );
@@ -214,15 +216,17 @@ class GrowingSandbox implements Sandbox {
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'failed') this.#end({ exitStatus: statusOf(exit), failed: { tag: share.tag, exit } });
+    const { cause } = exit;
+    if (isFailure(cause)) this.#end({ exitStatus: statusOf(exit), cause, failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
 
   /** Ends when the VMM has left all shares that are there. */
   #endIfLeft(): void {
-    const exits = [...this.#shares.values()].map(({ exit }) => exit?.reason);
-    if (exits.length > 0 && exits.every((reason) => reason === 'disconnected')) this.#end({ exitStatus: 0 });
+    const causes = [...this.#shares.values()].map(({ exit }) => exit?.cause);
+    if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
+    this.#end({ exitStatus: 0, cause: 'disconnected' });
   }
 
   #end(outcome: Omit<SandboxExit, 'exitedAt'>): void {
@@ -241,8 +245,8 @@ function requireUniqueTags(shares: readonly ShareSpec[]): void {
   );
 }
 
-/** A shell's convention: 128 and the signal's number; 255 where nothing is known. */
+/** A shell's convention: 128 and the signal's number; 255 where nothing is known, or where 0 hides a failure. */
 function statusOf({ exitCode, signal }: DaemonExit): number {
-  if (exitCode !== undefined) return exitCode;
+  if (exitCode !== undefined) return exitCode === 0 ? 255 : exitCode;
   return signal === undefined ? 255 : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
+import { describeEnd } from '../daemon/exit.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { DaemonError, messageOf } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
@@ -189,6 +190,7 @@ function createShare(parts: {
       ...paths,
       queueSize,
       lastLines: [...daemon.lastLines],
+      ...(daemon.exit ? { exit: describeEnd(daemon.exit) } : {}),
     }),
     [Symbol.asyncDispose]: close,
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, openSync } from 'node:fs';
+import { appendFileSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { superviseDaemon, type Daemon } from '../../src/daemon/daemon.ts';
@@ -43,7 +43,7 @@ for (const [source, processOf] of Object.entries(sources)) {
       assert.equal(daemon.state, 'stopping');
       const exit = await stopping;
       assert.equal(daemon.state, 'exited');
-      assert.equal(exit.reason, 'stopped');
+      assert.equal(exit.cause, 'stopped');
       assert.equal(exit.signal, isChild ? 'SIGTERM' : undefined);
       assert.equal(isGone(daemon.identity.pid), true);
       assert.equal(own.removals(), 1);
@@ -60,37 +60,41 @@ for (const [source, processOf] of Object.entries(sources)) {
     });
 
     test('takes an end that nobody asked for as the spec explains it', async () => {
-      await using own = await supervise('waits', processOf, {
-        explainEnd: ({ lastLines }) => ({ reason: 'disconnected', words: `said ${lastLines.length} lines` }),
+      await using own = await supervise('ends-when-told', processOf, {
+        explainEnd: ({ lastLines }) => ({ cause: 'disconnected', words: `said ${lastLines.length} lines` }),
       });
-      process.kill(own.daemon.identity.pid, 'SIGKILL');
-      const { reason, exitCode, signal } = await own.daemon.exited;
-      assert.deepEqual(
-        [reason, exitCode, signal],
-        ['disconnected', undefined, isChild ? 'SIGKILL' : undefined],
-      );
+      await tellToEnd(own);
+      const { cause, message, exitCode, signal } = await own.daemon.exited;
+      const [code, status] = isChild
+        ? [3, 'exited with code 3']
+        : [undefined, 'ended with an unknown status'];
+      assert.deepEqual([cause, exitCode, signal], ['disconnected', code, undefined]);
+      assert.equal(message, `exampled ${status}: its VMM has left`);
+      assert.equal(own.daemon.exit, await own.daemon.exited);
     });
 
     test('ends as others do where its spec cannot explain the end', async () => {
-      await using own = await supervise('waits', processOf, {
+      await using own = await supervise('ends-when-told', processOf, {
         explainEnd: () => {
           throw new Error('no idea');
         },
       });
-      process.kill(own.daemon.identity.pid, 'SIGKILL');
-      assert.equal((await own.daemon.exited).reason, 'failed');
+      await tellToEnd(own);
+      const { cause, message } = await own.daemon.exited;
+      assert.equal(cause, 'failed');
+      assert.match(message, /^exampled .*: cannot go on: it is a teapot$/);
     });
 
     test("says that it failed, with its status where it is known, and rejects ready with the spec's words", async () => {
       await using own = await supervise('never-ready', processOf, {
-        explainEnd: () => ({ reason: 'failed', words: 'it is a teapot' }),
+        explainEnd: () => ({ cause: 'failed', words: 'it is a teapot' }),
       });
       process.kill(own.daemon.identity.pid, 'SIGKILL');
       await assert.rejects(own.daemon.ready, {
         name: 'DaemonError',
         message: `exampled ${isChild ? 'was killed by SIGKILL' : 'ended with an unknown status'}: it is a teapot`,
       });
-      assert.equal((await own.daemon.exited).reason, 'failed');
+      assert.equal((await own.daemon.exited).cause, isChild ? 'crashed' : 'start-failed');
     });
   });
 }
@@ -121,7 +125,7 @@ describe('superviseDaemon()', () => {
         throw new Error('the file system is read-only');
       },
     });
-    assert.equal((await daemon.stop()).reason, 'stopped');
+    assert.equal((await daemon.stop()).cause, 'stopped');
     const text = 'Cannot remove the socket of a daemon that has ended';
     assert.equal(captured.withMessage(text).length, 1);
   });
@@ -139,6 +143,15 @@ describe('watchedProcess()', () => {
     assert.equal(existsSync(`/proc/${identity.pid}/exe`), false);
   });
 });
+
+/** Has the fixture `ends-when-told` end by itself after it waited; its first line may have been missed. */
+async function tellToEnd({ daemon, outputPath }: Supervised): Promise<void> {
+  await eventually('it has said that it waits', () => readFileSync(outputPath, 'utf8').includes('Waiting'));
+  appendFileSync(outputPath, 'Waiting for a client\n');
+  await daemon.ready;
+  assert.equal(daemon.exit, undefined);
+  process.kill(daemon.identity.pid, 'SIGUSR1');
+}
 
 /** Starts a fixture and supervises it. */
 async function supervise(
