@@ -37,9 +37,10 @@ export function levelOf(line: string): LineLevel {
 /** Both virtiofsds end with status 0 when their VMM has left, and say why they could not start. */
 export function explainEnd(end: DaemonEnd): EndMeaning {
   const killer = workerSignal(end);
+  const cause = causeOf(end);
   const isKilled = (end.signal ?? killer) !== undefined;
-  const words = errorIn(end.lastLines) ?? (isKilled ? undefined : end.lastLines.at(-1));
-  return { cause: causeOf(end), words, workerSignal: killer };
+  const last = cause === 'crashed' ? 'a signal from elsewhere ended it' : end.lastLines.at(-1);
+  return { cause, words: errorIn(end.lastLines) ?? (isKilled ? undefined : last), workerSignal: killer };
 }
 
 /** Where nobody knows its status, what it said last decides. */

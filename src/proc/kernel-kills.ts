@@ -3,6 +3,8 @@ import { basename } from 'node:path';
 
 /** A record of the kernel's log has at most 8 kB (dev-kmsg). */
 const record = Buffer.allocUnsafe(8192);
+/** More are not read, in case they come faster. */
+const MAX_RECORDS = 50_000;
 /** How long what was read counts as new, in milliseconds: reading takes about ten, and many may end at once. */
 const FRESH_MS = 200;
 /** How long ago a filter's kill may be to have ended what has just ended, in milliseconds. */
@@ -68,20 +70,23 @@ function parseKills(records: readonly string[]): KernelKills {
   };
 }
 
-/** The records that the kernel still has; each read gives one. */
+/** The records of kills that the kernel still has; each read gives one record. */
 function readKernelLog(): string[] {
   const records: string[] = [];
   try {
     const fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      for (;;) records.push(record.toString('latin1', 0, readRecord(fd)));
+      for (let count = 0; count < MAX_RECORDS; count++) {
+        const bytes = readRecord(fd);
+        if (bytes === 0) break;
+        const text = record.toString('latin1', 0, bytes);
+        if (MEMORY_KILL.test(text) || SECCOMP_KILL.test(text)) records.push(text);
+      }
     } finally {
       closeSync(fd);
     }
-  } catch {
-    // EAGAIN: that was all of it.
-    return records;
-  }
+  } catch {} // EAGAIN: that was all of it
+  return records;
 }
 
 /** One that is overwritten while it is waited for is skipped. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { superviseDaemon, type Daemon } from '../../src/daemon/daemon.ts';
 import { childProcess, watchedProcess, type DaemonProcess } from '../../src/daemon/process.ts';
 import type { DaemonSpec } from '../../src/daemon/spec.ts';
@@ -46,6 +47,25 @@ for (const [source, processOf] of Object.entries(sources)) {
       assert.equal(exit.cause, 'stopped');
       assert.equal(exit.signal, isChild ? 'SIGTERM' : undefined);
       assert.equal(isGone(daemon.identity.pid), true);
+      assert.equal(own.removals(), 1);
+    });
+
+    test('has no limit any more when its VMM has come', async () => {
+      await using own = await supervise('waits', processOf, { clientTimeoutMs: 20 });
+      appendFileSync(own.outputPath, 'Waiting for a client\nClient connected\n');
+      await eventually('it is connected', () => own.daemon.state === 'connected');
+      await delay(60);
+      assert.equal(own.daemon.state, 'connected');
+    });
+
+    test('is given up where its VMM does not come in time, and says so as a stop would not', async () => {
+      await using own = await supervise('waits', processOf, { clientTimeoutMs: 20 });
+      appendFileSync(own.outputPath, 'Waiting for a client\n');
+      const { cause, message } = await own.daemon.exited;
+      const what = isChild ? 'was killed by SIGTERM' : 'ended with an unknown status';
+      const why = `no VMM connected to "${own.daemon.socketPath}" within 20 ms: check that the VMM runs and was given this socket`;
+      assert.deepEqual([cause, message], ['no-client', `exampled ${what}: ${why}`]);
+      assert.equal((await own.daemon.stop()).cause, 'no-client');
       assert.equal(own.removals(), 1);
     });
 

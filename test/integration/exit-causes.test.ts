@@ -77,6 +77,16 @@ for (const virtiofsd of virtiofsds) {
       assert.equal(workerSignal, isC ? 'an unknown signal' : 'SIGKILL');
     });
 
+    test('no departure of its VMM, where a SIGTERM of others came while that was there', async () => {
+      await using own = await openWatched(virtiofsd);
+      await own.connect();
+      process.kill(own.share.pid, 'SIGTERM');
+      const [cause, code, status] = isC ? (['crashed', 0, 255] as const) : (['failed', 1, 1] as const);
+      const { message } = await assertCause(own, cause, new RegExp(`^virtiofsd exited with code ${code}: `));
+      assert.equal(/: a signal from elsewhere ended it$/.test(message), isC, message);
+      assert.equal((await own.sandbox.ended).exitStatus, status);
+    });
+
     test('seccomp, by the signal of a filter', async () => {
       await using own = await openWatched(virtiofsd);
       await own.connect();
