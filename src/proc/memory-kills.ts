@@ -1,16 +1,20 @@
 import { readFileSync } from 'node:fs';
 
+/** What was counted last: at least so many had been killed when whatever began after it began. */
+let known = countMemoryKills();
+
 /**
- * Watches from the next turn of the event loop on: reading the kernel's counters takes a tenth of a daemon's start.
+ * Watches from the next turn of the event loop on: reading the kernel's counters takes a tenth of a daemon's start. For
+ * what ends before that, those are counted too that were killed since the last reading.
  *
  * @returns how many processes have been killed since, as {@link countMemoryKills} counts them
  */
 export function watchMemoryKills(): () => number {
-  let before: number | undefined;
+  let before = known;
   setImmediate(() => {
-    before = countMemoryKills();
+    before = known = countMemoryKills();
   }).unref();
-  return () => (before === undefined ? 0 : countMemoryKills() - before);
+  return () => countMemoryKills() - before;
 }
 
 /** How many processes the kernel has killed for want of memory since boot, in whatever cgroup (Linux 4.13 and newer). */

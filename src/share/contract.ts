@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
+import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -43,6 +43,8 @@ export interface ShareStatus {
   /** True where another host started its daemon. */
   readonly adopted?: boolean;
   readonly lastLines: readonly string[];
+  /** Why its daemon ended; absent while it runs. */
+  readonly exit?: EndDescription;
 }
 
 /** What to mount under a share's directory; the provider defines `config`. */

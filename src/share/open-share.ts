@@ -132,7 +132,8 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
   };
 }
 
-function withDaemon(record: ShareRecord, { identity, program, startedBy: span }: Daemon): ShareRecord {
+function withDaemon(record: ShareRecord, daemon: Daemon): ShareRecord {
+  const { identity, program, boundPath, startedBy: span } = daemon;
   const { command, args, version } = program;
   return {
     ...record,
@@ -141,6 +142,7 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
       startedAt: new Date().toISOString(),
       command,
       args: [...args],
+      boundPath,
       ...(version === undefined ? {} : { version }),
       ...(span
         ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
