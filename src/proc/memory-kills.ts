@@ -1,19 +1,17 @@
 import { readFileSync } from 'node:fs';
 
-/** What was counted last: at least so many had been killed when whatever began after it began. */
+/** What was counted last: so many at least had been killed when a later watch began. */
 let known = countMemoryKills();
 
 /**
- * Watches from the next turn of the event loop on: reading the kernel's counters takes a tenth of a daemon's start. For
- * what ends before that, those are counted too that were killed since the last reading.
+ * Watches from now on, without reading the kernel's counters at once, which takes a tenth of a daemon's start: those are
+ * counted too that were killed since the last watch began.
  *
  * @returns how many processes have been killed since, as {@link countMemoryKills} counts them
  */
 export function watchMemoryKills(): () => number {
-  let before = known;
-  setImmediate(() => {
-    before = known = countMemoryKills();
-  }).unref();
+  const before = known;
+  setImmediate(() => (known = countMemoryKills())).unref();
   return () => countMemoryKills() - before;
 }
 
