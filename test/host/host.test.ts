@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
+import type { Share } from '../../src/share/contract.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';
 import { openTestHost } from '../harness/test-host.ts';
@@ -109,6 +110,23 @@ describe('Host', () => {
     await next[Symbol.asyncDispose]();
     assert.equal(host.sandboxes.size, 0);
     assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('openShare() in the moment in which the last share goes keeps the sandbox', async () => {
+    await using own = await openTestHost();
+    const { host } = own;
+    const first = await host.openShare({ sandboxId: 'mine', tag: 'one' });
+    const sandbox = host.sandboxes.get('default', 'mine');
+    const { promise: next, resolve } = Promise.withResolvers<Share>();
+    const listening = host.events.subscribe(({ type }) => {
+      if (type !== 'closed') return;
+      listening[Symbol.dispose]();
+      resolve(host.openShare({ sandboxId: 'mine', tag: 'two' }));
+    });
+    await first[Symbol.asyncDispose]();
+    await using share = await next;
+    assert.equal(isGone(share.pid), false);
+    assert.equal(host.sandboxes.get('default', 'mine'), sandbox);
   });
 
   test('openShare() joins a sandbox of others and leaves it in place', async () => {
