@@ -6,10 +6,11 @@ import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Reserve } from '../proc/reserve.ts';
 import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
-import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
+import { makeFolders, openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
+import { keepFiles } from './keep-files.ts';
 import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { reapLeftovers } from './leftovers.ts';
@@ -100,6 +101,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     log.error({ err: error }, 'Cannot look for what a dead host left'),
   );
   stack.defer(() => reaping);
+  stack.use(keepFolders(stateDir, log));
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
@@ -133,6 +135,12 @@ function openState(config: Config, { file, log }: { file: string; log: Logger })
     const message = `the directory cannot be made: name another one (${messageOf(cause)})`;
     throw new ConfigError({ file, key: 'scratch_dir', message, cause });
   }
+}
+
+/** A lost state is another host's. */
+function keepFolders(stateDir: StateDirectory, log: Logger): Disposable {
+  const folders = (): readonly string[] => (stateDir.isInPlace() ? stateDir.folders : []);
+  return keepFiles(folders, { restore: makeFolders, log });
 }
 
 /** Disposal gives it up. */

@@ -15,6 +15,8 @@ export interface StateDirectory {
   readonly identity: string | undefined;
   /** False when the directory that was opened stands at its path no more. */
   isInPlace(): boolean;
+  /** The folders that a host needs there and in its scratch directory. */
+  readonly folders: readonly string[];
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
@@ -119,20 +121,28 @@ const OUTPUT = 'daemon.log';
  * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
  */
 export function openStateDirectory(path: string, options: StateDirectoryOptions = {}): StateDirectory {
-  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, options);
-  const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
+  const { scratchDirectory, folders } = describeStateDirectory(path, options);
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
     mkdirSync(top, { recursive: true, mode: 0o700 });
     requireOwnDirectory(top);
   }
-  for (const directory of [...folders, sharedDirectory, ...trashDirectories]) {
+  makeFolders(folders);
+  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
+  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
+}
+
+/**
+ * Makes those of a state directory's folders that are missing.
+ *
+ * @throws StatusError FailedPrecondition where another user can change one
+ */
+export function makeFolders(folders: readonly string[]): void {
+  for (const directory of folders) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     requireOwnFile(directory);
     requireOwnDirectory(directory);
   }
-  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
-  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
@@ -151,6 +161,7 @@ export function describeStateDirectory(
   const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
   const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
   const trashDirectories = [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash));
+  const deletionDirectory = join(path, FOLDERS.deletions);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       sandboxesDirectory,
@@ -161,14 +172,15 @@ export function describeStateDirectory(
   return {
     path,
     identity,
+    folders: [sandboxesDirectory, socketDirectory, deletionDirectory, sharedDirectory, ...trashDirectories],
     isInPlace: () => identity === undefined || identityOf(path) === identity,
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
-    deletionDirectory: join(path, FOLDERS.deletions),
-    deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
+    deletionDirectory,
+    deletion: (namespace, sandboxId) => join(deletionDirectory, `${namespace}:${sandboxId}`),
     socketDirectory,
     newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
     ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
