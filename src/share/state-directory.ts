@@ -19,6 +19,8 @@ export interface StateDirectory {
   readonly isLost: boolean;
   /** Says so: from now on nothing in it is this process's to touch. */
   lose(): void;
+  /** The folders that a host needs there and in its scratch directory. */
+  readonly folders: readonly string[];
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
@@ -125,20 +127,28 @@ const OUTPUT = 'daemon.log';
  * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
  */
 export function openStateDirectory(path: string, options: StateDirectoryOptions = {}): StateDirectory {
-  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, options);
-  const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
+  const { scratchDirectory, folders } = describeStateDirectory(path, options);
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
     mkdirSync(top, { recursive: true, mode: 0o700 });
     requireOwnDirectory(top);
   }
-  for (const directory of [...folders, sharedDirectory, ...trashDirectories]) {
+  makeFolders(folders);
+  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
+  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
+}
+
+/**
+ * Makes those of a state directory's folders that are missing.
+ *
+ * @throws StatusError FailedPrecondition where another user can change one
+ */
+export function makeFolders(folders: readonly string[]): void {
+  for (const directory of folders) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     requireOwnFile(directory);
     requireOwnDirectory(directory);
   }
-  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
-  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
@@ -157,6 +167,7 @@ export function describeStateDirectory(
   const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
   const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
   const trashDirectories = [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash));
+  const deletionDirectory = join(path, FOLDERS.deletions);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       sandboxesDirectory,
@@ -173,13 +184,14 @@ export function describeStateDirectory(
       return isLost;
     },
     lose: () => void (isLost = true),
+    folders: [sandboxesDirectory, socketDirectory, deletionDirectory, sharedDirectory, ...trashDirectories],
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
-    deletionDirectory: join(path, FOLDERS.deletions),
-    deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
+    deletionDirectory,
+    deletion: (namespace, sandboxId) => join(deletionDirectory, `${namespace}:${sandboxId}`),
     socketDirectory,
     newSocketPath: () => join(socketDirectory, `${newSocketName()}.sock`),
     ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
