@@ -27,17 +27,18 @@ export function createLauncher(directory: string): Launcher {
     starter.child.once('exit', () => {
       if (ready !== starter) return;
       ready = undefined;
-      // Its socket may stay where the state has become read-only; the next one that ends what the dead left removes it.
-      void Promise.resolve(starter[Symbol.asyncDispose]()).catch(() => {});
+      endUnused(starter);
     });
   };
 
   return {
     take() {
       clearTimeout(timer);
-      const starter = ready ?? openStarter(directory);
+      const prepared = ready;
       ready = undefined;
-      return starter;
+      if (prepared?.isWhole()) return prepared;
+      if (prepared) endUnused(prepared);
+      return openStarter(directory);
     },
     prepare() {
       clearTimeout(timer);
@@ -50,6 +51,11 @@ export function createLauncher(directory: string): Launcher {
       ready = undefined;
     },
   };
+}
+
+/** Its socket may stay where the state has become read-only; the next one that ends what the dead left removes it. */
+function endUnused(starter: Starter): void {
+  void Promise.resolve(starter[Symbol.asyncDispose]()).catch(() => {});
 }
 
 /** Nobody waits for it: where it fails now, the next daemon's own start says why. */

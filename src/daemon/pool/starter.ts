@@ -16,6 +16,8 @@ import { identify, type ProcessIdentity } from '../../proc/stat.ts';
 export interface Starter extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly identity: ProcessIdentity;
+  /** False where somebody removed its socket, as those who clean up old files do. */
+  isWhole(): boolean;
   /** Gives the socket its name; clients can connect from now on. Returns the socket's inode. */
   publish(socketPath: string): number;
   /** Becomes the daemon: its standard input is the socket or empty, its output goes to the end of the file. */
@@ -76,6 +78,7 @@ export function openStarter(directory: string): Starter {
   return {
     child,
     identity,
+    isWhole: () => existsSync(path),
     publish(socketPath) {
       requireShortPath(socketPath);
       const { ino } = statSync(path);
