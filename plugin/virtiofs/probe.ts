@@ -4,6 +4,7 @@ import {
   daemonEnvironment,
   DaemonError,
   statForeign,
+  systemStatus,
   type TouchOptions,
 } from 'containerd-shim-virtiofs/plugin';
 import { execa } from 'execa';
@@ -77,10 +78,13 @@ async function askVersion(path: string, timeoutMs: number): Promise<VirtiofsdPro
       all: '',
       exitCode: undefined,
       signal: undefined,
+      cause: undefined,
       failed: true,
       shortMessage: `not within ${timeoutMs} ms`,
     };
   });
+  const noRoom = systemStatus(result.cause, { doing: `Cannot run "${path} --version"` });
+  if (noRoom?.code === Code.ResourceExhausted) throw noRoom;
   const answer = result.all ?? '';
   const version = /^virtiofsd(?: version)? (\d\S*)/m.exec(answer)?.[1];
   if (version === undefined) {

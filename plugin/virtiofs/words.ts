@@ -23,6 +23,8 @@ const USAGE = /^fuse: (unknown option|invalid argument|missing argument)/;
 /** The C virtiofsd gives its lines no level; these words are in those that are no mere information. */
 const ERROR_WORDS =
   /\b(errors?|failed|failure|fail|fatal|cannot|can't|could not|unable|invalid|unknown|unexpected|missing|denied|refused|negative|panicked|no such|not a|not supported)\b/i;
+/** What the worker of the Rust virtiofsd says, before or after the daemon has told why it ended. */
+const CONSEQUENCE = /Parent process died unexpectedly/;
 const WARNING_WORDS = /\bwarning\b/i;
 
 /** How serious a line of either virtiofsd is. */
@@ -64,7 +66,8 @@ function errorIn(lines: readonly string[]): string | undefined {
   if (parser !== -1) return withDetails(lines, parser);
   const panic = lines.findIndex((line) => /\bpanicked at\b/.test(line));
   if (panic !== -1) return lines.slice(panic, panic + 2).join(' ');
-  return lines.findLast((line) => levelOf(line) === 'error');
+  const errors = lines.filter((line) => levelOf(line) === 'error');
+  return errors.findLast((line) => !CONSEQUENCE.test(line)) ?? errors.at(-1);
 }
 
 /** A line that ends in a colon goes on in the indented ones below it. */
