@@ -3,6 +3,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
+import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
@@ -66,25 +67,6 @@ export interface ScratchOptions {
   /** @default 0: no limit */
   readonly scratchLimitMib?: number | undefined;
 }
-
-/** Names in the state directory. */
-export const HOST_FILES = {
-  lock: 'host.lock',
-  socket: 'host.sock',
-  /** The address of the ttrpc services, for the shim. */
-  address: 'host.address',
-  /** The host's pid and start time, for the shim. */
-  pid: 'host.pid',
-  log: 'host.log',
-  /** Held by a shim's `start` while it starts a host, and by a host while it ends. */
-  startLock: 'start.lock',
-  /** Its time is that of the last `start`. */
-  lastStart: 'last-start',
-  /** The fifo on which a host that a shim started tells its address. */
-  announce: 'announce',
-  /** Given up for a record that has no other room. */
-  reserve: 'reserve',
-} as const;
 
 /** Folders in the state directory. */
 export const FOLDERS = {
