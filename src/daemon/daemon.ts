@@ -1,5 +1,6 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
+import { Listeners } from '../async/listeners.ts';
 import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
@@ -30,6 +31,8 @@ export interface Daemon extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Resolves exactly once, when the process is gone and its socket removed. */
   readonly exited: Promise<DaemonExit>;
+  /** Calls the listener after each change of `state`, until disposal of what it returns. */
+  onChange(listener: () => void): Disposable;
   /** SIGTERM, grace, SIGKILL, and waits until it is gone. Idempotent. */
   stop(): Promise<DaemonExit>;
 }
@@ -61,22 +64,24 @@ class SupervisedDaemon implements Daemon {
   readonly #readiness: ReadinessWatch;
   readonly #startedAt = performance.now();
   readonly #memoryKillsBefore = countMemoryKills();
+  readonly #listeners: Listeners<[]>;
   #state: DaemonState = 'starting';
 
   constructor(parts: DaemonParts) {
-    const { spec, process, program } = parts;
+    const { spec, process, program, log } = parts;
     this.#parts = parts;
+    this.#listeners = new Listeners((error) => log.error({ err: error }, 'A listener to a daemon failed'));
     this.identity = process.identity;
     this.program = program;
     this.socketPath = spec.socketPath;
     this.startedBy = parts.startedBy;
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
-      onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
     });
     this.#readiness = watchReadiness(
       spec,
       () => {
-        if (this.#state === 'starting') this.#state = 'waiting';
+        if (this.#state === 'starting') this.#become('waiting');
       },
       {
         lastLines: () => [...this.#output.lastLines],
@@ -98,9 +103,13 @@ class SupervisedDaemon implements Daemon {
     return this.#readiness.promise;
   }
 
+  onChange(listener: () => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+
   async stop(): Promise<DaemonExit> {
     if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
-    this.#state = 'stopping';
+    this.#become('stopping');
     const { spec, log } = this.#parts;
     const attributes = { 'process.pid': this.identity.pid };
     const kill = (): Promise<void> =>
@@ -115,13 +124,18 @@ class SupervisedDaemon implements Daemon {
     await this.stop();
   }
 
+  #become(state: DaemonState): void {
+    this.#state = state;
+    this.#listeners.call();
+  }
+
   #onLine(line: string): void {
     const { spec, log } = this.#parts;
     log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
     this.#readiness.onLine(line);
     if (!spec.connectedLine?.test(line)) return;
     this.#readiness.reached();
-    if (this.#state === 'waiting') this.#state = 'connected';
+    if (this.#state === 'waiting') this.#become('connected');
   }
 
   /** Where the plugin cannot, its daemon has ended all the same. */
@@ -147,7 +161,7 @@ class SupervisedDaemon implements Daemon {
       reason,
       uptimeMs: performance.now() - this.#startedAt,
     };
-    this.#state = 'exited';
+    this.#become('exited');
     this.#output[Symbol.dispose]();
     try {
       removeSocket();

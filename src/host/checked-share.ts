@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
-import type { Share } from '../share/contract.ts';
+import type { Share, ShareStatus } from '../share/contract.ts';
 
 const isThenable = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
@@ -20,6 +20,13 @@ const shareSchema = z.object({
   ready: promise,
   closed: promise,
   status: aFunction,
+  onChange: aFunction.optional(),
+});
+
+/** What is read of a status; it has more to tell. */
+const statusSchema = z.looseObject({
+  state: z.enum(['starting', 'waiting', 'connected', 'stopping', 'exited']),
+  lastLines: z.array(z.string()),
 });
 
 /** What is read of an end; it has more to tell. */
@@ -38,13 +45,16 @@ export interface ShareOrigin {
   readonly log: Logger;
 }
 
+/** A share that says when its state changes. */
+export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
+
 /**
  * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never
- * throws, and nobody has to wait for its `ready`.
+ * throws, and nobody has to wait for its `ready`. Of one that tells of no changes, its getting ready is one.
  *
  * @throws StatusError Internal, naming the plugin and the member, for what is no share
  */
-export function checkShare(returned: unknown, origin: ShareOrigin): Share {
+export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
   const { tag, socketPath, sharedDir, queueSize, pid } = share;
   const plain = { tag, socketPath, sharedDir, queueSize, pid };
@@ -56,14 +66,32 @@ export function checkShare(returned: unknown, origin: ShareOrigin): Share {
     closed: exitOf(share.closed, origin),
     status() {
       try {
-        return share.status();
+        return statusOf(share);
       } catch (error) {
         const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
         return { ...plain, state: 'waiting', lastLines: [words] };
       }
     },
+    onChange: (listener) => share.onChange?.(listener) ?? onReady(ready, listener),
     [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
+}
+
+function onReady(ready: Promise<void>, listener: () => void): Disposable {
+  let isDisposed = false;
+  const tell = (): void => {
+    if (!isDisposed) listener();
+  };
+  ready.then(tell, () => {});
+  return { [Symbol.dispose]: () => void (isDisposed = true) };
+}
+
+function statusOf(share: Share): ShareStatus {
+  const status = share.status();
+  const { error } = statusSchema.safeParse(status);
+  if (!error) return status;
+  const { key, message } = problemsOf(statusSchema, error.issues)[0] ?? { key: '', message: 'is not valid' };
+  throw new Error(`${key}: ${message}`);
 }
 
 function requireShare(returned: unknown, origin: ShareOrigin): Share {

@@ -11,10 +11,11 @@ import { openStateDirectory, type StateDirectory } from '../share/state-director
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
+import { createShareEvents, type ShareEvents } from './events.ts';
 import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { reapLeftovers } from './leftovers.ts';
-import { createLibraryShares, type OpenLibraryShare } from './library-shares.ts';
+import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
@@ -63,6 +64,10 @@ export interface Host extends AsyncDisposable {
    * deleted with the last of its shares.
    */
   readonly openShare: OpenLibraryShare;
+  /** Opens and closes shares by their names, as the share service does. */
+  readonly shares: JoinedShares;
+  /** What happens to the shares of all sandboxes. */
+  readonly events: ShareEvents;
   /**
    * Ends the host but none of its shares: cancels what is being created, sends the last spans and gives up the lock.
    * The daemons are still this process's children; `process.exit()` ends it without them.
@@ -97,7 +102,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const pluginHost = { log, stateDir, daemons, trash };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
-  const sandboxes = createSandboxes({ profile, stateDir, trash, log, onQuit: options.onQuit });
+  const { events, tell } = createShareEvents({ log });
+  const sandboxes = createSandboxes({ profile, stateDir, trash, log, tell, onQuit: options.onQuit });
+  const shares = createJoinedShares(sandboxes);
   const reaping = reapLeftovers({ stateDir, trash, log }, (...id) => sandboxes.reap(...id)).catch(
     (error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'),
   );
@@ -114,7 +121,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
     profile,
     profileOf: (file) => profiles.load(file),
     sandboxes,
-    openShare: createLibraryShares(sandboxes),
+    openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
+    shares,
+    events,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();

@@ -4,48 +4,58 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from '../share/contract.ts';
-import { checkShare } from './checked-share.ts';
+import { checkShare, type CheckedShare } from './checked-share.ts';
+import type { TellEvent } from './events.ts';
 import { HostShare } from './host-share.ts';
 import type { Plugins } from './plugins/call.ts';
+import { takeSnapshot, type ShareExit, type ShareSnapshot } from './share-snapshot.ts';
+import { tellChanges, type ChangesTeller } from './tell-changes.ts';
 
 /** A place in a sandbox: taken by its tag from the moment at which somebody asks for it. */
 export interface SandboxShare {
   readonly sharedFs: string;
   /** Resolves to the share when the plugin has opened it. */
-  readonly opening: Promise<Share>;
+  readonly opening: Promise<CheckedShare>;
   /** The plugin's own share, once it is open. */
   readonly plugins: Share | undefined;
   /** What the host gives out, once it is open. */
   readonly share: Share | undefined;
   /** How its daemon ended, once it has. */
-  readonly exit: DaemonExit | undefined;
+  readonly exit: ShareExit | undefined;
+  /** What can be told of it now, once it is open. */
+  snapshot(): ShareSnapshot | undefined;
   /** Cancels what is being opened, closes what is open; once for all who ask. */
   close(): Promise<void>;
 }
 
-/** Opens a share through its plugin. `onClosed` is called when its daemon has ended. */
+/** Opens a share through its plugin, and tells of it from then on. `onClosed` is called when its daemon has ended. */
 export function openSandboxShare(options: {
   request: ShareRequest;
   plugins: Plugins;
   log: Logger;
+  tell: TellEvent;
   signal: AbortSignal | undefined;
   /** Takes it out of its sandbox. */
   onRemoved: () => void;
   onClosed: (share: Share, exit: DaemonExit) => void;
 }): SandboxShare {
-  const { request, plugins, onRemoved, onClosed } = options;
+  const { request, plugins, tell, onRemoved, onClosed } = options;
   const { sharedFs } = request;
   const cancel = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   let own: Share | undefined;
-  let share: Share | undefined;
-  let exit: DaemonExit | undefined;
+  let share: HostShare | undefined;
+  let exit: ShareExit | undefined;
+  let changes: ChangesTeller | undefined;
+  const createdAt = new Date();
+  const snapshotOf = (given: Share): ShareSnapshot =>
+    takeSnapshot(given, { request, createdAt, adopted: false, exit });
 
   const { sandboxId, tag } = request;
   const plugin = plugins.provided.get(sharedFs) ?? sharedFs;
   const log = options.log.child({ sandbox: sandboxId, share: tag, plugin });
 
-  const checkOrClose = async (opened: Share): Promise<Share> => {
+  const checkOrClose = async (opened: Share): Promise<CheckedShare> => {
     try {
       return checkShare(opened, { plugin, tag, log });
     } catch (error) {
@@ -56,7 +66,7 @@ export function openSandboxShare(options: {
       throw error;
     }
   };
-  const open = async (): Promise<Share> => {
+  const open = async (): Promise<CheckedShare> => {
     const opened = await plugins
       .call('sandbox.create', sharedFs, request, { signal })
       .catch((error: unknown) => {
@@ -66,8 +76,10 @@ export function openSandboxShare(options: {
     own = opened;
     const given = new HostShare(checked, close);
     share = given;
+    changes = tellChanges(checked, { tell, snapshot: () => snapshotOf(given) });
     void checked.closed.then((ended) => {
-      exit = ended;
+      exit = { ...ended, exitedAt: new Date() };
+      changes?.exited();
       onClosed(given, ended);
     });
     return given;
@@ -79,6 +91,7 @@ export function openSandboxShare(options: {
     await opening.catch(() => {});
     if (own) await plugins.call('sandbox.delete', sharedFs, own);
     onRemoved();
+    changes?.closed();
   });
   opening.catch(onRemoved);
   return {
@@ -93,6 +106,7 @@ export function openSandboxShare(options: {
     get exit() {
       return exit;
     },
+    snapshot: () => share && snapshotOf(share),
     close,
   };
 }

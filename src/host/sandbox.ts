@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
@@ -8,9 +7,13 @@ import { messageOf } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { recordMount } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+import type { CheckedShare } from './checked-share.ts';
+import type { TellEvent } from './events.ts';
+import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
 import { openSandboxShare, type SandboxShare } from './sandbox-share.ts';
-import type { ShareSpec } from './share-spec.ts';
+import type { ShareSnapshot } from './share-snapshot.ts';
+import { requireUniqueTags, type ShareSpec } from './share-spec.ts';
 
 /** Who a sandbox is, and who wants it. */
 export interface SandboxIdentity {
@@ -32,16 +35,21 @@ export interface SandboxExit {
 export interface Sandbox extends AsyncDisposable {
   readonly namespace: string;
   readonly sandboxId: string;
+  readonly owner: ShareOwner;
   readonly createdAt: Date;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
+  /** What can be told of {@link shares} now. */
+  snapshots(): readonly ShareSnapshot[];
+  /** Of all its shares, those that are being opened or closed included. */
+  readonly tags: readonly string[];
   /**
    * Adds a share.
    *
    * @throws StatusError AlreadyExists for a tag in use, FailedPrecondition where the sandbox has ended; what the
    *   plugin's hook throws
    */
-  openShare(spec: ShareSpec, options?: CallOptions): Promise<Share>;
+  openShare(spec: ShareSpec, options?: CallOptions): Promise<CheckedShare>;
   /** Closes a share and takes it out. @throws StatusError NotFound for an unknown tag */
   closeShare(tag: string): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
@@ -59,6 +67,7 @@ export interface SandboxParts {
   readonly log: Logger;
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
+  readonly tell: TellEvent;
   /** Called when a daemon has ended, whoever ended it. */
   readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
 }
@@ -90,9 +99,9 @@ export async function openSandbox(
 class GrowingSandbox implements Sandbox {
   readonly namespace: string;
   readonly sandboxId: string;
+  readonly owner: ShareOwner;
   readonly createdAt = new Date();
   readonly ended: Promise<SandboxExit>;
-  readonly #owner: ShareOwner;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, SandboxShare>();
   readonly #resolveEnded: (exit: SandboxExit) => void;
@@ -103,7 +112,7 @@ class GrowingSandbox implements Sandbox {
   constructor({ namespace, sandboxId, owner }: SandboxIdentity, parts: SandboxParts) {
     this.namespace = namespace;
     this.sandboxId = sandboxId;
-    this.#owner = owner;
+    this.owner = owner;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -115,12 +124,20 @@ class GrowingSandbox implements Sandbox {
     return [...this.#shares.values()].flatMap(({ share }) => share ?? []);
   }
 
+  snapshots(): readonly ShareSnapshot[] {
+    return [...this.#shares.values()].flatMap((share) => share.snapshot() ?? []);
+  }
+
+  get tags(): readonly string[] {
+    return [...this.#shares.keys()];
+  }
+
   get exit(): SandboxExit | undefined {
     return this.#exit;
   }
 
-  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<Share> {
-    const { profile, log } = this.#parts;
+  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<CheckedShare> {
+    const { profile, log, tell } = this.#parts;
     const request = this.#requestOf(spec);
     const { tag } = request;
     if (this.#isClosing || this.#exit)
@@ -136,6 +153,7 @@ class GrowingSandbox implements Sandbox {
       request,
       plugins: profile.plugins,
       log,
+      tell,
       signal,
       onRemoved: () => {
         if (this.#shares.get(tag) === entry) this.#shares.delete(tag);
@@ -186,7 +204,7 @@ class GrowingSandbox implements Sandbox {
     readOnly = false,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
-    const { namespace, sandboxId } = this;
+    const { namespace, sandboxId, owner } = this;
     // Refuses names that are no names before any plugin makes paths of them.
     this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
@@ -194,7 +212,7 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.InvalidArgument, message);
     }
     const profile = this.#parts.profile.name;
-    return { namespace, sandboxId, owner: this.#owner, tag, source, readOnly, sharedFs, profile };
+    return { namespace, sandboxId, owner, tag, source, readOnly, sharedFs, profile };
   }
 
   #filesOf(tag: string): ShareFiles {
@@ -214,7 +232,8 @@ class GrowingSandbox implements Sandbox {
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'failed') this.#end({ exitStatus: statusOf(exit), failed: { tag: share.tag, exit } });
+    if (exit.reason === 'failed')
+      this.#end({ exitStatus: exitStatusOf(exit), failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
@@ -229,20 +248,4 @@ class GrowingSandbox implements Sandbox {
     this.#exit ??= { ...outcome, exitedAt: new Date() };
     this.#resolveEnded(this.#exit);
   }
-}
-
-function requireUniqueTags(shares: readonly ShareSpec[]): void {
-  const tags = shares.map(({ tag }) => tag);
-  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice === undefined) return;
-  throw new StatusError(
-    Code.InvalidArgument,
-    `Tag "${twice}" is used twice: give each share a tag of its own`,
-  );
-}
-
-/** A shell's convention: 128 and the signal's number; 255 where nothing is known. */
-function statusOf({ exitCode, signal }: DaemonExit): number {
-  if (exitCode !== undefined) return exitCode;
-  return signal === undefined ? 255 : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -8,6 +8,7 @@ import type { Trash } from '../mount/trash.ts';
 import { reapSandbox } from '../share/reap.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
+import type { TellEvent } from './events.ts';
 import type { Profile } from './profile.ts';
 import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
 import type { ShareSpec } from './share-spec.ts';
@@ -60,6 +61,7 @@ export interface SandboxesParts {
   readonly stateDir: StateDirectory;
   readonly trash: Pick<Trash, 'remove'>;
   readonly log: Logger;
+  readonly tell: TellEvent;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
 
@@ -180,7 +182,7 @@ class SandboxTable implements Sandboxes {
 
   async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
     const { contents } = request;
-    const { stateDir, log } = this.#parts;
+    const { stateDir, log, tell } = this.#parts;
     requireInPlace(stateDir);
     const reaping = this.#reap(request);
     if (reaping) await abortable(reaping, signal);
@@ -188,7 +190,7 @@ class SandboxTable implements Sandboxes {
       typeof contents === 'function' ? await contents() : contents;
     signal.throwIfAborted();
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
-    return openSandbox(request, shares, { profile, stateDir, log, signal, onShareClosed });
+    return openSandbox(request, shares, { profile, stateDir, log, tell, signal, onShareClosed });
   }
 
   /** Ends what stands on disk under an id; undefined where nothing does. */

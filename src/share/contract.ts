@@ -6,7 +6,7 @@ import type { Trash } from '../mount/trash.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
-export type ShareOwner = 'shim' | 'library';
+export type ShareOwner = 'shim' | 'library' | 'api';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {
@@ -60,6 +60,12 @@ export interface Share extends AsyncDisposable {
   /** Resolves when the daemon has ended, whoever ended it. */
   readonly closed: Promise<DaemonExit>;
   status(): ShareStatus;
+  /**
+   * Calls the listener after each change of the state that `status()` tells, until disposal of what it returns.
+   *
+   * @default the host hears that it is ready and that it has ended, and of nothing between
+   */
+  onChange?(listener: () => void): Disposable;
 }
 
 /** How a call is given up. */

@@ -190,6 +190,7 @@ function createShare(parts: {
       queueSize,
       lastLines: [...daemon.lastLines],
     }),
+    onChange: (listener) => daemon.onChange(listener),
     [Symbol.asyncDispose]: close,
   };
 }

@@ -27,7 +27,7 @@ const recordSchema = z.object({
   namespace: z.string(),
   sandboxId: z.string(),
   tag: z.string(),
-  owner: z.enum(['shim', 'library']),
+  owner: z.enum(['shim', 'library', 'api']),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
   /** The `shared_fs` value of its provider. */

@@ -116,17 +116,30 @@ describe("a host whose plugin's share", () => {
     await assert.rejects(shares[0]?.ready ?? Promise.resolve(), { message: 'never' });
   });
 
-  test('throws when it is asked for its status: the status says so', async () => {
-    await using own = await oddHost("{ status() { throw new Error('no'); } }");
-    const { shares } = await own.host.sandboxes.create(request('a'));
-    assert.deepEqual(shares[0]?.status(), {
-      tag: 'work',
-      socketPath: '/s',
-      sharedDir: '/d',
-      queueSize: 1,
-      pid: 1,
-      state: 'waiting',
-      lastLines: [`What plugin "${NAME}" opened as share "work" cannot say its status: no`],
+  for (const [what, members, problem] of [
+    ['throws', "{ status() { throw new Error('no'); } }", 'no'],
+    [
+      'tells no state',
+      "{ status: () => ({ state: 'odd', lastLines: [] }) }",
+      'state: Invalid option: expected one of "starting"|"waiting"|"connected"|"stopping"|"exited"',
+    ],
+    [
+      'tells no lines',
+      "{ status: () => ({ state: 'waiting' }) }",
+      'lastLines: Invalid input: expected array, received undefined',
+    ],
+  ] as const)
+    test(`${what} when it is asked for its status: the status says so`, async () => {
+      await using own = await oddHost(members);
+      const { shares } = await own.host.sandboxes.create(request('a'));
+      assert.deepEqual(shares[0]?.status(), {
+        tag: 'work',
+        socketPath: '/s',
+        sharedDir: '/d',
+        queueSize: 1,
+        pid: 1,
+        state: 'waiting',
+        lastLines: [`What plugin "${NAME}" opened as share "work" cannot say its status: ${problem}`],
+      });
     });
-  });
 });

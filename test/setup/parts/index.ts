@@ -9,6 +9,7 @@ import { kernel, type Kernel } from './kernel.ts';
 import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
 import { runcShim } from './runc-shim.ts';
+import { shareService } from './share-service.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
 import { virtiofsdRust } from './virtiofsd-rust.ts';
 import { virtiofsd, type AnyVirtiofsd } from './virtiofsd.ts';
@@ -25,6 +26,7 @@ export interface Parts {
   readonly go: string;
   readonly 'interop-go': string;
   readonly 'interop-rust': string;
+  readonly 'share-service': string;
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
@@ -44,6 +46,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   go,
   'interop-go': interopGo,
   'interop-rust': interopRust,
+  'share-service': shareService,
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
@@ -61,6 +64,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'virtiofsd-rust',
   'go',
   'interop-go',
+  'share-service',
   'interop-rust',
   'containerd-2.4.2',
   'containerd-2.3.7',
