@@ -5,7 +5,6 @@ import { describeExit, nameOf, timeText } from '../describe-share.ts';
 import { ExitCode } from '../exit-code.ts';
 import { jsonOf, jsonText } from '../json.ts';
 import { print } from '../output.ts';
-import { untilReaderGone } from '../reader-gone.ts';
 import { CommandError, defineCommand } from './command.ts';
 import { HOST_OPTIONS, JSON_OPTION, NAMESPACE_FILTER } from './host-options.ts';
 
@@ -22,18 +21,10 @@ With --json each line is {"event": ..., "time": ..., "share": {...}}; one of eve
     '0 nobody reads its output any more, 1 failed, 2 wrong usage or configuration, 3 no host runs, or it has ended',
   run: ({ sandbox = '', namespace = '', json, ...host }) =>
     callHost(host, async (service) => {
-      using done = abortOnDisposal();
-      const { signal } = done;
-      const events = service.watch({ namespace, sandboxId: sandbox }, { signal });
-      await Promise.race([printAllOf(events, json === true), untilReaderGone(signal)]);
+      await printAllOf(service.watch({ namespace, sandboxId: sandbox }), json === true);
       throw new CommandError(ExitCode.NoHost, 'The shim host has ended');
     }),
 });
-
-function abortOnDisposal(): { signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  return { signal: controller.signal, [Symbol.dispose]: () => controller.abort() };
-}
 
 async function printAllOf(events: AsyncIterable<WatchResponse>, json: boolean): Promise<void> {
   for await (const event of events) {
