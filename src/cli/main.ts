@@ -42,6 +42,11 @@ const COMMANDS: readonly LoadableCommand[] = [
     load: async () => (await import('./commands/watch.ts')).watch,
   },
   {
+    name: 'run',
+    purpose: 'Open one share without a host, until Ctrl-C',
+    load: async () => (await import('./commands/run.ts')).run,
+  },
+  {
     name: 'check-config',
     purpose: 'Read the configuration, load the plugins, and say whether all is well',
     load: async () => (await import('./commands/check-config.ts')).checkConfig,

@@ -1,4 +1,3 @@
-import { messageOf } from '../errors.ts';
 import { ExitCode } from './exit-code.ts';
 import { sayProblem } from './reject-usage.ts';
 
@@ -33,7 +32,7 @@ export async function printAll(text: string): Promise<number> {
     await print(text);
   } catch (error) {
     if (error instanceof ReaderGone) return ExitCode.Done;
-    sayProblem(messageOf(error));
+    sayProblem((error as Error).message);
     return ExitCode.Failed;
   }
   return ExitCode.Done;

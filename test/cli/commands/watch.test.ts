@@ -45,13 +45,15 @@ describe('shim-virtiofs watch', () => {
     ]);
     assert.deepEqual([text.exitCode, text.stderr], [3, 'shim-virtiofs: The shim host has ended']);
     const json = await run('watch', '--json', '--address', fake.address);
-    const lines = json.stdout.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = json.stdout
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string; share?: { exit?: unknown } });
     assert.deepEqual(
       lines.map(({ event }) => event),
       ['current', 'synced', 'changed'],
     );
     assert.deepEqual(lines[1], { event: 'synced', time: '2023-11-14T22:13:20.123Z' });
-    assert.deepEqual((lines[2]?.['share'] as { exit: unknown }).exit, exit);
+    assert.deepEqual(lines[2]?.share?.exit, exit);
   });
 
   test('asks for what it is told to', async () => {
