@@ -1,11 +1,9 @@
 import { MAX_SOCKET_PATH_BYTES } from 'ttrpc-ts';
 import { z } from 'zod';
 import { camelKeys } from './camel-case.ts';
+import { DEFAULT_STATE } from './default-state.ts';
 
 const absolutePath = z.string().startsWith('/', 'use an absolute path');
-
-/** Where a host keeps its state unless it is told otherwise. */
-export const DEFAULT_STATE = '/run/containerd-shim-virtiofs';
 
 /** Where the directories of shares without a source stand unless the configuration says otherwise. */
 export const DEFAULT_SCRATCH_DIR = '/var/lib/containerd-shim-virtiofs/scratch';

@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { Logger } from 'pino';
 import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
+import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
@@ -84,25 +85,6 @@ export interface StateDirectoryOptions extends ScratchOptions {
   /** Is told what the trash cannot remove. @default nobody is told */
   readonly log?: Pick<Logger, 'error'> | undefined;
 }
-
-/** Names in the state directory. */
-export const HOST_FILES = {
-  lock: 'host.lock',
-  socket: 'host.sock',
-  /** The address of the ttrpc services, for the shim. */
-  address: 'host.address',
-  /** The host's pid and start time, for the shim. */
-  pid: 'host.pid',
-  log: 'host.log',
-  /** Held by a shim's `start` while it starts a host, and by a host while it ends. */
-  startLock: 'start.lock',
-  /** Its time is that of the last `start`. */
-  lastStart: 'last-start',
-  /** The fifo on which a host that a shim started tells its address. */
-  announce: 'announce',
-  /** Given up for a record that has no other room. */
-  reserve: 'reserve',
-} as const;
 
 /** Folders in the state directory. */
 export const FOLDERS = {
