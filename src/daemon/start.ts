@@ -66,6 +66,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
     removeSocket: () => {
       // Where a name could not be given, what stands there is not the daemon's.
       if (spec.socket === 'own' || inode !== undefined) removeSocket(spec.socketPath, inode);
+      if (spec.apiSocketPath !== undefined) removeSocket(spec.apiSocketPath, undefined);
     },
   });
   if (spec.socket === 'handed-over') inode = publish(starter, spec);

@@ -14,6 +14,7 @@ const aFunction = z.custom((value) => typeof value === 'function', 'Invalid inpu
 const shareSchema = z.object({
   tag: z.string(),
   socketPath: z.string().startsWith('/'),
+  apiSocketPath: z.string().startsWith('/').optional(),
   sharedDir: z.string().startsWith('/'),
   queueSize: z.int().positive(),
   pid: z.int().positive(),
@@ -46,8 +47,9 @@ export interface ShareOrigin {
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): Share {
   const share = requireShare(returned, origin);
-  const { tag, socketPath, sharedDir, queueSize, pid } = share;
-  const plain = { tag, socketPath, sharedDir, queueSize, pid };
+  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, pid } = share;
+  const api = apiSocketPath === undefined ? {} : { apiSocketPath };
+  const plain = { tag, socketPath, ...api, sharedDir, queueSize, pid };
   const ready = Promise.resolve(share.ready);
   ready.catch(() => {});
   return {

@@ -34,6 +34,7 @@ export interface ShareStatus {
   readonly state: DaemonState;
   readonly pid: number;
   readonly socketPath: string;
+  readonly apiSocketPath?: string | undefined;
   readonly sharedDir: string;
   readonly queueSize: number;
   readonly lastLines: readonly string[];
@@ -51,6 +52,8 @@ export interface Share extends AsyncDisposable {
   readonly tag: string;
   /** The vhost-user socket for the VMM. It accepts one client. */
   readonly socketPath: string;
+  /** The socket of the daemon's API, where it has one. */
+  readonly apiSocketPath?: string | undefined;
   readonly sharedDir: string;
   /** Entries of the request queue, for the VMM. */
   readonly queueSize: number;

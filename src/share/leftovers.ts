@@ -63,7 +63,9 @@ function recordedPaths({
     for (const directory of pathsIn(join(stateDir.sandboxesDirectory, namespace, sandboxId))) {
       try {
         const record = readRecord(shareFiles(directory));
-        if (record) paths.add(record.socketPath).add(record.source);
+        if (!record) continue;
+        const { socketPath, source } = record;
+        paths.add(socketPath).add(stateDir.apiSocketOf(socketPath)).add(source);
       } catch (error) {
         log.error({ err: error }, messageOf(error));
         isComplete = false;

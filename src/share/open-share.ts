@@ -18,6 +18,8 @@ import { requireInPlace, type ShareFiles } from './state-directory.ts';
 /** The paths that a share's daemon uses. */
 export interface SharePaths {
   readonly socketPath: string;
+  /** For a daemon that has an API: name it in the spec. */
+  readonly apiSocketPath: string;
   readonly sharedDir: string;
 }
 
@@ -70,8 +72,10 @@ async function open(
   stateDir.reserve.use(() => makeShareDirectory(files, request));
   undo.defer(() => removeShareFiles(files, trash));
 
+  const socketPath = stateDir.newSocketPath();
   const paths = {
-    socketPath: stateDir.newSocketPath(),
+    socketPath,
+    apiSocketPath: stateDir.apiSocketOf(socketPath),
     sharedDir:
       source === undefined
         ? stateDir.newSharedDirectory()
@@ -90,16 +94,18 @@ async function open(
   const record = firstRecord(request, paths, options.queueSize);
   stateDir.reserve.use(() => writeRecord(files, record));
 
+  const spec = await inShare(tag, async () => ({
+    ...options.daemon(paths),
+    socketPath,
+    outputPath: files.output,
+  }));
   const daemon = undo.use(
-    await inShare(tag, async () =>
-      daemons.start(
-        { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
-        {
-          group: `${request.namespace}/${sandboxId}`,
-          log: context.log.child({ sandbox: sandboxId, share: tag }),
-          signal,
-        },
-      ),
+    await inShare(tag, () =>
+      daemons.start(spec, {
+        group: `${request.namespace}/${sandboxId}`,
+        log: context.log.child({ sandbox: sandboxId, share: tag }),
+        signal,
+      }),
     ),
   );
   stateDir.reserve.use(() => writeRecord(files, withDaemon(record, daemon)));
@@ -110,7 +116,13 @@ async function open(
     // Last, so that what could not be removed stays on record.
     if (stateDir.isInPlace()) removeShareFiles(files, trash);
   };
-  return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+  const { apiSocketPath } = spec;
+  const places = {
+    socketPath,
+    ...(apiSocketPath === undefined ? {} : { apiSocketPath }),
+    sharedDir: paths.sharedDir,
+  };
+  return createShare({ tag, places, queueSize: options.queueSize, daemon, close: singleFlight(close) });
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -166,18 +178,18 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
 
 function createShare(parts: {
   tag: string;
-  paths: SharePaths;
+  places: Pick<Share, 'socketPath' | 'apiSocketPath' | 'sharedDir'>;
   queueSize: number;
   daemon: Daemon;
   close: () => Promise<void>;
 }): Share {
-  const { tag, paths, queueSize, daemon, close } = parts;
+  const { tag, places, queueSize, daemon, close } = parts;
   const { pid } = daemon.identity;
   const ready = inShare(tag, () => daemon.ready);
   ready.catch(() => {});
   return {
     tag,
-    ...paths,
+    ...places,
     queueSize,
     pid,
     ready,
@@ -186,7 +198,7 @@ function createShare(parts: {
       tag,
       state: daemon.state,
       pid,
-      ...paths,
+      ...places,
       queueSize,
       lastLines: [...daemon.lastLines],
     }),

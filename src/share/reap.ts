@@ -53,7 +53,10 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
       log,
     });
   }
-  if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
+  if (record && stateDir.ownsSocket(record.socketPath)) {
+    for (const path of [record.socketPath, stateDir.apiSocketOf(record.socketPath)])
+      rmSync(path, { force: true });
+  }
   if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
     await releaseScratch(record.source);
     trash.remove(record.source);
