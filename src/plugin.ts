@@ -7,8 +7,9 @@ export { askOnce, askProgram, type AskProgram, type ProgramAnswer } from './daem
 export type { Daemon, DaemonState } from './daemon/daemon.ts';
 export { daemonEnvironment } from './daemon/environment.ts';
 export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
+export { findProgram } from './daemon/find-program.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
-export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
+export { requireProgram, type ProgramWords } from './daemon/requirements.ts';
 export type { DaemonSpec, LineLevel, Program, Readiness } from './daemon/spec.ts';
 export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
 export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
