@@ -45,6 +45,9 @@ export interface MountRequest {
   readonly source: string;
   readonly mountpoint: string;
   readonly config?: string;
+  /** Type and options of a mount that a snapshotter made. @default the provider's own kind of mount */
+  readonly type?: string;
+  readonly options?: readonly string[];
 }
 
 /** A directory served to one sandbox. Disposal closes it and waits until nothing of it is left. */
