@@ -7,11 +7,21 @@ const PREFIX = /^\[[^\]]+\] (ERROR|WARN|INFO|DEBUG|TRACE) /;
 const LIMIT_STEP = / INFO Set rlimit-nofile to /;
 const RAISE_LIMIT = 'the hard limit of open files is lower for it than for the shim: raise LimitNOFILE';
 
+/** It says the same of a VMM that left as of one that it could not serve. */
+const FAREWELL = /^\tHandleRequest\((?:PartialMessage|Disconnected)\)$|\] failed to wait daemon: /;
+/** Begins an error of several lines, which says nothing by itself. */
+const HEADER = /\] Error:$/;
+/** The line of such an error that says what it is; the others say where it was found. */
+const DETAIL = /^\t(?!at |note: )/;
+/** What ends nydusd before it logs. */
+const END = /^error: |^Error: |\bpanicked at\b/;
+
 /** How serious a line of nydusd is. */
 export function levelOf(line: string): LineLevel {
+  if (FAREWELL.test(line) || HEADER.test(line)) return 'info';
   const level = PREFIX.exec(line)?.[1];
   if (level !== undefined) return level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info';
-  return /^error: |^Error: |\bpanicked at\b/.test(line) ? 'error' : 'info';
+  return DETAIL.test(line) || END.test(line) ? 'error' : 'info';
 }
 
 /** nydusd lives on when its VMM has left, so its end is that of a nydusd that was told to, or that failed. */
