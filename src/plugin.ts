@@ -10,7 +10,7 @@ export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
 export { findProgram } from './daemon/find-program.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { requireProgram, type ProgramWords } from './daemon/requirements.ts';
-export type { DaemonSpec, LineLevel, Program, Readiness } from './daemon/spec.ts';
+export type { DaemonSpec, DaemonTraits, LineLevel, Program, Readiness } from './daemon/spec.ts';
 export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
 export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
 export type { TouchOptions } from './foreign/touch-in-child.ts';
@@ -26,6 +26,8 @@ export type {
   ShareRequest,
   ShareStatus,
 } from './share/contract.ts';
+export { adoptShare, type AdoptShareOptions } from './share/adopt-share.ts';
 export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
+export type { ShareRecord } from './share/record.ts';
 export { resolveSource } from './share/resolve-source.ts';
 export type { StateDirectory } from './share/state-directory.ts';

@@ -1,6 +1,12 @@
-import { Code, openShare, StatusError, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
+import {
+  adoptShare,
+  Code,
+  openShare,
+  StatusError,
+  type CreateProvider,
+} from 'containerd-shim-virtiofs/plugin';
 import type { NydusConfig } from './config.ts';
-import { describeNydusd, requireDaemon } from './nydusd.ts';
+import { describeAdopted, describeNydusd, requireDaemon } from './nydusd.ts';
 import { mountRafs, unmountRafs } from './rafs.ts';
 
 /** The provider of `virtio-fs-nydus` shares: one nydusd each, which mounts images besides the shared directory. */
@@ -20,6 +26,10 @@ export const createProvider: CreateProvider<NydusConfig> = (context) => {
         daemon: (paths) => describeNydusd(config, paths),
       });
     },
+    adoptShare: (record) =>
+      adoptShare(context, record, {
+        daemon: (paths) => describeAdopted(config, paths, new Date(record.daemon?.startedAt ?? 0)),
+      }),
     mount: (share, request, { signal }) => mountRafs(share, request, { ...config, signal }),
     unmount: (share, mountpoint, { signal }) => unmountRafs(share, mountpoint, { ...config, signal }),
   };

@@ -1,16 +1,19 @@
 import type { SpanContext } from '@opentelemetry/api';
+import { fstatSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { Listeners } from '../async/listeners.ts';
 import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
-import { countMemoryKills } from '../proc/memory-kills.ts';
+import { watchMemoryKills } from '../proc/memory-kills.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
-import type { DaemonSpec, Program } from './spec.ts';
+import { removeSocket } from './socket.ts';
+import type { DaemonTraits, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
 
 /** `starting` until it waits for its VMM, `connected` from the VMM's coming to its going. */
@@ -22,6 +25,8 @@ export interface Daemon extends AsyncDisposable {
   /** What it executes. */
   readonly program: Program;
   readonly socketPath: string;
+  /** The socket of its API, where it has one. */
+  readonly apiSocketPath: string | undefined;
   readonly state: DaemonState;
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
@@ -30,19 +35,30 @@ export interface Daemon extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Resolves exactly once, when the process is gone and its socket removed. */
   readonly exited: Promise<DaemonExit>;
+  /** Calls the listener after each change of `state`, until disposal of what it returns. */
+  onChange(listener: () => void): Disposable;
   /** SIGTERM, grace, SIGKILL, and waits until it is gone. Idempotent. */
   stop(): Promise<DaemonExit>;
 }
 
 /** What a daemon is made of. */
 export interface DaemonParts {
-  readonly spec: DaemonSpec;
+  readonly spec: DaemonTraits;
   readonly program: Program;
   readonly process: DaemonProcess;
   readonly log: Logger;
   readonly startedBy: SpanContext | undefined;
   /** Removes the vhost-user socket. */
   readonly removeSocket: () => void;
+  /** What is known of it, where another host started it. */
+  readonly past?: DaemonPast | undefined;
+}
+
+/** What a daemon did under another host. */
+export interface DaemonPast {
+  readonly startedAt: Date;
+  /** True where its VMM had come. */
+  readonly hadClient: boolean;
 }
 
 /** The life of a daemon as a state machine over a process and its end; follows its output from now on. */
@@ -54,35 +70,44 @@ class SupervisedDaemon implements Daemon {
   readonly identity: ProcessIdentity;
   readonly program: Program;
   readonly socketPath: string;
+  readonly apiSocketPath: string | undefined;
   readonly startedBy: SpanContext | undefined;
   readonly exited: Promise<DaemonExit>;
   readonly #parts: DaemonParts;
   readonly #output: Output;
   readonly #readiness: ReadinessWatch;
-  readonly #startedAt = performance.now();
-  readonly #memoryKillsBefore = countMemoryKills();
+  readonly #startedAt: number;
+  readonly #memoryKills = watchMemoryKills();
+  readonly #listeners: Listeners<[]>;
   #state: DaemonState = 'starting';
 
   constructor(parts: DaemonParts) {
-    const { spec, process, program } = parts;
+    const { spec, process, program, past, log } = parts;
     this.#parts = parts;
+    this.#startedAt = performance.now() - (past ? Date.now() - past.startedAt.getTime() : 0);
+    this.#listeners = new Listeners((error) => log.error({ err: error }, 'A listener to a daemon failed'));
     this.identity = process.identity;
     this.program = program;
     this.socketPath = spec.socketPath;
+    this.apiSocketPath = spec.apiSocketPath;
     this.startedBy = parts.startedBy;
+    const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
-      onPolling: (why) => parts.log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      onFormerLine: past && ((line) => void formerLines.push(line)),
     });
     this.#readiness = watchReadiness(
       spec,
       () => {
-        if (this.#state === 'starting') this.#state = 'waiting';
+        if (this.#state === 'starting') this.#become('waiting');
       },
       {
         lastLines: () => [...this.#output.lastLines],
-        isSilent: () => !holdsFile(this.identity.pid, this.#output.fd),
+        isSilent: () => holdsFile(this.identity.pid, fstatSync(this.#output.fd)) === false,
       },
     );
+    for (const line of formerLines) this.#understand(line);
+    if (past?.hadClient) this.#onClient();
     this.exited = process.ended.then((status) => this.#onEnd(status));
   }
 
@@ -98,10 +123,15 @@ class SupervisedDaemon implements Daemon {
     return this.#readiness.promise;
   }
 
+  onChange(listener: () => void): Disposable {
+    return this.#listeners.add(listener);
+  }
+
   async stop(): Promise<DaemonExit> {
     if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
-    this.#state = 'stopping';
-    const { spec, log } = this.#parts;
+    this.#become('stopping');
+    const { spec, log, process } = this.#parts;
+    process.expectEnd();
     const attributes = { 'process.pid': this.identity.pid };
     const kill = (): Promise<void> =>
       terminate(this.identity, { timeoutMs: spec.stopTimeoutMs, exited: this.exited, log });
@@ -115,13 +145,25 @@ class SupervisedDaemon implements Daemon {
     await this.stop();
   }
 
+  #become(state: DaemonState): void {
+    this.#state = state;
+    this.#listeners.call();
+  }
+
   #onLine(line: string): void {
     const { spec, log } = this.#parts;
     log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
+    this.#understand(line);
+  }
+
+  #understand(line: string): void {
     this.#readiness.onLine(line);
-    if (!spec.connectedLine?.test(line)) return;
+    if (this.#parts.spec.connectedLine?.test(line)) this.#onClient();
+  }
+
+  #onClient(): void {
     this.#readiness.reached();
-    if (this.#state === 'waiting') this.#state = 'connected';
+    if (this.#state === 'waiting') this.#become('connected');
   }
 
   /** Where the plugin cannot, its daemon has ended all the same. */
@@ -136,21 +178,22 @@ class SupervisedDaemon implements Daemon {
   }
 
   #onEnd(status: ExitStatus): DaemonExit {
-    const { spec, log, removeSocket } = this.#parts;
+    const { spec, log } = this.#parts;
     this.#output.drain({ final: true });
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const meaning = this.#explain(end);
     const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
     const exit: DaemonExit = {
       ...end,
-      ...(reason === 'failed' ? causeOf(meaning, countMemoryKills() - this.#memoryKillsBefore) : {}),
+      ...(reason === 'failed' ? causeOf(meaning, this.#memoryKills()) : {}),
       reason,
       uptimeMs: performance.now() - this.#startedAt,
     };
-    this.#state = 'exited';
+    this.#become('exited');
     this.#output[Symbol.dispose]();
     try {
-      removeSocket();
+      this.#parts.removeSocket();
+      if (this.apiSocketPath !== undefined) removeSocket(this.apiSocketPath, undefined);
     } catch (error) {
       log.error({ path: spec.socketPath, err: error }, 'Cannot remove the socket of a daemon that has ended');
     }

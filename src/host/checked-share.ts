@@ -4,23 +4,44 @@ import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
-import type { Share } from '../share/contract.ts';
+import type { Share, ShareStatus } from '../share/contract.ts';
 
-const isThenable = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-const promise = z.custom<PromiseLike<unknown>>(isThenable, 'Invalid input: expected a promise');
-const aFunction = z.custom((value) => typeof value === 'function', 'Invalid input: expected a function');
+/** What a value has to be, and the words for it. */
+type Expectation = readonly [isMet: (value: unknown) => boolean, words: string];
 
-const shareSchema = z.object({
-  tag: z.string(),
-  socketPath: z.string().startsWith('/'),
-  apiSocketPath: z.string().startsWith('/').optional(),
-  sharedDir: z.string().startsWith('/'),
-  queueSize: z.int().positive(),
-  pid: z.int().positive(),
-  ready: promise,
-  closed: promise,
-  status: aFunction,
+const A_STRING: Expectation = [(value) => typeof value === 'string', 'a string'];
+const A_PATH: Expectation = [
+  (value) => typeof value === 'string' && value.startsWith('/'),
+  'an absolute path',
+];
+const A_PATH_OR_NOTHING: Expectation = [(value) => value === undefined || A_PATH[0](value), A_PATH[1]];
+const A_NUMBER: Expectation = [
+  (value) => Number.isSafeInteger(value) && Number(value) > 0,
+  'a positive integer',
+];
+const A_FUNCTION: Expectation = [(value) => typeof value === 'function', 'a function'];
+const A_PROMISE: Expectation = [
+  (value) => A_FUNCTION[0]((value as { then?: unknown } | null | undefined)?.then),
+  'a promise',
+];
+
+/** Not a schema of zod, which takes ten times as long: the caller waits for its share. */
+const MEMBERS = {
+  tag: A_STRING,
+  socketPath: A_PATH,
+  apiSocketPath: A_PATH_OR_NOTHING,
+  sharedDir: A_PATH,
+  queueSize: A_NUMBER,
+  pid: A_NUMBER,
+  ready: A_PROMISE,
+  closed: A_PROMISE,
+  status: A_FUNCTION,
+} satisfies Partial<Record<keyof Share, Expectation>>;
+
+/** What is read of a status; it has more to tell. */
+const statusSchema = z.looseObject({
+  state: z.enum(['starting', 'waiting', 'connected', 'stopping', 'exited']),
+  lastLines: z.array(z.string()),
 });
 
 /** What is read of an end; it has more to tell. */
@@ -39,13 +60,16 @@ export interface ShareOrigin {
   readonly log: Logger;
 }
 
+/** A share that says when its state changes. */
+export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
+
 /**
  * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never
- * throws, and nobody has to wait for its `ready`.
+ * throws, and nobody has to wait for its `ready`. Of one that tells of no changes, its getting ready is one.
  *
  * @throws StatusError Internal, naming the plugin and the member, for what is no share
  */
-export function checkShare(returned: unknown, origin: ShareOrigin): Share {
+export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
   const { tag, socketPath, apiSocketPath, sharedDir, queueSize, pid } = share;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
@@ -58,23 +82,50 @@ export function checkShare(returned: unknown, origin: ShareOrigin): Share {
     closed: exitOf(share.closed, origin),
     status() {
       try {
-        return share.status();
+        return statusOf(share);
       } catch (error) {
         const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
         return { ...plain, state: 'waiting', lastLines: [words] };
       }
     },
+    onChange: (listener) => share.onChange?.(listener) ?? onReady(ready, listener),
     [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
 }
 
+function onReady(ready: Promise<void>, listener: () => void): Disposable {
+  let isDisposed = false;
+  const tell = (): void => {
+    if (!isDisposed) listener();
+  };
+  ready.then(tell, () => {});
+  return { [Symbol.dispose]: () => void (isDisposed = true) };
+}
+
+function statusOf(share: Share): ShareStatus {
+  const status = share.status();
+  const { error } = statusSchema.safeParse(status);
+  if (!error) return status;
+  const { key, message } = problemsOf(statusSchema, error.issues)[0] ?? { key: '', message: 'is not valid' };
+  throw new Error(`${key}: ${message}`);
+}
+
 function requireShare(returned: unknown, origin: ShareOrigin): Share {
-  const result = shareSchema.safeParse(returned);
-  if (result.success && result.data.tag === origin.tag) return returned as Share;
-  const { key, message } = result.success
-    ? { key: 'tag', message: `"${result.data.tag}" is another one` }
-    : (problemsOf(shareSchema, result.error.issues)[0] ?? { key: '', message: 'is not valid' });
-  throw new StatusError(Code.Internal, `${named(origin)} is no share: ${key ? `${key}: ` : ''}${message}`);
+  const problem = problemOf(returned, origin.tag);
+  if (problem === undefined) return returned as Share;
+  throw new StatusError(Code.Internal, `${named(origin)} is no share: ${problem}`);
+}
+
+function problemOf(returned: unknown, expectedTag: string): string | undefined {
+  if (typeof returned !== 'object' || returned === null) return 'expected an object';
+  const members = returned as Partial<Record<keyof Share, unknown>>;
+  for (const key of Object.keys(MEMBERS) as (keyof typeof MEMBERS)[]) {
+    const [isMet, words] = MEMBERS[key];
+    if (!isMet(members[key])) return `${key}: expected ${words}`;
+  }
+  if (members.onChange !== undefined && !A_FUNCTION[0](members.onChange))
+    return 'onChange: expected a function';
+  return members.tag === expectedTag ? undefined : `tag: "${String(members.tag)}" is another one`;
 }
 
 /** An end that is not told as the contract says counts as a failure, with the reason as its last line. */

@@ -1,12 +1,13 @@
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
+import type { CheckedShare } from './checked-share.ts';
 
 /** A plugin's share as the host gives it out: its disposal also takes it out of its sandbox. */
 export class HostShare implements Share {
-  readonly #share: Share;
+  readonly #share: CheckedShare;
   readonly #close: () => Promise<void>;
 
-  constructor(share: Share, close: () => Promise<void>) {
+  constructor(share: CheckedShare, close: () => Promise<void>) {
     this.#share = share;
     this.#close = close;
   }
@@ -45,6 +46,10 @@ export class HostShare implements Share {
 
   status(): ShareStatus {
     return this.#share.status();
+  }
+
+  onChange(listener: () => void): Disposable {
+    return this.#share.onChange(listener);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,22 +1,30 @@
-import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { abortable } from '../async/abortable.ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
+import type { Daemons } from '../daemon/pool/pool.ts';
 import { messageOf } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
-import { recordMount } from '../share/record.ts';
+import { recordMount, type ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+import type { CheckedShare } from './checked-share.ts';
+import type { TellEvent } from './events.ts';
+import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
-import { openSandboxShare, type SandboxShare } from './sandbox-share.ts';
-import type { ShareSpec } from './share-spec.ts';
+import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
+import { formerShare, newShare } from './share-source.ts';
+import type { ShareSnapshot } from './share-snapshot.ts';
+import { requireUniqueTags, type ShareSpec } from './share-spec.ts';
 
 /** Who a sandbox is, and who wants it. */
 export interface SandboxIdentity {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly owner: ShareOwner;
+  /** @default now */
+  readonly createdAt?: Date;
 }
 
 /** Why a sandbox ended. */
@@ -32,18 +40,29 @@ export interface SandboxExit {
 export interface Sandbox extends AsyncDisposable {
   readonly namespace: string;
   readonly sandboxId: string;
+  readonly owner: ShareOwner;
   readonly createdAt: Date;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
+  /** What can be told of {@link shares} now. */
+  snapshots(): readonly ShareSnapshot[];
+  /** Of all its shares, those that are being opened or closed included. */
+  readonly tags: readonly string[];
   /**
    * Adds a share.
    *
    * @throws StatusError AlreadyExists for a tag in use, FailedPrecondition where the sandbox has ended; what the
    *   plugin's hook throws
    */
-  openShare(spec: ShareSpec, options?: CallOptions): Promise<Share>;
-  /** Closes a share and takes it out. @throws StatusError NotFound for an unknown tag */
-  closeShare(tag: string): Promise<void>;
+  openShare(spec: ShareSpec, options?: CallOptions): Promise<CheckedShare>;
+  /** Takes over a share that another host opened. @throws what {@link openShare} throws */
+  adoptShare(record: ShareRecord): Promise<Share>;
+  /**
+   * Closes a share, or cancels its opening, and takes it out. The signal ends the caller's wait, not the closing.
+   *
+   * @throws StatusError NotFound for an unknown tag
+   */
+  closeShare(tag: string, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
   mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
@@ -59,6 +78,10 @@ export interface SandboxParts {
   readonly log: Logger;
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
+  readonly daemons: Daemons;
+  /** True where its shares are there for the next host, when this one ends without closing them. */
+  readonly outlivesHost: boolean;
+  readonly tell: TellEvent;
   /** Called when a daemon has ended, whoever ended it. */
   readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
 }
@@ -87,12 +110,15 @@ export async function openSandbox(
   throw failure ? failure.reason : signal?.reason;
 }
 
+/** Told to the log where nobody waits for a closing any more. */
+const NOT_CLOSED = 'Cannot close a share';
+
 class GrowingSandbox implements Sandbox {
   readonly namespace: string;
   readonly sandboxId: string;
-  readonly createdAt = new Date();
+  readonly owner: ShareOwner;
+  readonly createdAt: Date;
   readonly ended: Promise<SandboxExit>;
-  readonly #owner: ShareOwner;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, SandboxShare>();
   readonly #resolveEnded: (exit: SandboxExit) => void;
@@ -100,10 +126,11 @@ class GrowingSandbox implements Sandbox {
   #isClosing = false;
   #exit: SandboxExit | undefined;
 
-  constructor({ namespace, sandboxId, owner }: SandboxIdentity, parts: SandboxParts) {
+  constructor({ namespace, sandboxId, owner, createdAt = new Date() }: SandboxIdentity, parts: SandboxParts) {
     this.namespace = namespace;
     this.sandboxId = sandboxId;
-    this.#owner = owner;
+    this.owner = owner;
+    this.createdAt = createdAt;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -115,14 +142,31 @@ class GrowingSandbox implements Sandbox {
     return [...this.#shares.values()].flatMap(({ share }) => share ?? []);
   }
 
+  snapshots(): readonly ShareSnapshot[] {
+    return [...this.#shares.values()].flatMap((share) => share.snapshot() ?? []);
+  }
+
+  get tags(): readonly string[] {
+    return [...this.#shares.keys()];
+  }
+
   get exit(): SandboxExit | undefined {
     return this.#exit;
   }
 
-  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<Share> {
-    const { profile, log } = this.#parts;
-    const request = this.#requestOf(spec);
-    const { tag } = request;
+  async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<CheckedShare> {
+    return this.#open(newShare(this.#parts.profile.plugins, this.#requestOf(spec)), signal);
+  }
+
+  async adoptShare(record: ShareRecord): Promise<Share> {
+    const { profile, ...context } = this.#parts;
+    return this.#open(formerShare(profile.plugins, record, context));
+  }
+
+  async #open(source: ShareSource, signal?: AbortSignal): Promise<CheckedShare> {
+    const { tell } = this.#parts;
+    const log = this.#parts.log.child({ sandbox: this.sandboxId });
+    const { tag } = source;
     if (this.#isClosing || this.#exit)
       throw new StatusError(
         Code.FailedPrecondition,
@@ -133,9 +177,9 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.AlreadyExists, message);
     }
     const entry = openSandboxShare({
-      request,
-      plugins: profile.plugins,
+      source,
       log,
+      tell,
       signal,
       onRemoved: () => {
         if (this.#shares.get(tag) === entry) this.#shares.delete(tag);
@@ -147,8 +191,13 @@ class GrowingSandbox implements Sandbox {
     return entry.opening;
   }
 
-  async closeShare(tag: string): Promise<void> {
-    await this.#find(tag).close();
+  async closeShare(tag: string, { signal }: CallOptions = {}): Promise<void> {
+    const closing = this.#find(tag).close();
+    closing.catch((error: unknown) => {
+      if (signal?.aborted)
+        this.#parts.log.error({ sandbox: this.sandboxId, share: tag, err: error }, NOT_CLOSED);
+    });
+    await abortable(closing, signal);
   }
 
   async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<void> {
@@ -186,15 +235,16 @@ class GrowingSandbox implements Sandbox {
     readOnly = false,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
-    const { namespace, sandboxId } = this;
+    const { namespace, sandboxId, owner } = this;
     // Refuses names that are no names before any plugin makes paths of them.
     this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
       const message = `Share "${tag}" has a relative source "${source}": use an absolute path`;
       throw new StatusError(Code.InvalidArgument, message);
     }
-    const profile = this.#parts.profile.name;
-    return { namespace, sandboxId, owner: this.#owner, tag, source, readOnly, sharedFs, profile };
+    const { outlivesHost, profile } = this.#parts;
+    const request = { namespace, sandboxId, owner, outlivesHost, profile: profile.name };
+    return { ...request, tag, source, readOnly, sharedFs };
   }
 
   #filesOf(tag: string): ShareFiles {
@@ -214,7 +264,8 @@ class GrowingSandbox implements Sandbox {
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'failed') this.#end({ exitStatus: statusOf(exit), failed: { tag: share.tag, exit } });
+    if (exit.reason === 'failed')
+      this.#end({ exitStatus: exitStatusOf(exit), failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
@@ -229,20 +280,4 @@ class GrowingSandbox implements Sandbox {
     this.#exit ??= { ...outcome, exitedAt: new Date() };
     this.#resolveEnded(this.#exit);
   }
-}
-
-function requireUniqueTags(shares: readonly ShareSpec[]): void {
-  const tags = shares.map(({ tag }) => tag);
-  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice === undefined) return;
-  throw new StatusError(
-    Code.InvalidArgument,
-    `Tag "${twice}" is used twice: give each share a tag of its own`,
-  );
-}
-
-/** A shell's convention: 128 and the signal's number; 255 where nothing is known. */
-function statusOf({ exitCode, signal }: DaemonExit): number {
-  if (exitCode !== undefined) return exitCode;
-  return signal === undefined ? 255 : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }

@@ -1,5 +1,17 @@
+import { Code, StatusError } from 'ttrpc-ts';
 import type { ShareRequest } from '../share/contract.ts';
 
 /** One share of a sandbox, as its creator names it. */
 export type ShareSpec = Pick<ShareRequest, 'tag'> &
   Partial<Pick<ShareRequest, 'source' | 'readOnly' | 'sharedFs'>>;
+
+/** @throws StatusError InvalidArgument where two shares have one tag */
+export function requireUniqueTags(shares: readonly ShareSpec[]): void {
+  const tags = shares.map(({ tag }) => tag);
+  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
+  if (twice === undefined) return;
+  throw new StatusError(
+    Code.InvalidArgument,
+    `Tag "${twice}" is used twice: give each share a tag of its own`,
+  );
+}

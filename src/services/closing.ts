@@ -5,9 +5,9 @@ import { messageOf } from '../errors.ts';
 const GONE: ReadonlySet<Code> = new Set([Code.NotFound, Code.Unavailable]);
 
 /** Waits for a closing; one that fails fails with a code that containerd cannot take for success. */
-export async function closed(closing: PromiseLike<void>): Promise<void> {
+export async function closed<T>(closing: PromiseLike<T>): Promise<T> {
   try {
-    await closing;
+    return await closing;
   } catch (cause) {
     const code = StatusError.is(cause) && !GONE.has(cause.code) ? cause.code : Code.FailedPrecondition;
     throw new StatusError(code, messageOf(cause), { cause });

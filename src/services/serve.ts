@@ -4,12 +4,14 @@ import { createServer } from 'ttrpc-ts';
 import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
+import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
 import { keepFiles } from './keep-files.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
 import { printableErrors } from './printable-errors.ts';
 import { requireSafePath } from '../share/safe-path.ts';
+import { createShareService } from './share-api/share-service.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
@@ -25,7 +27,7 @@ export interface Serving extends AsyncDisposable {
 }
 
 /**
- * Serves a host to containerd on the configured unix socket, which only its owner can open.
+ * Serves a host to containerd and to callers of the share service on the configured unix socket, which only its owner can open.
  *
  * @throws StatusError AlreadyExists while another server answers there
  */
@@ -37,7 +39,8 @@ export async function serve(host: Host): Promise<Serving> {
   await removeStaleSocket(address);
   const server = createServer({ interceptors: [traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
-    .service(Task, createTaskService(host));
+    .service(Task, createTaskService(host))
+    .service(Shares, createShareService(host));
   await using undo = new AsyncDisposableStack();
   undo.use(server);
   const listen = async (): Promise<OwnFile> => {

@@ -13,9 +13,9 @@ export function traceCalls(log: Logger): ServerInterceptor {
   return (next) => (call) => {
     const { method, context } = call;
     if (UNTRACED.has(method.name)) return next(call);
-    const sandboxId = sandboxIdOf(call.message);
+    const { sandboxId, namespace } = namesIn(call.message);
     const sandbox = {
-      'containerd.namespace': namespaceOf(context.requestMetadata),
+      'containerd.namespace': namespace ?? namespaceOf(context.requestMetadata),
       ...(sandboxId === undefined ? {} : { 'sandbox.id': sandboxId }),
     };
     const name = `${method.parent.typeName}/${method.name}`;
@@ -59,8 +59,8 @@ function setStatus(span: Span, code: Code): void {
   span.setAttributes({ 'rpc.ttrpc.status_code': code, 'rpc.response.status_code': codeName(code) });
 }
 
-/** Requests to the Sandbox service name the sandbox, those to the Task service the container. */
-function sandboxIdOf(message: unknown): string | undefined {
-  const { sandboxId, id } = message as { sandboxId?: string; id?: string };
-  return sandboxId ?? id;
+/** Requests to the share and the Sandbox service name the sandbox, those to the Task service the container. */
+function namesIn(message: unknown): { sandboxId: string | undefined; namespace: string | undefined } {
+  const { sandboxId, id, namespace } = message as { sandboxId?: string; id?: string; namespace?: string };
+  return { sandboxId: sandboxId || id || undefined, namespace: namespace || undefined };
 }

@@ -5,11 +5,11 @@ import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
 import { qemuArguments } from '../vmm/qemu.ts';
 
-/** The memory for which status prints VMM arguments, in MiB; whoever boots the guest puts its own size. */
-const EXAMPLE_MEMORY_MIB = 512;
+/** The memory for which VMM arguments are told unless a size is named, in MiB. */
+export const EXAMPLE_MEMORY_MIB = 512;
 
 /** Read once: an update replaces the file under a host that runs. */
-const VERSION = packageVersion();
+export const VERSION: string = packageVersion();
 
 /** The first share's daemon stands for the sandbox; one without shares has none but the host. */
 export const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
-import type { Trash } from '../mount/trash.ts';
+import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
-export type ShareOwner = 'shim' | 'library';
+export type ShareOwner = 'shim' | 'library' | 'api';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {
@@ -21,6 +21,8 @@ export interface ShareRequest {
   /** Which provider serves it, e.g. `virtio-fs`. */
   readonly sharedFs: string;
   readonly owner: ShareOwner;
+  /** True where the next host is to adopt it, when this one ends without closing it. */
+  readonly outlivesHost: boolean;
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
 }
@@ -37,6 +39,8 @@ export interface ShareStatus {
   readonly apiSocketPath?: string | undefined;
   readonly sharedDir: string;
   readonly queueSize: number;
+  /** True where another host started its daemon. */
+  readonly adopted?: boolean;
   readonly lastLines: readonly string[];
 }
 
@@ -66,6 +70,12 @@ export interface Share extends AsyncDisposable {
   /** Resolves when the daemon has ended, whoever ended it. */
   readonly closed: Promise<DaemonExit>;
   status(): ShareStatus;
+  /**
+   * Calls the listener after each change of the state that `status()` tells, until disposal of what it returns.
+   *
+   * @default the host hears that it is ready and that it has ended, and of nothing between
+   */
+  onChange?(listener: () => void): Disposable;
 }
 
 /** How a call is given up. */
@@ -85,6 +95,12 @@ export interface Provider extends Partial<AsyncDisposable> {
    * @default nothing is checked
    */
   check?(shares: readonly ShareWish[], options: CallOptions): Promise<void>;
+  /**
+   * Takes over a share that another host opened, from what is on record of it.
+   *
+   * @default a host leaves the share as it is: it can be seen and closed
+   */
+  adoptShare?(record: ShareRecord, options: CallOptions): Promise<Share>;
   /** @default the share's disposal */
   closeShare?(share: Share): Promise<void>;
   mount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;
@@ -94,6 +110,7 @@ export interface Provider extends Partial<AsyncDisposable> {
 /** The events that a manifest can map to methods of its provider. */
 export interface Hooks {
   'sandbox.create': Provider['openShare'];
+  'sandbox.adopt': NonNullable<Provider['adoptShare']>;
   'sandbox.delete': NonNullable<Provider['closeShare']>;
   mount: NonNullable<Provider['mount']>;
   unmount: NonNullable<Provider['unmount']>;
@@ -102,6 +119,7 @@ export interface Hooks {
 /** What each hook answers. */
 export interface HookResults {
   'sandbox.create': Share;
+  'sandbox.adopt': Share;
   'sandbox.delete': void;
   mount: void;
   unmount: void;
@@ -113,10 +131,8 @@ export interface PluginContext<Config = unknown> {
   readonly config: Config;
   readonly log: Logger;
   /** The only way to a process. */
-  readonly daemons: Pick<Daemons, 'start'>;
+  readonly daemons: Pick<Daemons, 'start' | 'adopt'>;
   readonly stateDir: StateDirectory;
-  /** Takes directories that the host made. */
-  readonly trash: Pick<Trash, 'remove'>;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;
 }

@@ -34,6 +34,12 @@ for (const [source, processOf] of Object.entries(sources)) {
       await using own = await supervise('never-ready', processOf);
       const { daemon, outputPath } = own;
       assert.equal(daemon.state, 'starting');
+      const heard: string[] = [];
+      daemon.onChange(() => void heard.push(daemon.state));
+      daemon.onChange(() => {
+        throw new Error('a listener that fails harms nobody');
+      });
+      daemon.onChange(() => assert.fail('it was disposed of'))[Symbol.dispose]();
       appendFileSync(outputPath, 'Waiting for a client\n');
       await daemon.ready;
       assert.equal(daemon.state, 'waiting');
@@ -43,6 +49,7 @@ for (const [source, processOf] of Object.entries(sources)) {
       assert.equal(daemon.state, 'stopping');
       const exit = await stopping;
       assert.equal(daemon.state, 'exited');
+      assert.deepEqual(heard, ['waiting', 'connected', 'stopping', 'exited']);
       assert.equal(exit.reason, 'stopped');
       assert.equal(exit.signal, isChild ? 'SIGTERM' : undefined);
       assert.equal(isGone(daemon.identity.pid), true);
@@ -105,7 +112,6 @@ describe('superviseDaemon()', () => {
     const daemon = superviseDaemon({
       spec: {
         name: 'exampled',
-        program: () => ({ command: fixture('waits'), args: [] }),
         socket: 'own',
         socketPath: '/nowhere/daemon.sock',
         outputPath,
@@ -156,7 +162,6 @@ async function supervise(
   const daemon = superviseDaemon({
     spec: {
       name: 'exampled',
-      program: () => ({ command: fixture(program), args: [] }),
       socket: 'own',
       socketPath: join(directory.path, 'daemon.sock'),
       outputPath,

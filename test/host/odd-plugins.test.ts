@@ -38,12 +38,12 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 describe('a host whose plugin returns what is no share', () => {
   for (const [members, problem] of [
     ["{ tag: 'other' }", 'tag: "other" is another one'],
-    ['{ queueSize: undefined }', 'queueSize: Invalid input: expected number, received undefined'],
-    ['{ pid: -1 }', /^pid: Too small/],
-    ["{ socketPath: 'relative' }", /^socketPath: Invalid string/],
-    ['{ ready: undefined }', 'ready: Invalid input: expected a promise'],
-    ['{ closed: 7 }', 'closed: Invalid input: expected a promise'],
-    ['{ status: {} }', 'status: Invalid input: expected a function'],
+    ['{ queueSize: undefined }', 'queueSize: expected a positive integer'],
+    ['{ pid: -1 }', 'pid: expected a positive integer'],
+    ["{ socketPath: 'relative' }", 'socketPath: expected an absolute path'],
+    ['{ ready: undefined }', 'ready: expected a promise'],
+    ['{ closed: 7 }', 'closed: expected a promise'],
+    ['{ status: {} }', 'status: expected a function'],
   ] as const) {
     test(`names plugin and member for ${members}, closes it, and goes on`, async () => {
       await using own = await oddHost(members);
@@ -116,17 +116,30 @@ describe("a host whose plugin's share", () => {
     await assert.rejects(shares[0]?.ready ?? Promise.resolve(), { message: 'never' });
   });
 
-  test('throws when it is asked for its status: the status says so', async () => {
-    await using own = await oddHost("{ status() { throw new Error('no'); } }");
-    const { shares } = await own.host.sandboxes.create(request('a'));
-    assert.deepEqual(shares[0]?.status(), {
-      tag: 'work',
-      socketPath: '/s',
-      sharedDir: '/d',
-      queueSize: 1,
-      pid: 1,
-      state: 'waiting',
-      lastLines: [`What plugin "${NAME}" opened as share "work" cannot say its status: no`],
+  for (const [what, members, problem] of [
+    ['throws', "{ status() { throw new Error('no'); } }", 'no'],
+    [
+      'tells no state',
+      "{ status: () => ({ state: 'odd', lastLines: [] }) }",
+      'state: Invalid option: expected one of "starting"|"waiting"|"connected"|"stopping"|"exited"',
+    ],
+    [
+      'tells no lines',
+      "{ status: () => ({ state: 'waiting' }) }",
+      'lastLines: Invalid input: expected array, received undefined',
+    ],
+  ] as const)
+    test(`${what} when it is asked for its status: the status says so`, async () => {
+      await using own = await oddHost(members);
+      const { shares } = await own.host.sandboxes.create(request('a'));
+      assert.deepEqual(shares[0]?.status(), {
+        tag: 'work',
+        socketPath: '/s',
+        sharedDir: '/d',
+        queueSize: 1,
+        pid: 1,
+        state: 'waiting',
+        lastLines: [`What plugin "${NAME}" opened as share "work" cannot say its status: ${problem}`],
+      });
     });
-  });
 });

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { writeBundle } from '../harness/bundle.ts';
 import { eventually } from '../harness/eventually.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
+import { readUntil, serveShares } from '../harness/share-client.ts';
 import { serveTestHost } from '../harness/test-host.ts';
 
 const CREATE = 'containerd.runtime.sandbox.v1.Sandbox/CreateSandbox';
@@ -60,6 +61,23 @@ describe('traceCalls()', () => {
     assert.equal(attributes['rpc.response.status_code'], 'NotFound');
     const [line] = own.captured.withMessage(message);
     assert.deepEqual([line?.level, line?.['code'], line?.['sandbox']], ['error', 'NotFound', 'unknown']);
+  });
+
+  test("takes the share service's namespace from the request, and makes no span for an event", async () => {
+    await using spans = await memorySpans();
+    await using own = await serveShares();
+    const { client } = own;
+    const watch = client.watch({})[Symbol.asyncIterator]();
+    await readUntil(watch, ({ event }) => event === 'synced');
+    await context.with(callerContext, () => client.open({ namespace: 'mine', sandboxId: 'sb', tag: 'work' }));
+    await readUntil(watch, ({ share }) => share?.state === 'waiting');
+    const name = 'shimvirtiofs.share.v1.Shares/Open';
+    await eventually('the call ended', () => spans.named(name).length === 1);
+    for (const span of [spans.one(name), spans.one('sandbox.create'), spans.one('virtiofsd.start')]) {
+      const { 'sandbox.id': id, 'containerd.namespace': namespace } = span.attributes;
+      assert.deepEqual([id, namespace, span.spanContext().traceId], ['sb', 'mine', caller.traceId]);
+    }
+    assert.equal(spans.named('shimvirtiofs.share.v1.Shares/Watch').length, 1);
   });
 
   test("marks every span of the way to a daemon's failure", async () => {

@@ -70,6 +70,7 @@ describe('openShare()', () => {
       sandboxId: 'a',
       tag: 'work',
       owner: 'library',
+      outlivesHost: false,
       profile: '(options)',
       provider: 'virtio-fs',
       source: own.source,
@@ -110,6 +111,7 @@ describe('openShare()', () => {
       socketPath: share.socketPath,
       sharedDir: share.sharedDir,
       queueSize: 128,
+      adopted: false,
       lastLines: ['Waiting for vhost-user socket connection...'],
     });
     await share[Symbol.asyncDispose]();

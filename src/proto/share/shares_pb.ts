@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file src/proto/share/shares.proto.
  */
 export const file_src_proto_share_shares: GenFile = /*@__PURE__*/
-  fileDesc("ChxzcmMvcHJvdG8vc2hhcmUvc2hhcmVzLnByb3RvEhVzaGltdmlydGlvZnMuc2hhcmUudjEiiwEKC09wZW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEQoJcmVhZF9vbmx5GAUgASgIEhEKCXNoYXJlZF9mcxgGIAEoCRISCgptZW1vcnlfbWliGAcgASgNIlMKDE9wZW5SZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCSJCCgxDbG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJIh8KDUNsb3NlUmVzcG9uc2USDgoGY2xvc2VkGAEgASgNIjQKC0xpc3RSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJIjwKDExpc3RSZXNwb25zZRIsCgZzaGFyZXMYASADKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUiVAoKR2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkSEgoKbWVtb3J5X21pYhgEIAEoDSJSCgtHZXRSZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCSI1CgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkidQoNV2F0Y2hSZXNwb25zZRINCgVldmVudBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVzaGFyZRgDIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZSIQCg5WZXJzaW9uUmVxdWVzdCI+Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SDQoFc3RhdGUYAyABKAki1wIKBVNoYXJlEhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRINCgVzdGF0ZRgEIAEoCRILCgNwaWQYBSABKA0SEwoLc29ja2V0X3BhdGgYBiABKAkSEgoKc2hhcmVkX2RpchgHIAEoCRIRCglyZWFkX29ubHkYCCABKAgSEgoKcXVldWVfc2l6ZRgJIAEoDRIRCglzaGFyZWRfZnMYCiABKAkSDQoFb3duZXIYCyABKAkSDwoHYWRvcHRlZBgMIAEoCBIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgRleGl0GA4gASgLMhsuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkV4aXRIAIgBARISCgpsYXN0X2xpbmVzGA8gAygJQgcKBV9leGl0IpsBCgRFeGl0Eg0KBWNhdXNlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESEwoGc2lnbmFsGAQgASgJSAGIAQESLQoJZXhpdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwy/AMKBlNoYXJlcxJPCgRPcGVuEiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk9wZW5SZXF1ZXN0GiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk9wZW5SZXNwb25zZRJSCgVDbG9zZRIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5DbG9zZVJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuQ2xvc2VSZXNwb25zZRJPCgRMaXN0EiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RSZXF1ZXN0GiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RSZXNwb25zZRJMCgNHZXQSIS5zaGltdmlydGlvZnMuc2hhcmUudjEuR2V0UmVxdWVzdBoiLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5HZXRSZXNwb25zZRJUCgVXYXRjaBIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5XYXRjaFJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuV2F0Y2hSZXNwb25zZTABElgKB1ZlcnNpb24SJS5zaGltdmlydGlvZnMuc2hhcmUudjEuVmVyc2lvblJlcXVlc3QaJi5zaGltdmlydGlvZnMuc2hhcmUudjEuVmVyc2lvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChxzcmMvcHJvdG8vc2hhcmUvc2hhcmVzLnByb3RvEhVzaGltdmlydGlvZnMuc2hhcmUudjEiiwEKC09wZW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEQoJcmVhZF9vbmx5GAUgASgIEhEKCXNoYXJlZF9mcxgGIAEoCRISCgptZW1vcnlfbWliGAcgASgNIlMKDE9wZW5SZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCSJCCgxDbG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJIh8KDUNsb3NlUmVzcG9uc2USDgoGY2xvc2VkGAEgASgNIjQKC0xpc3RSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJIjwKDExpc3RSZXNwb25zZRIsCgZzaGFyZXMYASADKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUiVAoKR2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkSEgoKbWVtb3J5X21pYhgEIAEoDSJSCgtHZXRSZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCSI1CgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkidQoNV2F0Y2hSZXNwb25zZRINCgVldmVudBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVzaGFyZRgDIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZSIQCg5WZXJzaW9uUmVxdWVzdCI+Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SDQoFc3RhdGUYAyABKAki1wIKBVNoYXJlEhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRINCgVzdGF0ZRgEIAEoCRILCgNwaWQYBSABKA0SEwoLc29ja2V0X3BhdGgYBiABKAkSEgoKc2hhcmVkX2RpchgHIAEoCRIRCglyZWFkX29ubHkYCCABKAgSEgoKcXVldWVfc2l6ZRgJIAEoDRIRCglzaGFyZWRfZnMYCiABKAkSDQoFb3duZXIYCyABKAkSDwoHYWRvcHRlZBgMIAEoCBIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgRleGl0GA4gASgLMhsuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkV4aXRIAIgBARISCgpsYXN0X2xpbmVzGA8gAygJQgcKBV9leGl0IpsBCgRFeGl0Eg0KBWNhdXNlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESEwoGc2lnbmFsGAQgASgJSAGIAQESLQoJZXhpdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwy/AMKBlNoYXJlcxJPCgRPcGVuEiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk9wZW5SZXF1ZXN0GiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk9wZW5SZXNwb25zZRJSCgVDbG9zZRIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5DbG9zZVJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuQ2xvc2VSZXNwb25zZRJPCgRMaXN0EiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RSZXF1ZXN0GiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RSZXNwb25zZRJMCgNHZXQSIS5zaGltdmlydGlvZnMuc2hhcmUudjEuR2V0UmVxdWVzdBoiLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5HZXRSZXNwb25zZRJUCgVXYXRjaBIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5XYXRjaFJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuV2F0Y2hSZXNwb25zZTABElgKB1ZlcnNpb24SJS5zaGltdmlydGlvZnMuc2hhcmUudjEuVmVyc2lvblJlcXVlc3QaJi5zaGltdmlydGlvZnMuc2hhcmUudjEuVmVyc2lvblJlc3BvbnNlQh9aHXNoaW12aXJ0aW9mcy9zaGFyZS92MTtzaGFyZXYxYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message shimvirtiofs.share.v1.OpenRequest
@@ -79,7 +79,7 @@ export type OpenResponse = Message<"shimvirtiofs.share.v1.OpenResponse"> & {
   share?: Share | undefined;
 
   /**
-   * Gives a QEMU machine every share of the sandbox, its memory included.
+   * Give a QEMU machine every share of the sandbox whose daemon runs, and its memory.
    *
    * @generated from field: repeated string qemu_arguments = 2;
    */
@@ -98,6 +98,8 @@ export const OpenResponseSchema: GenMessage<OpenResponse> = /*@__PURE__*/
  */
 export type CloseRequest = Message<"shimvirtiofs.share.v1.CloseRequest"> & {
   /**
+   * Where it is empty: "default".
+   *
    * @generated from field: string namespace = 1;
    */
   namespace: string;
@@ -108,6 +110,8 @@ export type CloseRequest = Message<"shimvirtiofs.share.v1.CloseRequest"> & {
   sandboxId: string;
 
   /**
+   * Where it is empty, all shares of the sandbox, and the sandbox with them.
+   *
    * @generated from field: string tag = 3;
    */
   tag: string;
@@ -125,6 +129,8 @@ export const CloseRequestSchema: GenMessage<CloseRequest> = /*@__PURE__*/
  */
 export type CloseResponse = Message<"shimvirtiofs.share.v1.CloseResponse"> & {
   /**
+   * How many shares.
+   *
    * @generated from field: uint32 closed = 1;
    */
   closed: number;
@@ -185,6 +191,8 @@ export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
  */
 export type GetRequest = Message<"shimvirtiofs.share.v1.GetRequest"> & {
   /**
+   * Where it is empty: "default".
+   *
    * @generated from field: string namespace = 1;
    */
   namespace: string;
@@ -200,6 +208,8 @@ export type GetRequest = Message<"shimvirtiofs.share.v1.GetRequest"> & {
   tag: string;
 
   /**
+   * As in OpenRequest.
+   *
    * @generated from field: uint32 memory_mib = 4;
    */
   memoryMib: number;
@@ -222,6 +232,8 @@ export type GetResponse = Message<"shimvirtiofs.share.v1.GetResponse"> & {
   share?: Share | undefined;
 
   /**
+   * As in OpenResponse.
+   *
    * @generated from field: repeated string qemu_arguments = 2;
    */
   qemuArguments: string[];
@@ -239,11 +251,15 @@ export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
  */
 export type WatchRequest = Message<"shimvirtiofs.share.v1.WatchRequest"> & {
   /**
+   * Where it is empty, every namespace.
+   *
    * @generated from field: string namespace = 1;
    */
   namespace: string;
 
   /**
+   * Where it is empty, every sandbox.
+   *
    * @generated from field: string sandbox_id = 2;
    */
   sandboxId: string;
@@ -261,7 +277,8 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
  */
 export type WatchResponse = Message<"shimvirtiofs.share.v1.WatchResponse"> & {
   /**
-   * "current" for those that are there at the beginning, "opened", "changed" or "closed".
+   * "current" for each share that is there at the beginning, then once "synced", then "opened", "changed" (its state)
+   * and "closed" (it is gone).
    *
    * @generated from field: string event = 1;
    */
@@ -275,7 +292,7 @@ export type WatchResponse = Message<"shimvirtiofs.share.v1.WatchResponse"> & {
   time?: Timestamp | undefined;
 
   /**
-   * As it was then.
+   * As it was then; absent in "synced".
    *
    * @generated from field: shimvirtiofs.share.v1.Share share = 3;
    */
@@ -307,6 +324,8 @@ export const VersionRequestSchema: GenMessage<VersionRequest> = /*@__PURE__*/
  */
 export type VersionResponse = Message<"shimvirtiofs.share.v1.VersionResponse"> & {
   /**
+   * The host's.
+   *
    * @generated from field: string version = 1;
    */
   version: string;
@@ -358,7 +377,7 @@ export type Share = Message<"shimvirtiofs.share.v1.Share"> & {
   state: string;
 
   /**
-   * The daemon's.
+   * The daemon's process, also after its end.
    *
    * @generated from field: uint32 pid = 5;
    */
@@ -422,7 +441,7 @@ export type Share = Message<"shimvirtiofs.share.v1.Share"> & {
   exit?: Exit | undefined;
 
   /**
-   * What its daemon said last.
+   * What its daemon said last, oldest first.
    *
    * @generated from field: repeated string last_lines = 15;
    */
@@ -480,13 +499,19 @@ export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
   messageDesc(file_src_proto_share_shares, 13);
 
 /**
- * Shares of a host, for shims and runtimes in any language.
+ * Shares of a host, for shims and runtimes in any language. Who can open the host's socket, which is its owner's alone,
+ * may call all of it.
  *
  * @generated from service shimvirtiofs.share.v1.Shares
  */
 export const Shares: GenService<{
   /**
-   * Opens a share, and makes its sandbox where there is none. Answers when the daemon waits for its VMM.
+   * Opens a share, and makes its sandbox where there is none: a sandbox that was made so goes with its last share.
+   * Answers when the daemon waits for its VMM. Where the call's timeout passes or its connection ends before, nothing
+   * is left; after any other doubt (ttrpc cannot tell a server that its caller gave up), close the share by its name.
+   *
+   * InvalidArgument: a bad name, tag, source or shared_fs. AlreadyExists: the tag is in use. FailedPrecondition: the
+   * daemon cannot serve the source (with its own last words), the sandbox has ended, or it is containerd's.
    *
    * @generated from rpc shimvirtiofs.share.v1.Shares.Open
    */
@@ -496,7 +521,8 @@ export const Shares: GenService<{
     output: typeof OpenResponseSchema;
   },
   /**
-   * Closes a share, or with no tag all those of a sandbox. Of what is not there it answers that nothing was closed.
+   * Closes a share, or with no tag all those of a sandbox, and answers when nothing of them is left. Of what is not
+   * there it answers that nothing was closed. FailedPrecondition: the sandbox is containerd's, which alone ends it.
    *
    * @generated from rpc shimvirtiofs.share.v1.Shares.Close
    */
@@ -506,7 +532,8 @@ export const Shares: GenService<{
     output: typeof CloseResponseSchema;
   },
   /**
-   * The shares of every sandbox, in the order of namespace, sandbox and tag.
+   * The shares of every sandbox, in the order of namespace, sandbox and tag. One answer has at most 4 MiB: of many
+   * shares it tells fewer last lines.
    *
    * @generated from rpc shimvirtiofs.share.v1.Shares.List
    */
@@ -516,6 +543,8 @@ export const Shares: GenService<{
     output: typeof ListResponseSchema;
   },
   /**
+   * NotFound: no such sandbox or share.
+   *
    * @generated from rpc shimvirtiofs.share.v1.Shares.Get
    */
   get: {
@@ -524,7 +553,9 @@ export const Shares: GenService<{
     output: typeof GetResponseSchema;
   },
   /**
-   * Every share as it is now, then what happens to each, in order, until the caller gives up.
+   * Every share as it is now, then what happens to each, in order, until the connection ends or the call's timeout
+   * passes. A caller that reads more than 1000 events too slowly gets ResourceExhausted behind those that were kept; a
+   * new watch begins with the present state.
    *
    * @generated from rpc shimvirtiofs.share.v1.Shares.Watch
    */

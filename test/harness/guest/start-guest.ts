@@ -93,7 +93,8 @@ export async function startGuest({
   };
 }
 
-function machineArguments({
+/** QEMU's arguments for a machine that runs a script. */
+export function machineArguments({
   memoryMiB,
   image,
   initrd,

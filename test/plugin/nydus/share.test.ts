@@ -154,8 +154,8 @@ describe('a share of nydusd', { skip }, () => {
     await using place = await nydusPlace();
     await using own = await place.open();
     await own.share.ready;
-    const { stateDir, trash, log } = place.context;
-    await reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, trash, log });
+    const { stateDir, log } = place.context;
+    await reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, log });
     assert.equal(isGone(own.share.pid), true);
     assert.deepEqual(await leftovers(place.state), []);
     await own.share.closed;

@@ -11,6 +11,7 @@ import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
 import { registry } from './registry.ts';
 import { runcShim } from './runc-shim.ts';
+import { shareService } from './share-service.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
 import { virtiofsdRust } from './virtiofsd-rust.ts';
 import { virtiofsd, type AnyVirtiofsd } from './virtiofsd.ts';
@@ -27,6 +28,7 @@ export interface Parts {
   readonly go: string;
   readonly 'interop-go': string;
   readonly 'interop-rust': string;
+  readonly 'share-service': string;
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
@@ -48,6 +50,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   go,
   'interop-go': interopGo,
   'interop-rust': interopRust,
+  'share-service': shareService,
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
@@ -67,6 +70,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'virtiofsd-rust',
   'go',
   'interop-go',
+  'share-service',
   'interop-rust',
   'containerd-2.4.2',
   'containerd-2.3.7',

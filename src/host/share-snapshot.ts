@@ -1,0 +1,47 @@
+import type { DaemonExit } from '../daemon/exit.ts';
+import type { Share, ShareRequest, ShareStatus } from '../share/contract.ts';
+
+/** How and when a share's daemon ended. */
+export interface ShareExit extends DaemonExit {
+  readonly exitedAt: Date;
+}
+
+/** Whose a share is, and since when. */
+export interface ShareOrigin extends Pick<
+  ShareRequest,
+  'namespace' | 'sandboxId' | 'readOnly' | 'sharedFs' | 'owner'
+> {
+  /** True where another host started its daemon. */
+  readonly adopted: boolean;
+  readonly createdAt: Date;
+}
+
+/** A share as it is at a moment, and whose it is. */
+export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin {
+  /** Absent while its daemon runs. */
+  readonly exit?: ShareExit | undefined;
+}
+
+/** Takes a snapshot of an open share. */
+export function takeSnapshot(share: Share, origin: ShareOrigin, exit: ShareExit | undefined): ShareSnapshot {
+  const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
+  const { tag, pid, socketPath, sharedDir, queueSize } = share;
+  const { state, lastLines } = share.status();
+  return {
+    namespace,
+    sandboxId,
+    tag,
+    owner,
+    readOnly,
+    sharedFs,
+    adopted,
+    createdAt,
+    pid,
+    socketPath,
+    sharedDir,
+    queueSize,
+    lastLines,
+    state: exit ? 'exited' : state,
+    exit,
+  };
+}

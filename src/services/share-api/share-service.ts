@@ -1,0 +1,68 @@
+import { Code, StatusError, type ServiceImpl } from 'ttrpc-ts';
+import { abortable } from '../../async/abortable.ts';
+import type { Host } from '../../host/host.ts';
+import type { ShareSnapshot } from '../../host/share-snapshot.ts';
+import type { Shares } from '../../proto/share/shares_pb.ts';
+import { qemuArguments } from '../../vmm/qemu.ts';
+import { closed } from '../closing.ts';
+import { EXAMPLE_MEMORY_MIB, VERSION } from '../view.ts';
+import { listShares } from './list.ts';
+import { shareMessage } from './message.ts';
+import { watchShares } from './watch.ts';
+
+/** Where a request names none. */
+const DEFAULT_NAMESPACE = 'default';
+
+/** The parts of a host that the share service serves. */
+export type ServedHost = Pick<Host, 'sandboxes' | 'shares' | 'events' | 'stateDir'>;
+
+/** The service for shims and runtimes in any language, over the host's shares. */
+export function createShareService(host: ServedHost): ServiceImpl<typeof Shares> {
+  return {
+    async open({ sandboxId, tag, source, readOnly, sharedFs, memoryMib, ...request }, { signal }) {
+      const namespace = request.namespace || DEFAULT_NAMESPACE;
+      const spec = { tag, readOnly, ...(source ? { source } : {}), ...(sharedFs ? { sharedFs } : {}) };
+      await using undo = new AsyncDisposableStack();
+      const share = undo.use(
+        await host.shares.open({ namespace, sandboxId, owner: 'api', ...spec }, { signal }),
+      );
+      await abortable(share.ready, signal);
+      const answer = describe(host, { namespace, sandboxId, tag, memoryMib });
+      undo.move();
+      return answer;
+    },
+
+    async close({ namespace, sandboxId, tag }) {
+      const name = { namespace: namespace || DEFAULT_NAMESPACE, sandboxId, tag: tag || undefined };
+      return { closed: await closed(host.shares.close(name)) };
+    },
+
+    list: (filter) => ({ shares: listShares(host, filter) }),
+
+    get: ({ namespace, ...rest }) => describe(host, { namespace: namespace || DEFAULT_NAMESPACE, ...rest }),
+
+    watch: (filter, { signal }) => watchShares(host, { filter, signal }),
+
+    version: () => ({ version: VERSION, pid: process.pid, state: host.stateDir.path }),
+  };
+}
+
+function describe(
+  host: ServedHost,
+  request: { namespace: string; sandboxId: string; tag: string; memoryMib: number },
+): { share: ReturnType<typeof shareMessage>; qemuArguments: string[] } {
+  const { namespace, sandboxId, tag, memoryMib } = request;
+  const snapshots = host.sandboxes.get(namespace, sandboxId).snapshots();
+  const memoryMiB = memoryMib || EXAMPLE_MEMORY_MIB;
+  const running = snapshots.filter(({ exit }) => !exit);
+  return {
+    share: shareMessage(find(snapshots, { sandboxId, tag })),
+    qemuArguments: qemuArguments(running, { memoryMiB }),
+  };
+}
+
+function find(snapshots: readonly ShareSnapshot[], names: { sandboxId: string; tag: string }): ShareSnapshot {
+  const found = snapshots.find(({ tag }) => tag === names.tag);
+  if (found) return found;
+  throw new StatusError(Code.NotFound, `Sandbox "${names.sandboxId}" has no share "${names.tag}"`);
+}
