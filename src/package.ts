@@ -14,6 +14,7 @@ export const AFTER_DEATH: string = fileURLToPath(new URL('host/after-death.ts', 
 export const LIBRARY: Readonly<Record<string, string>> = {
   [PACKAGE]: new URL('index.ts', import.meta.url).href,
   [`${PACKAGE}/plugin`]: new URL('plugin.ts', import.meta.url).href,
+  [`${PACKAGE}/nydus`]: new URL('../plugin/nydus/index.ts', import.meta.url).href,
   [`${PACKAGE}/virtiofs`]: new URL('../plugin/virtiofs/index.ts', import.meta.url).href,
 };
 

@@ -3,6 +3,7 @@ export { Code, StatusError } from 'ttrpc-ts';
 /** The schema library of the host, so that a plugin needs no packages of its own. */
 export { z } from 'zod';
 export { abortable } from './async/abortable.ts';
+export { askOnce, askProgram, type AskProgram, type ProgramAnswer } from './daemon/ask-program.ts';
 export type { Daemon, DaemonState } from './daemon/daemon.ts';
 export { daemonEnvironment } from './daemon/environment.ts';
 export {
@@ -12,8 +13,9 @@ export {
   type EndDescription,
   type EndMeaning,
 } from './daemon/exit.ts';
+export { findProgram } from './daemon/find-program.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
-export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
+export { requireProgram, type ProgramWords } from './daemon/requirements.ts';
 export type { DaemonSpec, DaemonTraits, LineLevel, Program, Readiness } from './daemon/spec.ts';
 export { DaemonError, messageOf, type ExitCause, type ExitStatus } from './errors.ts';
 export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';

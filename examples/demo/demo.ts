@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { trace } from '@opentelemetry/api';
@@ -10,6 +10,7 @@ import { connect, createClient } from 'ttrpc-ts';
 import { Sandbox } from '../../src/proto/containerd/sandbox_pb.ts';
 import { runGuest } from '../../test/harness/guest/run-guest.ts';
 import { formatSpans } from './format-spans.ts';
+import { runInterruptible } from './interruptible.ts';
 import { done, show, step } from './progress.ts';
 
 const CONFIG = fileURLToPath(new URL('config.toml', import.meta.url));
@@ -23,23 +24,7 @@ echo "written by $(uname -sr) in the guest" > /mnt/from-guest.txt
 umount /mnt
 `;
 
-const controller = new AbortController();
-let interruptedBy: number | undefined;
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => {
-    interruptedBy ??= constants.signals[name];
-    controller.abort(new Error(`Interrupted by ${name}`));
-  });
-}
-// Whoever reads our output may leave, as head(1) does.
-process.stdout.on('error', (error) => controller.abort(error));
-
-try {
-  await runDemo(controller.signal);
-} catch (error) {
-  console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = interruptedBy === undefined ? 1 : 128 + interruptedBy;
-}
+await runInterruptible(runDemo);
 
 async function runDemo(signal: AbortSignal): Promise<void> {
   const spans = new InMemorySpanExporter();

@@ -1,4 +1,4 @@
-import { Code, isProgram, StatusError } from 'containerd-shim-virtiofs/plugin';
+import { Code, findProgram, StatusError } from 'containerd-shim-virtiofs/plugin';
 
 /** Where distributions put virtiofsd: the Rust one first, then QEMU's of Debian 12. */
 const PLACES = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/virtiofsd'];
@@ -8,21 +8,9 @@ const PLACES = ['/usr/libexec/virtiofsd', '/usr/lib/virtiofsd', '/usr/lib/qemu/v
  *
  * @throws StatusError NotFound, naming where it was looked for
  */
-export async function findDaemon(
-  standard: readonly string[] = PLACES,
-  path: string = process.env['PATH'] ?? '',
-): Promise<string> {
-  const places = [
-    ...standard,
-    ...path
-      .split(':')
-      .filter(Boolean)
-      .map((directory) => `${directory}/virtiofsd`),
-  ];
-  for (const place of places) {
-    // oxlint-disable-next-line no-await-in-loop -- the first one counts
-    if (await isProgram(place)) return place;
-  }
+export async function findDaemon(standard: readonly string[] = PLACES, path?: string): Promise<string> {
+  const found = await findProgram('virtiofsd', standard, path);
+  if (found !== undefined) return found;
   throw new StatusError(
     Code.NotFound,
     `No virtiofsd in ${standard.join(', ')} or PATH: install it (Debian 13: package virtiofsd; Debian 12: qemu-system-common), ` +

@@ -15,6 +15,7 @@ import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
+import { removeSocket } from './socket.ts';
 import type { DaemonTraits, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
 
@@ -29,6 +30,8 @@ export interface Daemon extends AsyncDisposable {
   readonly socketPath: string;
   /** What the socket was bound to, by which the kernel knows it. */
   readonly boundPath: string;
+  /** The socket of its API, where it has one. */
+  readonly apiSocketPath: string | undefined;
   readonly state: DaemonState;
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
@@ -79,6 +82,7 @@ class SupervisedDaemon implements Daemon {
   readonly program: Program;
   readonly socketPath: string;
   readonly boundPath: string;
+  readonly apiSocketPath: string | undefined;
   readonly startedBy: SpanContext | undefined;
   readonly exited: Promise<DaemonExit>;
   readonly #parts: DaemonParts;
@@ -101,6 +105,7 @@ class SupervisedDaemon implements Daemon {
     this.program = program;
     this.socketPath = spec.socketPath;
     this.boundPath = parts.boundPath;
+    this.apiSocketPath = spec.apiSocketPath;
     this.startedBy = parts.startedBy;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
@@ -224,7 +229,7 @@ class SupervisedDaemon implements Daemon {
   }
 
   #onEnd(status: ExitStatus): DaemonExit {
-    const { spec, log, removeSocket } = this.#parts;
+    const { spec, log } = this.#parts;
     this.#output.drain({ final: true });
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const exit = this.#diagnose(end);
@@ -233,7 +238,8 @@ class SupervisedDaemon implements Daemon {
     this.#become('exited');
     this.#output[Symbol.dispose]();
     try {
-      removeSocket();
+      this.#parts.removeSocket();
+      if (this.apiSocketPath !== undefined) removeSocket(this.apiSocketPath, undefined);
     } catch (error) {
       log.error({ path: spec.socketPath, err: error }, 'Cannot remove the socket of a daemon that has ended');
     }

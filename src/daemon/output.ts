@@ -26,6 +26,9 @@ const MAX_ROUNDS = 64;
 const MAX_PIECES = 16;
 /** A longer line is cut, in bytes. */
 const MAX_LINE_BYTES = 8192;
+/** What colours a line on a terminal (ECMA-48, SGR). */
+// oxlint-disable-next-line no-control-regex -- an escape begins it
+const COLOUR = /\u001b\[[0-9;]*m/g;
 /** Takes what is read, of all outputs: reading is synchronous, and every fork copies the memory that each would have. */
 const chunk = Buffer.allocUnsafe(64 * 1024);
 
@@ -54,7 +57,7 @@ export function openOutput(
 
   const emit = (text: string, tell = onLine): void => {
     if (text === '') return;
-    const line = printable(text);
+    const line = printable(text.replaceAll(COLOUR, ''));
     if (lastLines.push(line) > KEPT_LINES) lastLines.shift();
     tell(line);
   };

@@ -32,6 +32,8 @@ export interface DaemonTraits {
   readonly socket: 'handed-over' | 'own';
   /** The vhost-user socket; removed when the daemon has ended. */
   readonly socketPath: string;
+  /** The socket that it binds for its API; removed when the daemon has ended. @default it has none */
+  readonly apiSocketPath?: string | undefined;
   /** The file that takes its output. */
   readonly outputPath: string;
   readonly ready: Readiness;

@@ -14,6 +14,7 @@ const A_PATH: Expectation = [
   (value) => typeof value === 'string' && value.startsWith('/'),
   'an absolute path',
 ];
+const A_PATH_OR_NOTHING: Expectation = [(value) => value === undefined || A_PATH[0](value), A_PATH[1]];
 const A_NUMBER: Expectation = [
   (value) => Number.isSafeInteger(value) && Number(value) > 0,
   'a positive integer',
@@ -28,6 +29,7 @@ const A_PROMISE: Expectation = [
 const MEMBERS = {
   tag: A_STRING,
   socketPath: A_PATH,
+  apiSocketPath: A_PATH_OR_NOTHING,
   sharedDir: A_PATH,
   queueSize: A_NUMBER,
   pid: A_NUMBER,
@@ -71,8 +73,9 @@ export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
-  const { tag, socketPath, sharedDir, queueSize, pid } = share;
-  const plain = { tag, socketPath, sharedDir, queueSize, pid };
+  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, pid } = share;
+  const api = apiSocketPath === undefined ? {} : { apiSocketPath };
+  const plain = { tag, socketPath, ...api, sharedDir, queueSize, pid };
   const ready = Promise.resolve(share.ready);
   ready.catch(() => {});
   return {

@@ -20,6 +20,10 @@ export class HostShare implements Share {
     return this.#share.socketPath;
   }
 
+  get apiSocketPath(): string | undefined {
+    return this.#share.apiSocketPath;
+  }
+
   get sharedDir(): string {
     return this.#share.sharedDir;
   }

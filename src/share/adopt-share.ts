@@ -25,9 +25,14 @@ export async function adoptShare(
   if (!record.daemon)
     throw new StatusError(Code.FailedPrecondition, `Cannot adopt share "${tag}": it never had a daemon`);
   const files = context.stateDir.share(namespace, sandboxId, tag);
+  const paths = {
+    socketPath,
+    apiSocketPath: context.stateDir.apiSocketOf(socketPath),
+    sharedDir: record.source,
+  };
   const daemon = await context.daemons.adopt(
     record.daemon,
-    { ...options.daemon({ socketPath, sharedDir: record.source }), socketPath, outputPath: files.output },
+    { ...options.daemon(paths), socketPath, outputPath: files.output },
     { log: context.log.child({ sandbox: sandboxId, share: tag }) },
   );
   return createDaemonShare(context, { files, record, daemon, adopted: true });

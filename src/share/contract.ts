@@ -38,6 +38,7 @@ export interface ShareStatus {
   readonly state: DaemonState;
   readonly pid: number;
   readonly socketPath: string;
+  readonly apiSocketPath?: string | undefined;
   readonly sharedDir: string;
   readonly queueSize: number;
   /** True where another host started its daemon. */
@@ -52,6 +53,9 @@ export interface MountRequest {
   readonly source: string;
   readonly mountpoint: string;
   readonly config?: string;
+  /** Type and options of a mount that a snapshotter made. @default the provider's own kind of mount */
+  readonly type?: string;
+  readonly options?: readonly string[];
 }
 
 /** A directory served to one sandbox. Disposal closes it and waits until nothing of it is left. */
@@ -59,6 +63,8 @@ export interface Share extends AsyncDisposable {
   readonly tag: string;
   /** The vhost-user socket for the VMM. It accepts one client. */
   readonly socketPath: string;
+  /** The socket of the daemon's API, where it has one. */
+  readonly apiSocketPath?: string | undefined;
   readonly sharedDir: string;
   /** Entries of the request queue, for the VMM. */
   readonly queueSize: number;

@@ -25,7 +25,9 @@ export interface DaemonShareParts {
 export function createDaemonShare(context: ShareContext, parts: DaemonShareParts): Share {
   const { record, daemon, adopted } = parts;
   const { tag, queueSize } = record;
-  const paths = { socketPath: record.socketPath, sharedDir: record.source };
+  const { apiSocketPath } = daemon;
+  const api = apiSocketPath === undefined ? {} : { apiSocketPath };
+  const paths = { socketPath: record.socketPath, ...api, sharedDir: record.source };
   const { pid } = daemon.identity;
   const ready = inShare(tag, () => daemon.ready);
   ready.catch(() => {});

@@ -43,7 +43,7 @@ export function readLeftover(
     const files = shareFiles(directory);
     try {
       const record = readOwnRecord(files, stateDir);
-      if (record) paths.push(record.socketPath, record.source);
+      if (record) paths.push(record.socketPath, stateDir.apiSocketOf(record.socketPath), record.source);
       if (record?.daemon && record.outlivesHost && !record.isClosing && record.bootId === boot)
         adoptable.push(record);
       else others.push(files);

@@ -18,6 +18,8 @@ import { requireInPlace, type ShareFiles } from './state-directory.ts';
 /** The paths that a share's daemon uses. */
 export interface SharePaths {
   readonly socketPath: string;
+  /** For a daemon that has an API: name it in the spec. */
+  readonly apiSocketPath: string;
   readonly sharedDir: string;
 }
 
@@ -64,8 +66,10 @@ async function open(context: ShareContext, request: ShareRequest, options: OpenS
   stateDir.reserve.use(() => makeShareDirectory(files, request));
   undo.defer(() => removeShareFiles(files, stateDir));
 
+  const socketPath = stateDir.newSocketPath();
   const paths = {
-    socketPath: stateDir.newSocketPath(),
+    socketPath,
+    apiSocketPath: stateDir.apiSocketOf(socketPath),
     sharedDir:
       source === undefined
         ? stateDir.newSharedDirectory()
@@ -82,7 +86,7 @@ async function open(context: ShareContext, request: ShareRequest, options: OpenS
   const daemon = undo.use(
     await inShare(tag, async () =>
       daemons.start(
-        { ...options.daemon(paths), socketPath: paths.socketPath, outputPath: files.output },
+        { ...options.daemon(paths), socketPath, outputPath: files.output },
         {
           group: `${request.namespace}/${sandboxId}`,
           log: context.log.child({ sandbox: sandboxId, share: tag }),

@@ -56,7 +56,10 @@ export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts)
       log,
     });
   }
-  if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
+  if (record && stateDir.ownsSocket(record.socketPath)) {
+    for (const path of [record.socketPath, stateDir.apiSocketOf(record.socketPath)])
+      rmSync(path, { force: true });
+  }
   if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
     await releaseScratch(record.source);
     stateDir.trash.remove(record.source);

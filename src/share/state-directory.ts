@@ -37,6 +37,8 @@ export interface StateDirectory {
   readonly socketDirectory: string;
   /** A fresh socket path, short whatever the sandbox is called. */
   newSocketPath(): string;
+  /** The path of the API socket of the daemon that has this vhost-user socket. */
+  apiSocketOf(socketPath: string): string;
   /** True for what is, by its name, one of those. */
   ownsSocket(path: string): boolean;
   /** True for what is, by its name, a socket that no daemon has yet. */
@@ -176,7 +178,8 @@ export function describeStateDirectory(
     deletion: (namespace, sandboxId) => join(deletionDirectory, `${namespace}:${sandboxId}`),
     socketDirectory,
     newSocketPath: () => join(socketDirectory, `${newSocketName()}.sock`),
-    ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
+    apiSocketOf: (socketPath) => socketPath.replace(/\.sock$/, '.api'),
+    ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.(sock|api)$/),
     isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
     reserve: createReserve(join(path, HOST_FILES.reserve), RESERVE_BYTES),
     scratchDir,

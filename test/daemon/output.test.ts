@@ -52,6 +52,16 @@ describe('openOutput()', () => {
     assert.deepEqual(lines, ['no end']);
   });
 
+  test('leaves out what colours a line, and shows every other escape', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'daemon.log');
+    const lines: string[] = [];
+    using output = openOutput(path, (line) => lines.push(line));
+    appendFileSync(path, '\u001b[1;38;5;196mERROR\u001b[0m: no\u001b[2J such file\n');
+    output.drain();
+    assert.deepEqual(lines, ['ERROR: no\\x1b[2J such file']);
+  });
+
   test('keeps a character whole whose bytes come apart', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'daemon.log');

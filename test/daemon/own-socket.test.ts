@@ -30,13 +30,14 @@ const start = async (place: DaemonPlace, options = {}): ReturnType<DaemonPlace['
   return place.start(command, {
     args: [place.socketPath, api],
     socket: 'own',
+    apiSocketPath: api,
     ready: { probe: answers(api) },
     ...options,
   });
 };
 
 describe('a daemon that binds its socket by itself', () => {
-  test('gets an empty standard input, is ready when the probe says so, and its socket goes with it', async () => {
+  test('gets an empty standard input, is ready when the probe says so, and its sockets go with it', async () => {
     await using place = await daemonPlace();
     const daemon = await start(place);
     assert.equal(daemon.state, 'starting');
@@ -48,6 +49,7 @@ describe('a daemon that binds its socket by itself', () => {
     await daemon.stop();
     assert.equal(isGone(daemon.identity.pid), true);
     assert.equal(existsSync(place.socketPath), false);
+    assert.equal(existsSync(join(place.path, 'api.sock')), false);
   });
 
   test('that ends before it is ready rejects with its words, and leaves no socket', async () => {

@@ -102,6 +102,7 @@ describe('openHost()', () => {
     const server = createServer().listen(stateDir.newSocketPath());
     await once(server, 'listening');
     writeFileSync(hidden, '');
+    writeFileSync(stateDir.apiSocketOf(stateDir.newSocketPath()), '');
     mkdirSync(join(stateDir.newSharedDirectory(), 'of a guest'), { recursive: true });
     for (const path of others) mkdirSync(path);
     try {

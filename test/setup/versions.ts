@@ -5,6 +5,8 @@
 export const versions = {
   /** The Rust daemon, from crates.io. */
   virtiofsd: '1.14.0',
+  /** nydusd and nydus-image: the crate nydus-rs, whose newest release this is. */
+  nydus: '2.2.0',
   /** The oldest cargo that compiles what is built with it; Debian 13 has this one. */
   oldestCargo: '1.85.0',
   /** Jaeger 2 is tagged twice: Go knows the commit of 2.13.0 as v1.76.0 (test/setup/jaeger/go.mod). */

@@ -57,7 +57,8 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
   };
   writeRecord(files, record);
   if (record.source.startsWith(directory.path)) mkdirSync(record.source, { recursive: true });
-  if (record.socketPath.startsWith(directory.path)) writeFileSync(record.socketPath, '');
+  for (const path of [record.socketPath, stateDir.apiSocketOf(record.socketPath)])
+    if (path.startsWith(directory.path)) writeFileSync(path, '');
   return {
     path: directory.path,
     stateDir,

@@ -65,6 +65,7 @@ describe('describeStateDirectory()', () => {
     ]).flat();
     assert.equal(new Set(paths).size, 2000);
     assert.match(paths[0] ?? '', /^\/state\/s\/[0-9a-f]{16}\.sock$/);
+    assert.match(state.apiSocketOf(paths[0] ?? ''), /^\/state\/s\/[0-9a-f]{16}\.api$/);
     assert.match(paths[1] ?? '', /^\/state\/shared\/[0-9a-f]{32}$/);
   });
 });

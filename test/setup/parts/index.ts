@@ -6,8 +6,10 @@ import { initrd } from './initrd.ts';
 import { interopGo, interopRust } from './interop.ts';
 import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
+import { nydus, type Nydus } from './nydus.ts';
 import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
+import { registry } from './registry.ts';
 import { runcShim } from './runc-shim.ts';
 import { shareService } from './share-service.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
@@ -30,6 +32,8 @@ export interface Parts {
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
   readonly jaeger: string;
+  readonly nydus: Nydus;
+  readonly registry: string;
   readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
 }
@@ -50,6 +54,8 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
   jaeger,
+  nydus,
+  registry,
   'package-managers': packageManagers,
   'runc-shim': runcShim,
 };
@@ -69,6 +75,8 @@ export const allParts: readonly (keyof Parts)[] = [
   'containerd-2.4.2',
   'containerd-2.3.7',
   'jaeger',
+  'registry',
+  'nydus',
 ];
 
 /** Tells whether there is a part called `name`. */

@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { Code, messageOf, StatusError, type CallOptions } from 'containerd-shim-virtiofs/plugin';
+
+/** One request of nydusd's API. */
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: object;
+}
+
+/** What nydusd answered. */
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** nydusd's limit, in bytes (dbs-uhttp). It refuses a larger body, and drops requests that wait on the same connection. */
+export const MAX_BODY_BYTES = 51_200;
+
+/**
+ * Sends one request on a connection of its own and reads the answer.
+ *
+ * @throws StatusError InvalidArgument where the body is larger than nydusd takes, Unavailable where nobody answers on the
+ *   socket; the signal's reason
+ */
+export async function sendRequest(
+  socketPath: string,
+  { method, path, body }: Request,
+  { signal }: CallOptions,
+): Promise<Answer> {
+  signal?.throwIfAborted();
+  const payload = body === undefined ? '' : JSON.stringify(body);
+  const length = Buffer.byteLength(payload);
+  if (length > MAX_BODY_BYTES) {
+    const message = `The request has ${length} bytes, and nydusd takes at most ${MAX_BODY_BYTES}: shorten the configuration`;
+    throw new StatusError(Code.InvalidArgument, message);
+  }
+  // It reads no chunked bodies.
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': length };
+  const outgoing = request({
+    socketPath,
+    method,
+    path,
+    headers,
+    agent: false,
+    ...(signal ? { signal } : {}),
+  });
+  try {
+    outgoing.end(payload);
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    return { status: incoming.statusCode ?? 0, text: await text(incoming) };
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const message =
+      `nydusd does not answer on its API socket "${socketPath}" (${messageOf(cause)}): what is mounted stays; ` +
+      'for more, open the share again';
+    throw new StatusError(Code.Unavailable, message, { cause });
+  } finally {
+    outgoing.destroy();
+  }
+}
