@@ -38,11 +38,12 @@ export async function serve(host: Host): Promise<Serving> {
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   requireSafePath(dirname(address));
   await removeStaleSocket(address);
+  await using undo = new AsyncDisposableStack();
+  const shares = undo.use(createShareService(host));
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host))
-    .service(Shares, createShareService(host));
-  await using undo = new AsyncDisposableStack();
+    .service(Shares, shares);
   undo.use(server);
   const listen = async (): Promise<OwnFile> => {
     const hidden = hiddenBeside(address);
