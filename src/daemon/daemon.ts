@@ -1,10 +1,11 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { ExitStatus } from '../errors.ts';
+import { awaitFilterKill, type FilterKill } from '../proc/kernel-kills.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { countMemoryKills } from '../proc/memory-kills.ts';
-import { explainExit } from './cause.ts';
+import { explainExit, isMysterious } from './cause.ts';
 import { watchForClient } from './client-watch.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
@@ -164,11 +165,12 @@ class SupervisedDaemon implements Daemon {
     return explainEnd(end);
   }
 
-  #onEnd(status: ExitStatus): DaemonExit {
-    const { spec, log, removeSocket } = this.#parts;
+  #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
+    const { spec } = this.#parts;
     this.#output.drain({ final: true });
     const end = { ...status, lastLines: [...this.#output.lastLines] };
-    const exit = explainExit(end, this.#explain(end), {
+    const meaning = this.#explain(end);
+    const known = {
       spec,
       pid: this.identity.pid,
       command: this.program.command,
@@ -176,10 +178,19 @@ class SupervisedDaemon implements Daemon {
       isStarting: this.#state === 'starting',
       memoryKills: countMemoryKills() - this.#memoryKillsBefore,
       uptimeMs: performance.now() - this.#startedAt,
-    });
-    this.#exit = exit;
-    this.#clientWatch?.[Symbol.dispose]();
+    } as const;
     this.#state = 'exited';
+    this.#clientWatch?.[Symbol.dispose]();
+    const conclude = (filterKill?: FilterKill): DaemonExit =>
+      this.#conclude(explainExit(end, meaning, { ...known, filterKill }));
+    const isClear = known.asked !== undefined || known.isStarting || !isMysterious(end, meaning);
+    if (isClear) return conclude();
+    return awaitFilterKill(known.command).then(conclude);
+  }
+
+  #conclude(exit: DaemonExit): DaemonExit {
+    const { spec, log, removeSocket } = this.#parts;
+    this.#exit = exit;
     this.#output[Symbol.dispose]();
     try {
       removeSocket();
