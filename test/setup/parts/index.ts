@@ -8,6 +8,7 @@ import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
 import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
+import { quota } from './quota.ts';
 import { runcShim } from './runc-shim.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
 import { virtiofsdRust } from './virtiofsd-rust.ts';
@@ -30,6 +31,7 @@ export interface Parts {
   readonly jaeger: string;
   readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
+  readonly quota: string;
 }
 
 /** Every part by its name. */
@@ -49,6 +51,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   jaeger,
   'package-managers': packageManagers,
   'runc-shim': runcShim,
+  quota,
 };
 
 /** The parts that all tests together need, quick ones first. */
@@ -57,6 +60,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'initrd',
   'virtiofsd-c',
   'cc',
+  'quota',
   'package-managers',
   'virtiofsd-rust',
   'go',
