@@ -54,7 +54,7 @@ const fileSchema = z.strictObject({
     .nonnegative()
     .default(10_240)
     .describe(
-      'How much a guest may write into such a directory, in MiB; 0: no limit. Enforced on a tmpfs, by one for each.',
+      'How much a guest may write into such a directory, in MiB; 0: no limit. Enforced on a tmpfs, by one for each, and on ext4 and xfs with project quotas (mount option prjquota, package quota); elsewhere a warning says that nothing does.',
     ),
   daemon_oom_score_adj: z
     .int()

@@ -222,7 +222,12 @@ class SupervisedDaemon implements Daemon {
     this.#clientWatch?.[Symbol.dispose]();
     const recalled = this.#parts.past?.end;
     if (recalled)
-      return this.#conclude({ ...end, ...recalled, exitedAt: new Date(recalled.exitedAt), uptimeMs: known.uptimeMs });
+      return this.#conclude({
+        ...end,
+        ...recalled,
+        exitedAt: new Date(recalled.exitedAt),
+        uptimeMs: known.uptimeMs,
+      });
     const meaning = this.#explain(end);
     const conclude = (filterKill?: FilterKill): DaemonExit =>
       this.#conclude(explainExit(end, meaning, { ...known, filterKill }));
