@@ -5,8 +5,8 @@ import type { Host } from '../host/host.ts';
 export function afterAdoption({ adopted }: Pick<Host, 'adopted'>): ServerInterceptor {
   let isAdopted = false;
   void adopted.then(() => (isAdopted = true));
-  return (next) => (call) => {
-    if (isAdopted) return next(call);
-    return adopted.then(() => next(call));
+  return (next) => async (call) => {
+    if (!isAdopted) await adopted;
+    return next(call);
   };
 }

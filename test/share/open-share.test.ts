@@ -84,7 +84,7 @@ describe('openShare()', () => {
     const { traceId, spanId, traceFlags } = spans.one('virtiofsd.start').spanContext();
     const { daemon, ...after } = readRecord(files) ?? assert.fail('no record after the spawn');
     assert.deepEqual(after, before);
-    const { startTime, startedAt, ...process } = daemon ?? assert.fail('no daemon');
+    const { startTime, startedAt, boundPath, ...process } = daemon ?? assert.fail('no daemon');
     assert.deepEqual(process, {
       pid: share.pid,
       command: fixture('waits'),
@@ -93,6 +93,7 @@ describe('openShare()', () => {
       startSpan: { traceId, spanId, traceFlags },
     });
     assert.equal(startTime, identify(share.pid)?.startTime);
+    assert.match(boundPath ?? '', /\.new$/);
     assert.equal(Date.parse(createdAt) <= Date.parse(startedAt), true);
     assert.equal(statSync(files.record).mode & 0o777, 0o600);
   });

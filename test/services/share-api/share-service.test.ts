@@ -71,7 +71,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
       assert.deepEqual(exit, {
         $typeName: 'shimvirtiofs.share.v1.Exit',
         cause: 'disconnected',
-        message: 'exited with code 0',
+        message: 'virtiofsd exited with code 0: its VMM has left',
         exitCode: 0,
       });
       assert.equal(ended.share?.state, 'exited');
@@ -161,7 +161,11 @@ describe('Share service: Open', () => {
       [{ sandboxId: '' }, Code.InvalidArgument, /^Invalid sandbox id ""/],
       [{ sandboxId: '../x' }, Code.InvalidArgument, /^Invalid sandbox id/],
       [{ namespace: 'a/b' }, Code.InvalidArgument, /^Invalid namespace/],
-      [{ sharedFs: 'fs-none' }, Code.InvalidArgument, 'No plugin provides "fs-none"; known: virtio-fs'],
+      [
+        { sharedFs: 'fs-none' },
+        Code.InvalidArgument,
+        'No plugin provides "fs-none"; known: virtio-fs-nydus, virtio-fs',
+      ],
     ] as const) {
       await assert.rejects(client.open({ ...names, ...wrong }), { code, message }, JSON.stringify(wrong));
       assert.equal(own.host.sandboxes.size, 0, JSON.stringify(wrong));
@@ -262,7 +266,7 @@ describe('Share service: Open', () => {
     process.kill(share?.pid ?? 0, 'SIGKILL');
     await eventually('it has ended', async () => (await own.client.get(names)).share?.state === 'exited');
     const { share: ended } = await own.client.get(names);
-    assert.deepEqual([ended?.exit?.cause, ended?.exit?.signal], ['failed', 'SIGKILL']);
+    assert.deepEqual([ended?.exit?.cause, ended?.exit?.signal], ['crashed', 'SIGKILL']);
     await assert.rejects(own.client.open({ ...names, tag: 'more' }), {
       code: Code.FailedPrecondition,
       message: 'Sandbox "sb" has ended: close its shares first',
