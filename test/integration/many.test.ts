@@ -50,7 +50,7 @@ for (const { name, path, dialect, skip } of await realVirtiofsds()) {
       const alone = await create(own, 'alone');
       await alone.shares[0]?.ready;
       const first = await Promise.all(idsOf('first').map((id) => create(own, id)));
-      await Promise.all(first.map(({ shares }) => shares[0]?.ready));
+      await Promise.all(first.flatMap(({ shares }) => shares.map(({ ready }) => ready)));
       assert.equal(mostStarting(own), STARTS_AT_A_TIME);
       for (const sandbox of first) assert.deepEqual(describeOne(own, sandbox), describeOne(own, alone));
       const paths = first.flatMap(({ shares }) => shares.map(({ socketPath }) => socketPath));
@@ -66,7 +66,7 @@ for (const { name, path, dialect, skip } of await realVirtiofsds()) {
         pids.filter((pid) => !isGone(pid)),
         [],
       );
-      await Promise.all(second.map(({ shares }) => shares[0]?.ready));
+      await Promise.all(second.flatMap(({ shares }) => shares.map(({ ready }) => ready)));
       for (const sandbox of second) assert.deepEqual(describeOne(own, sandbox), describeOne(own, alone));
       await Promise.all(['alone', ...idsOf('second')].map((id) => sandboxes.delete('default', id)));
       assert.equal(sandboxes.size, 0);

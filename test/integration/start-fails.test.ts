@@ -46,7 +46,9 @@ const daemon = (message: RegExp, code: Code = Code.FailedPrecondition): Failure[
 
 const withoutSockets = ({ stateDir }: Host): (() => void) => {
   rmSync(stateDir.socketDirectory, { recursive: true });
-  return () => void mkdirSync(stateDir.socketDirectory);
+  return () => {
+    mkdirSync(stateDir.socketDirectory);
+  };
 };
 /** When a process already holds the next socket. */
 const withoutSocketsLater = async (host: Host): Promise<() => void> => {

@@ -77,10 +77,6 @@ interface Gap {
 }
 
 async function gapOf<T>(action: () => Promise<T>): Promise<{ result: T } & Gap> {
-  const worked = (): number => {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1000;
-  };
   let [last, lastWorked, gap, work] = [performance.now(), worked(), 0, 0];
   const observe = (): void => {
     const [now, nowWorked] = [performance.now(), worked()];
@@ -96,4 +92,10 @@ async function gapOf<T>(action: () => Promise<T>): Promise<{ result: T } & Gap> 
   } finally {
     clearInterval(timer);
   }
+}
+
+/** Processor time of this thread, in milliseconds. */
+function worked(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
