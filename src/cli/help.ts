@@ -7,8 +7,14 @@ export const HELP_OPTION = {
   purpose: 'Show this text',
 } as const satisfies Option;
 
+/** A line of the list of commands. */
+export interface ListedCommand {
+  readonly name: string;
+  readonly purpose: string;
+}
+
 /** Returns the text of `shim-virtiofs --help`. */
-export function listCommands(commands: readonly Command[]): string {
+export function listCommands(commands: readonly ListedCommand[]): string {
   const lines = commands.map(({ name, purpose }): [string, string] => [name, purpose]);
   return `Usage: shim-virtiofs <command> [options]
 
@@ -24,7 +30,7 @@ ${columns([
 }
 
 /** Returns the text of `shim-virtiofs <command> --help`. */
-export function describeCommand({ name, description, options, exitStatus }: Command): string {
+export function describeCommand(name: string, { description, options, exitStatus }: Command): string {
   const lines = Object.entries({ ...options, help: HELP_OPTION }).map(
     ([long, option]: [string, Option]): [string, string] => [spell(long, option), option.purpose],
   );

@@ -1,13 +1,26 @@
 #!/usr/bin/env -S node --disable-sigusr1
-import { hint } from '../config/problems.ts';
 import { packageVersion } from '../package.ts';
-import { checkConfig } from './commands/check-config.ts';
 import type { Command } from './commands/command.ts';
-import { serve } from './commands/serve.ts';
-import { listCommands } from './help.ts';
-import { rejectUsage, runCommand } from './run-command.ts';
+import { listCommands, type ListedCommand } from './help.ts';
+import { rejectUsage } from './reject-usage.ts';
 
-const COMMANDS: readonly Command[] = [serve, checkConfig];
+/** A command whose module is loaded when it is called: with all of them loaded `--version` took a host's start-up. */
+interface LoadableCommand extends ListedCommand {
+  load(): Promise<Command>;
+}
+
+const COMMANDS: readonly LoadableCommand[] = [
+  {
+    name: 'serve',
+    purpose: 'Run the shim host',
+    load: async () => (await import('./commands/serve.ts')).serve,
+  },
+  {
+    name: 'check-config',
+    purpose: 'Read the configuration, load the plugins, and say whether all is well',
+    load: async () => (await import('./commands/check-config.ts')).checkConfig,
+  },
+];
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -15,12 +28,15 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === '--help' || name === '-h') return say(listCommands(COMMANDS));
   if (name === '--version' || name === '-v') return say(`shim-virtiofs ${packageVersion()}\n`);
   const command = COMMANDS.find((candidate) => candidate.name === name);
-  return command ? runCommand(command, args) : rejectUsage(problemWith(name), '--help');
+  if (!command) return rejectUsage(await problemWith(name), '--help');
+  const { runCommand } = await import('./run-command.ts');
+  return runCommand(command.name, await command.load(), args);
 }
 
-function problemWith(name: string | undefined): string {
+async function problemWith(name: string | undefined): Promise<string> {
   if (name === undefined) return 'Name a command';
   if (name.startsWith('-')) return `Unknown option '${name}'`;
+  const { hint } = await import('../config/problems.ts');
   const names = COMMANDS.map((command) => command.name);
   return `Unknown command "${name}"${hint(name, names)}`;
 }

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { runShimVirtiofs as run } from '../harness/shim-virtiofs.ts';
+import { execa } from 'execa';
+import { runShimVirtiofs as run, SHIM_VIRTIOFS } from '../harness/shim-virtiofs.ts';
+
+/** Has a program tell on standard error which modules it loads. */
+const TELL_MODULES = `data:text/javascript,${encodeURIComponent(`
+  import { writeSync } from 'node:fs';
+  import { registerHooks } from 'node:module';
+  registerHooks({ load: (url, context, next) => (writeSync(2, url + '\\n'), next(url, context)) });
+`)}`;
 
 const COMMANDS: [name: string, options: string[]][] = [
   ['serve', ['--config FILE', '--state DIR', '--announce', '--idle-timeout-ms N', '--help']],
@@ -34,6 +42,19 @@ describe('shim-virtiofs', () => {
     const { version } = JSON.parse(text) as { version: string };
     assert.deepEqual([exitCode, stdout], [0, `shim-virtiofs ${version}`]);
   });
+
+  for (const option of ['--version', '--help', '--nonsense'])
+    test(`${option} loads no command and no package`, async () => {
+      const args = ['--import', TELL_MODULES, SHIM_VIRTIOFS, option];
+      const { stderr } = await execa(process.execPath, args, { reject: false });
+      const modules = stderr.split('\n').filter((line) => line.startsWith('file:'));
+      assert.ok(modules.some((url) => url.endsWith('/src/cli/main.ts')));
+      const heavy = /\/(?:commands|host|services|node_modules|ttrpc-ts)\//;
+      assert.deepEqual(
+        modules.filter((url) => heavy.test(url)),
+        [],
+      );
+    });
 
   const wrong: [args: string[], problem: RegExp, help: string][] = [
     [['nonsense'], /^Unknown command "nonsense"; known: serve, check-config$/, '--help'],

@@ -15,11 +15,8 @@ export type Options = Readonly<Record<string, Option>>;
 /** What a command line says of `Known`. */
 export type Values<Known extends Options> = ReturnType<typeof parseArgs<{ options: Known }>>['values'];
 
-/** A command of `shim-virtiofs`. */
+/** What a command of `shim-virtiofs` does; its name and purpose stand in the list of `main.ts`. */
 export interface Command<Known extends Options = Options> {
-  readonly name: string;
-  /** A line for the list of commands. */
-  readonly purpose: string;
   /** Lines for its own help. */
   readonly description: string;
   readonly options: Known;
