@@ -263,10 +263,10 @@ describe('Share service: Open', () => {
   test('refuses further shares of a sandbox that has ended, until those it has are closed', async () => {
     await using own = await serveShares();
     const { share } = await own.client.open(names);
-    process.kill(share?.pid ?? 0, 'SIGKILL');
+    process.kill(share?.pid ?? 0, 'SIGUSR1');
     await eventually('it has ended', async () => (await own.client.get(names)).share?.state === 'exited');
     const { share: ended } = await own.client.get(names);
-    assert.deepEqual([ended?.exit?.cause, ended?.exit?.signal], ['crashed', 'SIGKILL']);
+    assert.deepEqual([ended?.exit?.cause, ended?.exit?.signal], ['crashed', 'SIGUSR1']);
     await assert.rejects(own.client.open({ ...names, tag: 'more' }), {
       code: Code.FailedPrecondition,
       message: 'Sandbox "sb" has ended: close its shares first',
