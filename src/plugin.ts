@@ -5,11 +5,17 @@ export { z } from 'zod';
 export { abortable } from './async/abortable.ts';
 export type { Daemon, DaemonState } from './daemon/daemon.ts';
 export { daemonEnvironment } from './daemon/environment.ts';
-export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
+export {
+  UNKNOWN_SIGNAL,
+  type DaemonEnd,
+  type DaemonExit,
+  type EndDescription,
+  type EndMeaning,
+} from './daemon/exit.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { isProgram, requireProgram, type ProgramWords } from './daemon/requirements.ts';
-export type { DaemonSpec, LineLevel, Program, Readiness } from './daemon/spec.ts';
-export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
+export type { DaemonSpec, DaemonTraits, LineLevel, Program, Readiness } from './daemon/spec.ts';
+export { DaemonError, messageOf, type ExitCause, type ExitStatus } from './errors.ts';
 export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
 export type { TouchOptions } from './foreign/touch-in-child.ts';
 export { systemStatus } from './proc/system-error.ts';
@@ -24,6 +30,8 @@ export type {
   ShareRequest,
   ShareStatus,
 } from './share/contract.ts';
+export { adoptShare, type AdoptShareOptions } from './share/adopt-share.ts';
 export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
+export type { ShareRecord } from './share/record.ts';
 export { resolveSource } from './share/resolve-source.ts';
 export type { StateDirectory } from './share/state-directory.ts';

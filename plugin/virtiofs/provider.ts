@@ -1,4 +1,4 @@
-import { openShare, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
+import { adoptShare, openShare, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
 import { checkSettings } from './check-settings.ts';
 import type { VirtiofsConfig } from './config.ts';
 import { describeVirtiofsd } from './virtiofsd.ts';
@@ -15,6 +15,11 @@ export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
         sourceTimeoutMs: settings.startTimeoutMs,
         daemon: ({ sharedDir }) =>
           describeVirtiofsd({ ...settings, sourcePath: sharedDir, readOnly: request.readOnly }),
+      }),
+    adoptShare: (record) =>
+      adoptShare(context, record, {
+        daemon: ({ sharedDir }) =>
+          describeVirtiofsd({ ...settings, sourcePath: sharedDir, readOnly: record.readOnly }),
       }),
   };
 };

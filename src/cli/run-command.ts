@@ -15,8 +15,13 @@ export async function runCommand(name: string, command: Command, args: readonly 
   } catch (error) {
     if (error instanceof ReaderGone) return ExitCode.Done;
     if (error instanceof UsageError) return rejectUsage(error.message, `${name} --help`);
-    sayProblem(messageOf(error));
-    if (error instanceof CommandError) return error.exitCode;
-    return StatusError.is(error) && error.code === Code.InvalidArgument ? ExitCode.Usage : ExitCode.Failed;
+    return rejectFailure(error);
   }
+}
+
+/** Says why a command failed; returns the exit code. */
+export function rejectFailure(error: unknown): number {
+  sayProblem(messageOf(error));
+  if (error instanceof CommandError) return error.exitCode;
+  return StatusError.is(error) && error.code === Code.InvalidArgument ? ExitCode.Usage : ExitCode.Failed;
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
+import type { StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
@@ -20,8 +21,12 @@ export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
   readonly idleTimeoutMs: number | undefined;
 }
 
-/** Runs a host until SIGINT or SIGTERM, or until it is idle. Its shares stay. */
-export async function runHost({ config, state, announce, idleTimeoutMs }: RunHostOptions): Promise<void> {
+/**
+ * Runs a host until SIGINT or SIGTERM, or until it is idle, or until another host has taken its state directory: resolves
+ * to that reason then. Its shares stay.
+ */
+export async function runHost(options: RunHostOptions): Promise<StatusError | undefined> {
+  const { config, state, announce, idleTimeoutMs } = options;
   closeInherited({ except: announce ? [ANNOUNCE_FD] : [] });
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
@@ -39,12 +44,18 @@ export async function runHost({ config, state, announce, idleTimeoutMs }: RunHos
   if (announce) announceAddress(serving.address);
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
-  const [reason] = await Promise.race([told, ...(idle ? [idle.then(() => ['idle'])] : [])]);
+  let lost: StatusError | undefined;
+  const isLost = host.lost.then((why) => {
+    lost = why;
+    return ['lost'];
+  });
+  const [reason] = await Promise.race([told, isLost, ...(idle ? [idle.then(() => ['idle'])] : [])]);
   ending.abort();
   host.log.info({ reason, sandboxes: host.sandboxes.list().length }, 'Ending; shares stay');
   await stack.disposeAsync();
   // The lock on starts goes last: a start that waits for it must not find this host.
   await (await idle)?.[Symbol.asyncDispose]();
+  return lost;
 }
 
 /** The end of idle waiting, where it has one. */

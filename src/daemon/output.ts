@@ -29,15 +29,19 @@ const MAX_LINE_BYTES = 8192;
 /** Takes what is read, of all outputs: reading is synchronous, and every fork copies the memory that each would have. */
 const chunk = Buffer.allocUnsafe(64 * 1024);
 
-/**
- * Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it.
- *
- * @param options.onPolling is told why, where the file can only be looked at now and then
- */
+/** How an output is followed. */
+export interface OutputOptions {
+  /** Is told why, where the file can only be looked at now and then. */
+  readonly onPolling?: (why: string) => void;
+  /** Is called for each of the last lines that are there already. @default they are left out */
+  readonly onFormerLine?: ((line: string) => void) | undefined;
+}
+
+/** Creates (or continues) the file at `path` and calls `onLine` for each line that is appended to it. */
 export function openOutput(
   path: string,
   onLine: (line: string) => void,
-  { onPolling = () => {} }: { onPolling?: (why: string) => void } = {},
+  { onPolling = () => {}, onFormerLine }: OutputOptions = {},
 ): Output {
   using undo = new DisposableStack();
   const fd = undo.adopt(openSync(path, 'a+', 0o600), closeSync);
@@ -48,11 +52,18 @@ export function openOutput(
   let closed = false;
   let hasFailed = false;
 
-  const emit = (text: string): void => {
+  const emit = (text: string, tell = onLine): void => {
     if (text === '') return;
     const line = printable(text);
     if (lastLines.push(line) > KEPT_LINES) lastLines.shift();
-    onLine(line);
+    tell(line);
+  };
+  const recall = (tell: (line: string) => void): void => {
+    const start = Math.max(0, offset - chunk.length);
+    const bytes = readSync(fd, chunk, 0, offset - start, start);
+    const lines = decoder.write(chunk.subarray(0, bytes)).split('\n');
+    pending = lines.pop() ?? '';
+    for (const line of start > 0 ? lines.slice(1) : lines) emit(line.slice(0, MAX_LINE_BYTES), tell);
   };
 
   const read = ({ final }: { final: boolean }): void => {
@@ -99,7 +110,13 @@ export function openOutput(
     }
   };
 
-  const watcher = watchPath(path, () => drain(), { onPolling });
+  if (onFormerLine) recall(onFormerLine);
+  let watcher: Disposable | undefined;
+  // In the next turn, because watching takes as long as the rest of a start: the daemon is on its way meanwhile.
+  const following = setImmediate(() => {
+    watcher = watchPath(path, () => drain(), { onPolling });
+    drain();
+  }).unref();
   undo.move();
   return {
     fd,
@@ -108,7 +125,8 @@ export function openOutput(
     [Symbol.dispose]() {
       if (closed) return;
       closed = true;
-      watcher[Symbol.dispose]();
+      clearImmediate(following);
+      watcher?.[Symbol.dispose]();
       closeSync(fd);
     },
   };

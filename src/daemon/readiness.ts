@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Code } from 'ttrpc-ts';
 import { DaemonError } from '../errors.ts';
-import type { DaemonSpec } from './spec.ts';
+import type { DaemonTraits } from './spec.ts';
 
 /** How long after an answer that was no the next question comes, in milliseconds. */
 const PROBE_MS = 20;
@@ -26,7 +26,7 @@ const NOTHING: Said = { lastLines: () => [], isSilent: () => false };
 
 /** Watches for a daemon's readiness. What waits here never keeps the process alive. */
 export function watchReadiness(
-  spec: DaemonSpec,
+  spec: DaemonTraits,
   onReached: () => void,
   said: Said = NOTHING,
 ): ReadinessWatch {
@@ -76,7 +76,7 @@ async function ask(
 }
 
 function timeoutError(
-  { name, ready, startTimeoutMs, startTimeoutRemedy }: DaemonSpec,
+  { name, ready, startTimeoutMs, startTimeoutRemedy }: DaemonTraits,
   said: Said,
 ): DaemonError {
   const isAsked = 'probe' in ready;

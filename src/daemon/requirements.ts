@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { isFile, statBy } from '../foreign/stat.ts';
 import { touch, type Touch } from '../foreign/touch.ts';
@@ -61,7 +61,7 @@ export async function isProgram(path: string): Promise<boolean> {
 
 /** The touch of {@link requireProgram}. */
 export const startOf = (path: string): Touch<string> => ({
-  direct: () => readStart(path),
+  direct: () => knownStart(path) ?? readStart(path),
   inChild: async (run) => {
     const found = await statBy(run, path);
     if (!isFile(found)) throw systemError('EISDIR');
@@ -70,14 +70,33 @@ export const startOf = (path: string): Touch<string> => ({
   },
 });
 
+/** What was read of a program, and of which file: who starts the same one again only looks whether it is the same. */
+const starts = new Map<string, { readonly file: string; readonly start: string }>();
+
+/** The first bytes of a file that was read and has not changed since; the kernel still says whether it may be executed. */
+function knownStart(path: string): string | undefined {
+  const known = starts.get(path);
+  if (known?.file !== fileAt(path)) return undefined;
+  accessSync(path, constants.X_OK);
+  return known.start;
+}
+
+function fileAt(path: string): string {
+  const { dev, ino, mode, size, mtimeMs, ctimeMs } = statSync(path);
+  return [dev, ino, mode, size, mtimeMs, ctimeMs].join(':');
+}
+
 /** The first bytes of an executable file; anything that is no file is answered as a directory is. */
 function readStart(path: string): string {
   const bytes = Buffer.alloc(START_BYTES);
+  const file = fileAt(path);
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(fd).isFile()) throw systemError('EISDIR');
     accessSync(path, constants.X_OK);
-    return bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, 0));
+    const start = bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, 0));
+    starts.set(path, { file, start });
+    return start;
   } finally {
     closeSync(fd);
   }

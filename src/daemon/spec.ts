@@ -22,14 +22,12 @@ export type Readiness =
 /** How serious a line of a daemon's output is. */
 export type LineLevel = 'info' | 'warn' | 'error';
 
-/** What a daemon of one kind needs from the core; everything that differs between daemons stands here. */
-export interface DaemonSpec {
+/** What a daemon of one kind is like; everything that differs between daemons stands here, but for what they execute. */
+export interface DaemonTraits {
   /** The source of its log lines, the `subsystem` of its spans and the first word of their names. */
   readonly name: string;
   /** Further attributes of its start span. @default none */
   readonly attributes?: Attributes;
-  /** Checks the settings and says what to execute; its failure is the start's. Runs as `<name>.validate`. */
-  readonly program: (options: { signal?: AbortSignal | undefined }) => Program | Promise<Program>;
   /** `handed-over`: gets the listening socket as its standard input. `own`: binds `socketPath` by itself. */
   readonly socket: 'handed-over' | 'own';
   /** The vhost-user socket; removed when the daemon has ended. */
@@ -43,10 +41,24 @@ export interface DaemonSpec {
   readonly startTimeoutMs: number;
   /** What to do where it takes longer, for the error. @default nothing is said */
   readonly startTimeoutRemedy?: string;
+  /**
+   * How long it waits for its VMM until it is given up, in milliseconds; 0 for ever. Needs a `connectedLine`.
+   *
+   * @default 0
+   */
+  readonly clientTimeoutMs?: number;
+  /** What to do where the VMM needs longer, for the error. @default nothing is said */
+  readonly clientTimeoutRemedy?: string;
   /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
   readonly stopTimeoutMs: number;
   /** At which level a line of its output is logged. @default info */
   readonly levelOf?: (line: string) => LineLevel;
   /** What an end that nobody asked for means. @default status 0 is its VMM's leaving; its last line says why */
   readonly explainEnd?: (end: DaemonEnd) => EndMeaning;
+}
+
+/** What a daemon needs to be started. */
+export interface DaemonSpec extends DaemonTraits {
+  /** Checks the settings and says what to execute; its failure is the start's. Runs as `<name>.validate`. */
+  readonly program: (options: { signal?: AbortSignal | undefined }) => Program | Promise<Program>;
 }

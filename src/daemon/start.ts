@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { superviseDaemon, type Daemon } from './daemon.ts';
+import { superviseDaemon, type Daemon, type DaemonParts } from './daemon.ts';
 import type { Starter } from './pool/starter.ts';
 import { childProcess } from './process.ts';
 import { requireProgram } from './requirements.ts';
@@ -49,7 +49,8 @@ export function startDaemon(
   });
 }
 
-type LaunchOptions = Pick<Parameters<typeof superviseDaemon>[0], 'spec' | 'program' | 'log' | 'startedBy'> & {
+type LaunchOptions = Pick<DaemonParts, 'program' | 'log' | 'startedBy'> & {
+  spec: DaemonSpec;
   oomScoreAdj: number | undefined;
 };
 
@@ -58,11 +59,11 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   const { spec, program, log } = options;
   await using undo = new AsyncDisposableStack();
   undo.use(starter);
-  log.info({ path: program.command, args: program.args }, `Starting ${spec.name}`);
   let inode: number | undefined;
   const daemon = superviseDaemon({
     ...options,
     process: childProcess(starter.child, starter.identity),
+    boundPath: spec.socket === 'own' ? spec.socketPath : starter.boundPath,
     removeSocket: () => {
       // Where a name could not be given, what stands there is not the daemon's.
       if (spec.socket === 'own' || inode !== undefined) removeSocket(spec.socketPath, inode);
@@ -72,6 +73,8 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   else void daemon.ready.then(() => (inode = inodeOf(spec.socketPath))).catch(() => {});
   spawn(starter, options);
   undo.move();
+  // Now that nobody waits for it: writing a line takes as long as a step of the start.
+  log.info({ path: program.command, args: program.args }, `Starting ${spec.name}`);
   return daemon;
 }
 

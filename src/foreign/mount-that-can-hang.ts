@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { listMounts, type Mount } from '../proc/mountinfo.ts';
+import { parseMounts, readMounts, type Mount } from '../proc/mountinfo.ts';
 
 /**
  * File systems that need no server: their kernel answers. Any other may wait for one for ever, and be unkillable while
@@ -18,7 +18,7 @@ export const MAX_TABLE_AGE_MS = 100;
 /** As many links as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;
 
-let table = { readAt: -Infinity, mounts: new Map<string, Mount>(), canAnyHang: false };
+let table = { text: '', readAt: -Infinity, mounts: new Map<string, Mount>(), canAnyHang: false };
 
 /** The first mount on the way to a path that can hang, without touching it; undefined where the way is safe, or ends. */
 export function mountThatCanHang(path: string): Mount | undefined {
@@ -45,10 +45,16 @@ export function mountThatCanHang(path: string): Mount | undefined {
 
 function currentTable(): typeof table {
   if (performance.now() - table.readAt < MAX_TABLE_AGE_MS) return table;
-  const list = listMounts();
+  const text = readMounts();
+  // To parse it takes longer than to read it, and it seldom changes.
+  if (text === table.text) {
+    table.readAt = performance.now();
+    return table;
+  }
+  const list = parseMounts(text);
   const canAnyHang = list.some(({ fileSystem }) => !LOCAL.has(fileSystem));
   const mounts = new Map(list.map((mount) => [mount.mountpoint, mount]));
-  table = { readAt: performance.now(), mounts, canAnyHang };
+  table = { text, readAt: performance.now(), mounts, canAnyHang };
   return table;
 }
 

@@ -3,25 +3,38 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
-import { messageOf } from '../errors.ts';
+import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
 
-const isThenable = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-const promise = z.custom<PromiseLike<unknown>>(isThenable, 'Invalid input: expected a promise');
-const aFunction = z.custom((value) => typeof value === 'function', 'Invalid input: expected a function');
+/** What a value has to be, and the words for it. */
+type Expectation = readonly [isMet: (value: unknown) => boolean, words: string];
 
-const shareSchema = z.object({
-  tag: z.string(),
-  socketPath: z.string().startsWith('/'),
-  sharedDir: z.string().startsWith('/'),
-  queueSize: z.int().positive(),
-  pid: z.int().positive(),
-  ready: promise,
-  closed: promise,
-  status: aFunction,
-  onChange: aFunction.optional(),
-});
+const A_STRING: Expectation = [(value) => typeof value === 'string', 'a string'];
+const A_PATH: Expectation = [
+  (value) => typeof value === 'string' && value.startsWith('/'),
+  'an absolute path',
+];
+const A_NUMBER: Expectation = [
+  (value) => Number.isSafeInteger(value) && Number(value) > 0,
+  'a positive integer',
+];
+const A_FUNCTION: Expectation = [(value) => typeof value === 'function', 'a function'];
+const A_PROMISE: Expectation = [
+  (value) => A_FUNCTION[0]((value as { then?: unknown } | null | undefined)?.then),
+  'a promise',
+];
+
+/** Not a schema of zod, which takes ten times as long: the caller waits for its share. */
+const MEMBERS = {
+  tag: A_STRING,
+  socketPath: A_PATH,
+  sharedDir: A_PATH,
+  queueSize: A_NUMBER,
+  pid: A_NUMBER,
+  ready: A_PROMISE,
+  closed: A_PROMISE,
+  status: A_FUNCTION,
+} satisfies Partial<Record<keyof Share, Expectation>>;
 
 /** What is read of a status; it has more to tell. */
 const statusSchema = z.looseObject({
@@ -31,7 +44,9 @@ const statusSchema = z.looseObject({
 
 /** What is read of an end; it has more to tell. */
 const exitSchema = z.looseObject({
-  reason: z.enum(['stopped', 'disconnected', 'failed']),
+  cause: z.enum(EXIT_CAUSES),
+  message: z.string(),
+  exitedAt: z.date(),
   uptimeMs: z.number(),
   lastLines: z.array(z.string()),
   exitCode: z.int().optional(),
@@ -95,12 +110,21 @@ function statusOf(share: Share): ShareStatus {
 }
 
 function requireShare(returned: unknown, origin: ShareOrigin): Share {
-  const result = shareSchema.safeParse(returned);
-  if (result.success && result.data.tag === origin.tag) return returned as Share;
-  const { key, message } = result.success
-    ? { key: 'tag', message: `"${result.data.tag}" is another one` }
-    : (problemsOf(shareSchema, result.error.issues)[0] ?? { key: '', message: 'is not valid' });
-  throw new StatusError(Code.Internal, `${named(origin)} is no share: ${key ? `${key}: ` : ''}${message}`);
+  const problem = problemOf(returned, origin.tag);
+  if (problem === undefined) return returned as Share;
+  throw new StatusError(Code.Internal, `${named(origin)} is no share: ${problem}`);
+}
+
+function problemOf(returned: unknown, expectedTag: string): string | undefined {
+  if (typeof returned !== 'object' || returned === null) return 'expected an object';
+  const members = returned as Partial<Record<keyof Share, unknown>>;
+  for (const key of Object.keys(MEMBERS) as (keyof typeof MEMBERS)[]) {
+    const [isMet, words] = MEMBERS[key];
+    if (!isMet(members[key])) return `${key}: expected ${words}`;
+  }
+  if (members.onChange !== undefined && !A_FUNCTION[0](members.onChange))
+    return 'onChange: expected a function';
+  return members.tag === expectedTag ? undefined : `tag: "${String(members.tag)}" is another one`;
 }
 
 /** An end that is not told as the contract says counts as a failure, with the reason as its last line. */
@@ -109,7 +133,8 @@ async function exitOf(closed: PromiseLike<unknown>, origin: ShareOrigin): Promis
   const failed = (words: string): DaemonExit => {
     const line = `${named(origin)} ${words}`;
     origin.log.error(line);
-    return { reason: 'failed', uptimeMs: performance.now() - openedAt, lastLines: [line] };
+    const uptimeMs = performance.now() - openedAt;
+    return { cause: 'failed', message: line, exitedAt: new Date(), uptimeMs, lastLines: [line] };
   };
   try {
     const result = exitSchema.safeParse(await closed);

@@ -1,11 +1,12 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
+import type { StatusError } from 'ttrpc-ts';
+import { singleFlight } from '../async/single-flight.ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
-import { createTrash } from '../mount/trash.ts';
-import type { Reserve } from '../proc/reserve.ts';
+import type { Lock } from '../proc/flock.ts';
 import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
 import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
@@ -14,9 +15,8 @@ import { carryOutDeletions } from './deletions.ts';
 import { createShareEvents, type ShareEvents } from './events.ts';
 import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
-import { reapLeftovers } from './leftovers.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
-import { createProfiles, loadProfile, type Profile } from './profile.ts';
+import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
 import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
 
@@ -35,7 +35,7 @@ export interface HostOptions {
   readonly spanProcessors?: readonly SpanProcessor[];
   /**
    * What becomes of the shares when this process ends without closing the host, however it ends. The next host of the
-   * state directory ends those that outlive it.
+   * state directory adopts those that outlive it.
    *
    * @default end-with-process
    */
@@ -58,7 +58,13 @@ export interface Host extends AsyncDisposable {
    * @throws ConfigError
    */
   profileOf(file: string): Promise<Profile>;
+  /** With those that another host left, once they are {@link adopted}. */
   readonly sandboxes: Sandboxes;
+  /**
+   * Resolves when all that another host left is adopted or ended. What asks for a sandbox waits by itself until that one
+   * is; only what looks at all of them has to wait for this.
+   */
+  readonly adopted: Promise<void>;
   /**
    * Opens a share for library users. It joins the sandbox of that id; where there is none, it makes one, which is
    * deleted with the last of its shares.
@@ -68,6 +74,12 @@ export interface Host extends AsyncDisposable {
   readonly shares: JoinedShares;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
+  /**
+   * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
+   * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
+   * directory, and its disposal leaves its shares to the other one.
+   */
+  readonly lost: Promise<StatusError>;
   /**
    * Ends the host but none of its shares: cancels what is being created, sends the last spans and gives up the lock.
    * The daemons are still this process's children; `process.exit()` ends it without them.
@@ -90,28 +102,39 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const log = options.log ?? createLogger(config.log.level);
 
   await using stack = new AsyncDisposableStack();
-  const stateDir = openState(config, configFile);
-  stack.use(await keepLock(stateDir, { take: () => lockStateDirectory(stateDir, options.shares), log }));
-  stack.defer(() => removeEmptyScratch(stateDir));
-  stack.use(keepReserve(stateDir.reserve));
+  const stateDir = openState(config, { file: configFile, log });
+  const take = (): Promise<Lock> => lockStateDirectory(stateDir, options.shares);
+  const { lost } = stack.use(await keepLock(stateDir, { take, log }));
+  stack.defer(() => {
+    if (stateDir.isInPlace()) removeEmptyScratch(stateDir);
+  });
+  stack.use(keepReserve(stateDir));
   warnOfScratch(stateDir, log);
   stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const { socketDirectory } = stateDir;
   const daemons = stack.use(createDaemons({ log, socketDirectory, oomScoreAdj: config.daemonOomScoreAdj }));
-  const trash = createTrash(stateDir.trashDirectories, { log });
-  const pluginHost = { log, stateDir, daemons, trash };
+  const pluginHost = { log, stateDir, daemons };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
   const { events, tell } = createShareEvents({ log });
-  const sandboxes = createSandboxes({ profile, stateDir, trash, log, tell, onQuit: options.onQuit });
+  const sandboxes = createSandboxes({
+    profile,
+    profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
+    stateDir,
+    daemons,
+    log,
+    tell,
+    outliveHost: options.shares === 'outlive-process',
+    onQuit: options.onQuit,
+  });
+  const adopted = sandboxes
+    .takeOver()
+    .catch((error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'));
+  stack.defer(() => adopted);
   const shares = createJoinedShares(sandboxes);
-  const reaping = reapLeftovers({ stateDir, trash, log }, (...id) => sandboxes.reap(...id)).catch(
-    (error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'),
-  );
-  stack.defer(() => reaping);
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   stack.use(reportStateLoss({ stateDir, log }));
-  trash.sweep();
+  stateDir.trash.sweep();
   const own = stack.move();
 
   return {
@@ -121,6 +144,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
     profile,
     profileOf: (file) => profiles.load(file),
     sandboxes,
+    adopted,
+    lost,
     openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
     shares,
     events,
@@ -128,17 +153,19 @@ export async function openHost(options: HostOptions): Promise<Host> {
       await sandboxes.detach();
       await own.disposeAsync();
     },
-    async [Symbol.asyncDispose]() {
-      await sandboxes[Symbol.asyncDispose]();
-      await trash[Symbol.asyncDispose]();
+    // A stack that is disposed of twice waits but once.
+    [Symbol.asyncDispose]: singleFlight(async () => {
+      if (stateDir.isLost) await sandboxes.detach();
+      else await sandboxes[Symbol.asyncDispose]();
+      await stateDir.trash[Symbol.asyncDispose]();
       await own.disposeAsync();
-    },
+    }),
   };
 }
 
-function openState(config: Config, file: string): StateDirectory {
+function openState(config: Config, { file, log }: { file: string; log: Logger }): StateDirectory {
   try {
-    return openStateDirectory(config.state, config);
+    return openStateDirectory(config.state, { ...config, log });
   } catch (cause) {
     if (!(cause as NodeJS.ErrnoException).path?.startsWith(config.scratchDir)) throw cause;
     const message = `the directory cannot be made: name another one (${messageOf(cause)})`;
@@ -146,14 +173,33 @@ function openState(config: Config, file: string): StateDirectory {
   }
 }
 
+/** The configuration that held for a share when it was opened; where it is gone, the host's own. */
+async function profileOnRecord(
+  name: string,
+  { profile, profiles, log }: { profile: Profile; profiles: Profiles; log: Logger },
+): Promise<Profile> {
+  if (name === profile.name) return profile;
+  return profiles.load(name).catch((error: unknown) => {
+    log.warn(
+      { file: name, err: error },
+      'The configuration of a share is gone; it is adopted under the own one',
+    );
+    return profile;
+  });
+}
+
 /** Disposal gives it up. */
-function keepReserve(reserve: Reserve): Disposable {
-  reserve.hold();
-  const timer = setInterval(() => reserve.hold(), RESERVE_MS).unref();
+function keepReserve(stateDir: StateDirectory): Disposable {
+  const { reserve } = stateDir;
+  const hold = (): void => {
+    if (stateDir.isInPlace()) reserve.hold();
+  };
+  hold();
+  const timer = setInterval(hold, RESERVE_MS).unref();
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
-      reserve.giveUp();
+      if (stateDir.isInPlace()) reserve.giveUp();
     },
   };
 }

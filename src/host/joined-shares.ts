@@ -110,6 +110,8 @@ class Joined implements JoinedShares {
     }
     const existing = use.creation ?? this.#sandboxes.find(name.namespace, name.sandboxId);
     const sandbox = await (existing ?? this.#create(name, use, owner));
+    // Nothing of what a former host had of it could be adopted.
+    if (!sandbox) return this.#join(name, use, owner);
     if (owner === 'api') requireNotShims(sandbox, 'its shares come from its spec');
     if (sandbox.exit && this.#goesWithItsShares(sandbox)) {
       const message = `Sandbox "${name.sandboxId}" has ended: close its shares first`;

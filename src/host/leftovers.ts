@@ -1,31 +1,49 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
-import { sandboxesOnDisk, sweepUnrecorded } from '../share/leftovers.ts';
-import type { ReapParts } from '../share/reap.ts';
+import { findUnrecorded, readLeftover, sandboxesOnDisk, type SandboxOnDisk } from '../share/leftovers.ts';
+import { reapShares, type ReapParts } from '../share/reap.ts';
+import type { ShareRecord } from '../share/record.ts';
 
 /** How many sandboxes are ended at a time. */
 const SANDBOXES_AT_A_TIME = 8;
 
 /**
- * Ends what dead hosts left and no living one owns: call it with the state's lock held, before anything is opened.
- * What cannot be ended is logged and stays. Resolves when all has been tried.
+ * Ends what dead hosts left and nobody adopts, and hands over the rest: call it with the state's lock held, before
+ * anything is opened. What cannot be ended is logged and stays. Resolves when all is done.
  *
- * @param reap ends what stands on disk of one sandbox
+ * @param adopt is called for every sandbox at once, with a promise of what is to be adopted of it
  */
-export async function reapLeftovers(
+export async function takeLeftovers(
   parts: ReapParts,
-  reap: (namespace: string, sandboxId: string) => Promise<void>,
+  adopt: (sandbox: SandboxOnDisk, adoptable: Promise<readonly ShareRecord[]>) => Promise<void>,
 ): Promise<void> {
   const { stateDir, log } = parts;
   const limit = pLimit(SANDBOXES_AT_A_TIME);
   const sandboxes = sandboxesOnDisk(stateDir);
-  await sweepUnrecorded(parts);
-  if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'Ending what a dead host left');
+  const removeUnrecorded = findUnrecorded(parts);
+  const recorded = new Set<string>();
+  let isComplete = true;
+  const take = async (sandbox: SandboxOnDisk): Promise<readonly ShareRecord[]> => {
+    // Whoever calls meanwhile is not kept waiting by a thousand of them.
+    await nextTurn();
+    const { adoptable, others, paths } = readLeftover(sandbox, parts);
+    if (!paths) isComplete = false;
+    for (const path of paths ?? []) recorded.add(path);
+    if (others.length > 0)
+      await reapShares(others, parts).catch((error: unknown) => report(log, sandbox.sandboxId, error));
+    return adoptable;
+  };
+  if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'Taking over what another host left');
   await Promise.all(
-    sandboxes.map(({ namespace, sandboxId }) =>
-      limit(() => reap(namespace, sandboxId)).catch((error: unknown) => report(log, sandboxId, error)),
+    sandboxes.map((sandbox) =>
+      adopt(
+        sandbox,
+        limit(() => take(sandbox)),
+      ),
     ),
   );
+  if (isComplete) await removeUnrecorded(recorded);
 }
 
 const report = (log: Logger, sandboxId: string, error: unknown): void =>

@@ -1,5 +1,5 @@
 import { AFTER_DEATH } from '../package.ts';
-import { lockFile } from '../proc/flock.ts';
+import { lockFile, type Lock } from '../proc/flock.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 
 /** What becomes of shares when the process of their host ends without closing it. */
@@ -15,7 +15,7 @@ export type ShareLifetime = 'end-with-process' | 'outlive-process';
 export function lockStateDirectory(
   { path, identity = '', scratchDir, host }: StateDirectory,
   shares: ShareLifetime = 'end-with-process',
-): Promise<AsyncDisposable> {
+): Promise<Lock> {
   const onDeath = [process.execPath, AFTER_DEATH, path, identity, scratchDir];
   return lockFile(host.lock, shares === 'end-with-process' ? { onDeath } : {});
 }

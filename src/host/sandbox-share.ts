@@ -3,12 +3,11 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
-import type { Share, ShareRequest } from '../share/contract.ts';
+import type { Share } from '../share/contract.ts';
 import { checkShare, type CheckedShare } from './checked-share.ts';
 import type { TellEvent } from './events.ts';
 import { HostShare } from './host-share.ts';
-import type { Plugins } from './plugins/call.ts';
-import { takeSnapshot, type ShareExit, type ShareSnapshot } from './share-snapshot.ts';
+import { takeSnapshot, type ShareOrigin, type ShareSnapshot } from './share-snapshot.ts';
 import { tellChanges, type ChangesTeller } from './tell-changes.ts';
 
 /** A place in a sandbox: taken by its tag from the moment at which somebody asks for it. */
@@ -21,17 +20,25 @@ export interface SandboxShare {
   /** What the host gives out, once it is open. */
   readonly share: Share | undefined;
   /** How its daemon ended, once it has. */
-  readonly exit: ShareExit | undefined;
+  readonly exit: DaemonExit | undefined;
   /** What can be told of it now, once it is open. */
   snapshot(): ShareSnapshot | undefined;
   /** Cancels what is being opened, closes what is open; once for all who ask. */
   close(): Promise<void>;
 }
 
-/** Opens a share through its plugin, and tells of it from then on. `onClosed` is called when its daemon has ended. */
+/** How a plugin's share comes to be, and goes. */
+export interface ShareSource extends ShareOrigin {
+  readonly tag: string;
+  /** Names what opens it in errors. */
+  readonly plugin: string;
+  open(signal: AbortSignal): Promise<Share>;
+  close(share: Share): Promise<void>;
+}
+
+/** Takes a place for a share, opens it, and tells of it from then on. `onClosed` is called when its daemon has ended. */
 export function openSandboxShare(options: {
-  request: ShareRequest;
-  plugins: Plugins;
+  source: ShareSource;
   log: Logger;
   tell: TellEvent;
   signal: AbortSignal | undefined;
@@ -39,46 +46,40 @@ export function openSandboxShare(options: {
   onRemoved: () => void;
   onClosed: (share: Share, exit: DaemonExit) => void;
 }): SandboxShare {
-  const { request, plugins, tell, onRemoved, onClosed } = options;
-  const { sharedFs } = request;
+  const { source, tell, onRemoved, onClosed } = options;
+  const { tag, sharedFs, plugin } = source;
   const cancel = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   let own: Share | undefined;
   let share: HostShare | undefined;
-  let exit: ShareExit | undefined;
+  let exit: DaemonExit | undefined;
   let changes: ChangesTeller | undefined;
-  const createdAt = new Date();
-  const snapshotOf = (given: Share): ShareSnapshot =>
-    takeSnapshot(given, { request, createdAt, adopted: false, exit });
+  const snapshotOf = (given: Share): ShareSnapshot => takeSnapshot(given, source, exit);
 
-  const { sandboxId, tag } = request;
-  const plugin = plugins.provided.get(sharedFs) ?? sharedFs;
-  const log = options.log.child({ sandbox: sandboxId, share: tag, plugin });
+  const log = options.log.child({ share: tag, plugin });
 
   const checkOrClose = async (opened: Share): Promise<CheckedShare> => {
     try {
       return checkShare(opened, { plugin, tag, log });
     } catch (error) {
       // It may be a share but for one member, with a daemon behind it.
-      await plugins
-        .call('sandbox.delete', sharedFs, opened)
+      await source
+        .close(opened)
         .catch((cause: unknown) => log.error({ err: cause }, 'Cannot close what is no share'));
       throw error;
     }
   };
   const open = async (): Promise<CheckedShare> => {
-    const opened = await plugins
-      .call('sandbox.create', sharedFs, request, { signal })
-      .catch((error: unknown) => {
-        throw systemStatus(error, { doing: `Cannot open share "${request.tag}"` }) ?? error;
-      });
+    const opened = await source.open(signal).catch((error: unknown) => {
+      throw systemStatus(error, { doing: `Cannot open share "${tag}"` }) ?? error;
+    });
     const checked = await checkOrClose(opened);
     own = opened;
     const given = new HostShare(checked, close);
     share = given;
     changes = tellChanges(checked, { tell, snapshot: () => snapshotOf(given) });
     void checked.closed.then((ended) => {
-      exit = { ...ended, exitedAt: new Date() };
+      exit = ended;
       changes?.exited();
       onClosed(given, ended);
     });
@@ -86,10 +87,10 @@ export function openSandboxShare(options: {
   };
   const opening = open();
   const close = singleFlight(async () => {
-    const message = `Share "${request.tag}" was closed while it was being opened`;
+    const message = `Share "${tag}" was closed while it was being opened`;
     cancel.abort(new StatusError(Code.Canceled, message));
     await opening.catch(() => {});
-    if (own) await plugins.call('sandbox.delete', sharedFs, own);
+    if (own) await source.close(own);
     onRemoved();
     changes?.closed();
   });

@@ -1,17 +1,20 @@
 import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { abortable } from '../async/abortable.ts';
 import { singleFlight } from '../async/single-flight.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
-import { messageOf } from '../errors.ts';
+import { isFailure, type DaemonExit } from '../daemon/exit.ts';
+import type { Daemons } from '../daemon/pool/pool.ts';
+import { messageOf, type ExitCause } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
-import { recordMount } from '../share/record.ts';
+import { recordMount, type ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { TellEvent } from './events.ts';
 import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
-import { openSandboxShare, type SandboxShare } from './sandbox-share.ts';
+import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
+import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
 import { requireUniqueTags, type ShareSpec } from './share-spec.ts';
 
@@ -20,12 +23,16 @@ export interface SandboxIdentity {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly owner: ShareOwner;
+  /** @default now */
+  readonly createdAt?: Date;
 }
 
 /** Why a sandbox ended. */
 export interface SandboxExit {
   /** 0 when it was stopped or its VMM left, otherwise the failed daemon's status (128 + signal where a signal ended it). */
   readonly exitStatus: number;
+  /** `stopped`, `disconnected`, or that of the daemon that failed. */
+  readonly cause: ExitCause;
   readonly exitedAt: Date;
   /** The share whose daemon failed. */
   readonly failed?: { readonly tag: string; readonly exit: DaemonExit } | undefined;
@@ -50,8 +57,14 @@ export interface Sandbox extends AsyncDisposable {
    *   plugin's hook throws
    */
   openShare(spec: ShareSpec, options?: CallOptions): Promise<CheckedShare>;
-  /** Closes a share and takes it out. @throws StatusError NotFound for an unknown tag */
-  closeShare(tag: string): Promise<void>;
+  /** Takes over a share that another host opened. @throws what {@link openShare} throws */
+  adoptShare(record: ShareRecord): Promise<Share>;
+  /**
+   * Closes a share, or cancels its opening, and takes it out. The signal ends the caller's wait, not the closing.
+   *
+   * @throws StatusError NotFound for an unknown tag
+   */
+  closeShare(tag: string, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
   mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
@@ -67,6 +80,9 @@ export interface SandboxParts {
   readonly log: Logger;
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
+  readonly daemons: Daemons;
+  /** True where its shares are there for the next host, when this one ends without closing them. */
+  readonly outlivesHost: boolean;
   readonly tell: TellEvent;
   /** Called when a daemon has ended, whoever ended it. */
   readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
@@ -96,11 +112,14 @@ export async function openSandbox(
   throw failure ? failure.reason : signal?.reason;
 }
 
+/** Told to the log where nobody waits for a closing any more. */
+const NOT_CLOSED = 'Cannot close a share';
+
 class GrowingSandbox implements Sandbox {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly owner: ShareOwner;
-  readonly createdAt = new Date();
+  readonly createdAt: Date;
   readonly ended: Promise<SandboxExit>;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, SandboxShare>();
@@ -109,10 +128,11 @@ class GrowingSandbox implements Sandbox {
   #isClosing = false;
   #exit: SandboxExit | undefined;
 
-  constructor({ namespace, sandboxId, owner }: SandboxIdentity, parts: SandboxParts) {
+  constructor({ namespace, sandboxId, owner, createdAt = new Date() }: SandboxIdentity, parts: SandboxParts) {
     this.namespace = namespace;
     this.sandboxId = sandboxId;
     this.owner = owner;
+    this.createdAt = createdAt;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -137,9 +157,18 @@ class GrowingSandbox implements Sandbox {
   }
 
   async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<CheckedShare> {
-    const { profile, log, tell } = this.#parts;
-    const request = this.#requestOf(spec);
-    const { tag } = request;
+    return this.#open(newShare(this.#parts.profile.plugins, this.#requestOf(spec)), signal);
+  }
+
+  async adoptShare(record: ShareRecord): Promise<Share> {
+    const { profile, ...context } = this.#parts;
+    return this.#open(formerShare(profile.plugins, record, context));
+  }
+
+  async #open(source: ShareSource, signal?: AbortSignal): Promise<CheckedShare> {
+    const { tell } = this.#parts;
+    const log = this.#parts.log.child({ sandbox: this.sandboxId });
+    const { tag } = source;
     if (this.#isClosing || this.#exit)
       throw new StatusError(
         Code.FailedPrecondition,
@@ -150,8 +179,7 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.AlreadyExists, message);
     }
     const entry = openSandboxShare({
-      request,
-      plugins: profile.plugins,
+      source,
       log,
       tell,
       signal,
@@ -165,8 +193,13 @@ class GrowingSandbox implements Sandbox {
     return entry.opening;
   }
 
-  async closeShare(tag: string): Promise<void> {
-    await this.#find(tag).close();
+  async closeShare(tag: string, { signal }: CallOptions = {}): Promise<void> {
+    const closing = this.#find(tag).close();
+    closing.catch((error: unknown) => {
+      if (signal?.aborted)
+        this.#parts.log.error({ sandbox: this.sandboxId, share: tag, err: error }, NOT_CLOSED);
+    });
+    await abortable(closing, signal);
   }
 
   async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<void> {
@@ -188,7 +221,7 @@ class GrowingSandbox implements Sandbox {
   async #closeAll(): Promise<void> {
     this.#isClosing = true;
     const results = await Promise.allSettled([...this.#shares.values()].map((share) => share.close()));
-    this.#end({ exitStatus: 0 });
+    this.#end({ exitStatus: 0, cause: 'stopped' });
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],
     );
@@ -211,8 +244,10 @@ class GrowingSandbox implements Sandbox {
       const message = `Share "${tag}" has a relative source "${source}": use an absolute path`;
       throw new StatusError(Code.InvalidArgument, message);
     }
-    const profile = this.#parts.profile.name;
-    return { namespace, sandboxId, owner, tag, source, readOnly, sharedFs, profile };
+    const { outlivesHost, profile } = this.#parts;
+    const createdAt = new Date();
+    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
+    return { ...request, tag, source, readOnly, sharedFs };
   }
 
   #filesOf(tag: string): ShareFiles {
@@ -232,16 +267,18 @@ class GrowingSandbox implements Sandbox {
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'failed')
-      this.#end({ exitStatus: exitStatusOf(exit), failed: { tag: share.tag, exit } });
+    const { cause } = exit;
+    if (isFailure(cause))
+      this.#end({ exitStatus: exitStatusOf(exit), cause, failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
 
   /** Ends when the VMM has left all shares that are there. */
   #endIfLeft(): void {
-    const exits = [...this.#shares.values()].map(({ exit }) => exit?.reason);
-    if (exits.length > 0 && exits.every((reason) => reason === 'disconnected')) this.#end({ exitStatus: 0 });
+    const causes = [...this.#shares.values()].map(({ exit }) => exit?.cause);
+    if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
+    this.#end({ exitStatus: 0, cause: 'disconnected' });
   }
 
   #end(outcome: Omit<SandboxExit, 'exitedAt'>): void {

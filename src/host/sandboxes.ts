@@ -3,13 +3,17 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
+import type { Daemons } from '../daemon/pool/pool.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
-import type { Trash } from '../mount/trash.ts';
+import type { SandboxOnDisk } from '../share/leftovers.ts';
 import { reapSandbox } from '../share/reap.ts';
+import type { ShareRecord } from '../share/record.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
 import type { TellEvent } from './events.ts';
 import type { Profile } from './profile.ts';
+import { adoptSandbox } from './adopt-sandbox.ts';
+import { takeLeftovers } from './leftovers.ts';
 import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
 import type { ShareSpec } from './share-spec.ts';
 
@@ -39,10 +43,13 @@ export interface Sandboxes extends AsyncDisposable {
   create(request: SandboxRequest, options?: CallOptions): Promise<Sandbox>;
   /** @throws StatusError NotFound */
   get(namespace: string, sandboxId: string): Sandbox;
-  /** The sandbox, once its creation is done; undefined where there is none. */
-  find(namespace: string, sandboxId: string): Promise<Sandbox> | undefined;
-  /** Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. */
-  delete(namespace: string, sandboxId: string): Promise<void>;
+  /** The sandbox, once its creation or adoption is done; undefined where there is none, or nothing was adopted. */
+  find(namespace: string, sandboxId: string): Promise<Sandbox | undefined> | undefined;
+  /**
+   * Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. The signal ends the
+   * caller's wait, not the deletion.
+   */
+  delete(namespace: string, sandboxId: string, options?: CallOptions): Promise<void>;
   /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
   purge(namespace: string, sandboxId: string): Promise<void>;
   /** Ends what a dead host left under an id that this one has no sandbox of. */
@@ -51,6 +58,8 @@ export interface Sandboxes extends AsyncDisposable {
   readonly size: number;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
+  /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
+  takeOver(): Promise<void>;
   /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
 }
@@ -59,15 +68,25 @@ export interface Sandboxes extends AsyncDisposable {
 export interface SandboxesParts {
   readonly profile: Profile;
   readonly stateDir: StateDirectory;
-  readonly trash: Pick<Trash, 'remove'>;
+  readonly daemons: Daemons;
   readonly log: Logger;
+  /** True where shares are there for the next host, but those of a shim, whose sandbox is dead for containerd then. */
+  readonly outliveHost: boolean;
+  /** The profile that is on record of a share. */
+  profileOf(name: string): Promise<Profile>;
   readonly tell: TellEvent;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
 
+/** Told to the log where nobody waits for a deletion any more. */
+const NOT_DELETED = 'Cannot delete a sandbox';
+
 interface Entry {
-  readonly request: SandboxRequest;
-  readonly creation: Promise<Sandbox>;
+  readonly identity: SandboxIdentity;
+  /** Resolves to undefined where nothing of it was adopted. */
+  readonly creation: Promise<Sandbox | undefined>;
+  /** True where another host had it. */
+  readonly isFormer: boolean;
   readonly cancel: AbortController;
   /** Aborts when its creation is cancelled, by whomever. */
   readonly signal: AbortSignal;
@@ -96,6 +115,9 @@ class SandboxTable implements Sandboxes {
     const { namespace, sandboxId } = request;
     const { stateDir } = this.#parts;
     const key = stateDir.sandboxDirectory(namespace, sandboxId);
+    const present = this.#entries.get(key);
+    if (present?.isFormer)
+      await abortable(present.creation, AbortSignal.any([present.signal, ...(signal ? [signal] : [])]));
     if (existsSync(stateDir.deletion(namespace, sandboxId))) await this.purge(namespace, sandboxId);
     if (wasAbandoned(this.#entries.get(key))) await this.delete(namespace, sandboxId);
     if (this.#isClosed)
@@ -105,7 +127,7 @@ class SandboxTable implements Sandboxes {
     const cancel = new AbortController();
     const both = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
     const creation = withAttributes(attributesOf(request), () => this.#open(request, both));
-    const entry: Entry = { request, creation, cancel, signal: both };
+    const entry: Entry = { identity: request, creation, isFormer: false, cancel, signal: both };
     this.#entries.set(key, entry);
     try {
       entry.sandbox = await creation;
@@ -116,24 +138,46 @@ class SandboxTable implements Sandboxes {
     }
   }
 
+  takeOver(): Promise<void> {
+    return takeLeftovers(this.#parts, async (onDisk, adoptable) => {
+      const key = this.#parts.stateDir.sandboxDirectory(onDisk.namespace, onDisk.sandboxId);
+      const cancel = new AbortController();
+      const creation = adoptable.then((records) => this.#adopt(records));
+      const identity: SandboxIdentity = { ...onDisk, owner: 'library' };
+      const entry: Entry = { identity, creation, isFormer: true, cancel, signal: cancel.signal };
+      this.#entries.set(key, entry);
+      const sandbox = await creation;
+      if (sandbox) entry.sandbox = sandbox;
+      else if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    });
+  }
+
   get(namespace: string, sandboxId: string): Sandbox {
     const sandbox = this.#entry(namespace, sandboxId)?.sandbox;
     if (sandbox) return sandbox;
     throw new StatusError(Code.NotFound, `No sandbox "${sandboxId}" in namespace "${namespace}"`);
   }
 
-  find(namespace: string, sandboxId: string): Promise<Sandbox> | undefined {
+  find(namespace: string, sandboxId: string): Promise<Sandbox | undefined> | undefined {
     return this.#entry(namespace, sandboxId)?.creation;
   }
 
-  async delete(namespace: string, sandboxId: string): Promise<void> {
+  delete(namespace: string, sandboxId: string, { signal }: CallOptions = {}): Promise<void> {
+    const deleting = this.#delete(namespace, sandboxId);
+    deleting.catch((error: unknown) => {
+      if (signal?.aborted) this.#parts.log.error({ sandbox: sandboxId, err: error }, NOT_DELETED);
+    });
+    return abortable(deleting, signal);
+  }
+
+  async #delete(namespace: string, sandboxId: string): Promise<void> {
     const entry = this.#entry(namespace, sandboxId);
     if (!entry) return;
     entry.cancel.abort(
       new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
     );
     const sandbox = await entry.creation.catch(() => undefined);
-    await withAttributes(attributesOf(entry.request), async () => sandbox?.[Symbol.asyncDispose]());
+    await withAttributes(attributesOf(entry.identity), async () => sandbox?.[Symbol.asyncDispose]());
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
@@ -170,9 +214,9 @@ class SandboxTable implements Sandboxes {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    const requests = [...this.#entries.values()].map(({ request }) => request);
+    const identities = [...this.#entries.values()].map(({ identity }) => identity);
     const results = await Promise.allSettled(
-      requests.map(({ namespace, sandboxId }) => this.delete(namespace, sandboxId)),
+      identities.map(({ namespace, sandboxId }) => this.delete(namespace, sandboxId)),
     );
     for (const result of results) {
       if (result.status === 'rejected')
@@ -182,19 +226,30 @@ class SandboxTable implements Sandboxes {
 
   async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
     const { contents } = request;
-    const { stateDir, log, tell } = this.#parts;
-    requireInPlace(stateDir);
+    requireInPlace(this.#parts.stateDir);
     const reaping = this.#reap(request);
     if (reaping) await abortable(reaping, signal);
     const { shares, profile = this.#parts.profile } =
       typeof contents === 'function' ? await contents() : contents;
     signal.throwIfAborted();
+    return openSandbox(request, shares, { ...this.#partsOf(request, profile), signal });
+  }
+
+  #adopt(records: readonly ShareRecord[]): Promise<Sandbox | undefined> {
+    return adoptSandbox(records, async (identity, profileName) =>
+      this.#partsOf(identity, await this.#parts.profileOf(profileName)),
+    );
+  }
+
+  #partsOf({ owner }: SandboxIdentity, profile: Profile): SandboxParts {
+    const { stateDir, daemons, log, tell, outliveHost } = this.#parts;
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
-    return openSandbox(request, shares, { profile, stateDir, log, tell, signal, onShareClosed });
+    const outlivesHost = outliveHost && owner !== 'shim';
+    return { profile, stateDir, daemons, log, outlivesHost, tell, onShareClosed };
   }
 
   /** Ends what stands on disk under an id; undefined where nothing does. */
-  #reap({ namespace, sandboxId }: Omit<SandboxIdentity, 'owner'>): Promise<void> | undefined {
+  #reap({ namespace, sandboxId }: SandboxOnDisk): Promise<void> | undefined {
     const directory = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (!this.#reaps.has(directory) && !lstatSync(directory, { throwIfNoEntry: false })) return undefined;
     return shareFlight(this.#reaps, directory, () => reapSandbox(directory, this.#parts));
@@ -205,7 +260,7 @@ class SandboxTable implements Sandboxes {
   }
 
   #onShareClosed(sandbox: Sandbox, share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'stopped') return;
+    if (exit.cause === 'stopped') return;
     try {
       this.#parts.onQuit?.({ sandbox, share, exit });
     } catch (error) {
@@ -229,7 +284,7 @@ function shareFlight(
 const wasAbandoned = (entry: Entry | undefined): boolean =>
   entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
-const attributesOf = ({ namespace, sandboxId }: SandboxIdentity): Record<string, string> => ({
+const attributesOf = ({ namespace, sandboxId }: SandboxOnDisk): Record<string, string> => ({
   'sandbox.id': sandboxId,
   'containerd.namespace': namespace,
 });

@@ -1,32 +1,22 @@
-import type { DaemonExit } from '../daemon/exit.ts';
+import { describeEnd, type DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareRequest, ShareStatus } from '../share/contract.ts';
 
-/** How and when a share's daemon ended. */
-export interface ShareExit extends DaemonExit {
-  readonly exitedAt: Date;
-}
-
-/** A share as it is at a moment, and whose it is. */
-export interface ShareSnapshot
-  extends ShareStatus, Pick<ShareRequest, 'namespace' | 'sandboxId' | 'readOnly' | 'sharedFs' | 'owner'> {
+/** Whose a share is, and since when. */
+export interface ShareOrigin extends Pick<
+  ShareRequest,
+  'namespace' | 'sandboxId' | 'readOnly' | 'sharedFs' | 'owner'
+> {
   /** True where another host started its daemon. */
   readonly adopted: boolean;
   readonly createdAt: Date;
-  /** Absent while its daemon runs. */
-  readonly exit?: ShareExit | undefined;
 }
 
+/** A share as it is at a moment, and whose it is. */
+export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin {}
+
 /** Takes a snapshot of an open share. */
-export function takeSnapshot(
-  share: Share,
-  {
-    request,
-    ...rest
-  }: { request: ShareRequest } & Pick<ShareSnapshot, 'adopted' | 'createdAt'> & {
-      exit: ShareExit | undefined;
-    },
-): ShareSnapshot {
-  const { namespace, sandboxId, readOnly, sharedFs, owner } = request;
+export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit | undefined): ShareSnapshot {
+  const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
   const { tag, pid, socketPath, sharedDir, queueSize } = share;
   const { state, lastLines } = share.status();
   return {
@@ -36,12 +26,14 @@ export function takeSnapshot(
     owner,
     readOnly,
     sharedFs,
+    adopted,
+    createdAt,
     pid,
     socketPath,
     sharedDir,
     queueSize,
     lastLines,
-    state: rest.exit ? 'exited' : state,
-    ...rest,
+    state: exit ? 'exited' : state,
+    ...(exit ? { exit: describeEnd(exit) } : {}),
   };
 }

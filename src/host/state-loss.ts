@@ -7,7 +7,8 @@ const LOOK_MS = 1000;
 /** Says in the log, once, when another directory or none has taken the place of the host's, until disposal. */
 export function reportStateLoss({ stateDir, log }: { stateDir: StateDirectory; log: Logger }): Disposable {
   const timer = setInterval(() => {
-    if (stateDir.isInPlace()) return;
+    // That another host has it is said by who keeps its lock.
+    if (stateDir.isInPlace() || stateDir.isLost) return;
     clearInterval(timer);
     log.error(
       { state: stateDir.path },

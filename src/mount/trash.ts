@@ -23,7 +23,7 @@ export interface Trash extends AsyncDisposable {
 }
 
 /** Creates a trash in directories of which one is on the file system of what goes there. */
-export function createTrash(directories: readonly string[], { log }: { log: Logger }): Trash {
+export function createTrash(directories: readonly string[], { log }: { log: Pick<Logger, 'error'> }): Trash {
   const limit = pLimit(REMOVALS_AT_A_TIME);
   const underWay = new Set<Promise<void>>();
   const empty = (path: string): void => {

@@ -13,13 +13,23 @@ const ENDING = 'ending';
 const RETRY_MS = 50;
 const MAX_ENDING_MS = 30_000;
 
-/** Says that the lock is held, and waits for a line, or for the end of the process that would write one. */
-const HOLD = `: >"$0"; echo; read -r _ || [ $# -eq 0 ] || { echo ${ENDING} >"$0"; exec "$@"; }`;
+/**
+ * Says that the lock is held, even if nobody listens any more, and waits for the end of the process that it holds it for.
+ */
+const HOLD = `trap '' PIPE; : >"$0"; echo; read -r _; [ $# -eq 0 ] || { echo ${ENDING} >"$0"; exec "$@"; }`;
 
 /** How a file is locked. */
 export interface LockOptions {
   /** A command that the holder becomes, the lock in its hand, when this process ends without disposal. @default none */
   readonly onDeath?: readonly string[];
+}
+
+/** A lock in the hand of a child. Disposal gives it up, and no command runs. */
+export interface Lock extends AsyncDisposable {
+  /** Resolves when nobody holds the lock for this process any more, because its holder was killed or by disposal. */
+  readonly ended: Promise<void>;
+  /** Lets a holder go on that somebody has stopped (SIGSTOP): else it would not see this process end. */
+  wake(): void;
 }
 
 /**
@@ -29,7 +39,7 @@ export interface LockOptions {
  * @param path absolute
  * @throws StatusError FailedPrecondition while another host holds it
  */
-export async function lockFile(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+export async function lockFile(path: string, options: LockOptions = {}): Promise<Lock> {
   const deadline = performance.now() + MAX_ENDING_MS;
   for (;;) {
     // oxlint-disable no-await-in-loop -- a poll
@@ -45,7 +55,7 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
 }
 
 /** Resolves to undefined while somebody else holds the lock. */
-async function tryLock(path: string, { onDeath = [] }: LockOptions): Promise<AsyncDisposable | undefined> {
+async function tryLock(path: string, { onDeath = [] }: LockOptions): Promise<Lock | undefined> {
   const flags = ['--nonblock', '--conflict-exit-code', `${CONFLICT}`, '--no-fork'];
   const { PATH } = process.env;
   const subprocess = execa('flock', [...flags, path, 'sh', '-c', HOLD, path, ...onDeath], {
@@ -65,8 +75,11 @@ async function tryLock(path: string, { onDeath = [] }: LockOptions): Promise<Asy
   // A holder that was killed.
   subprocess.stdin.on('error', () => {});
   return {
+    ended: subprocess.then(() => {}),
+    wake: () => void subprocess.kill('SIGCONT'),
     async [Symbol.asyncDispose]() {
-      if (subprocess.stdin.writable) subprocess.stdin.end('\n');
+      // A line would do, but not where the holder has been stopped.
+      subprocess.kill('SIGKILL');
       await subprocess;
     },
   };

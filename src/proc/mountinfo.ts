@@ -10,9 +10,14 @@ export interface Mount {
   readonly fileSystem: string;
 }
 
-/** This process's mounts, a later one over an earlier one of the same mountpoint (proc(5), mountinfo). */
-export const listMounts = (): Mount[] =>
-  readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(Boolean).map(parseMount);
+/** This process's mounts, a later one over an earlier one of the same mountpoint. */
+export const listMounts = (): Mount[] => parseMounts(readMounts());
+
+/** The kernel's table of this process's mounts (proc(5), mountinfo). */
+export const readMounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
+
+/** The mounts in a table of {@link readMounts}. */
+export const parseMounts = (table: string): Mount[] => table.split('\n').filter(Boolean).map(parseMount);
 
 /**
  * The mountpoints at or below a directory. The kernel's table has resolved paths: a state directory in /var/run is found

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
+import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
-import type { Trash } from '../mount/trash.ts';
+import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
@@ -21,6 +21,10 @@ export interface ShareRequest {
   /** Which provider serves it, e.g. `virtio-fs`. */
   readonly sharedFs: string;
   readonly owner: ShareOwner;
+  /** True where the next host is to adopt it, when this one ends without closing it. */
+  readonly outlivesHost: boolean;
+  /** When it was asked for. */
+  readonly createdAt: Date;
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
 }
@@ -36,7 +40,11 @@ export interface ShareStatus {
   readonly socketPath: string;
   readonly sharedDir: string;
   readonly queueSize: number;
+  /** True where another host started its daemon. */
+  readonly adopted?: boolean;
   readonly lastLines: readonly string[];
+  /** Why its daemon ended; absent while it runs. */
+  readonly exit?: EndDescription;
 }
 
 /** What to mount under a share's directory; the provider defines `config`. */
@@ -85,6 +93,12 @@ export interface Provider extends Partial<AsyncDisposable> {
    * @default nothing is checked
    */
   check?(shares: readonly ShareWish[], options: CallOptions): Promise<void>;
+  /**
+   * Takes over a share that another host opened, from what is on record of it.
+   *
+   * @default a host leaves the share as it is: it can be seen and closed
+   */
+  adoptShare?(record: ShareRecord, options: CallOptions): Promise<Share>;
   /** @default the share's disposal */
   closeShare?(share: Share): Promise<void>;
   mount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;
@@ -94,6 +108,7 @@ export interface Provider extends Partial<AsyncDisposable> {
 /** The events that a manifest can map to methods of its provider. */
 export interface Hooks {
   'sandbox.create': Provider['openShare'];
+  'sandbox.adopt': NonNullable<Provider['adoptShare']>;
   'sandbox.delete': NonNullable<Provider['closeShare']>;
   mount: NonNullable<Provider['mount']>;
   unmount: NonNullable<Provider['unmount']>;
@@ -102,6 +117,7 @@ export interface Hooks {
 /** What each hook answers. */
 export interface HookResults {
   'sandbox.create': Share;
+  'sandbox.adopt': Share;
   'sandbox.delete': void;
   mount: void;
   unmount: void;
@@ -113,10 +129,8 @@ export interface PluginContext<Config = unknown> {
   readonly config: Config;
   readonly log: Logger;
   /** The only way to a process. */
-  readonly daemons: Pick<Daemons, 'start'>;
+  readonly daemons: Pick<Daemons, 'start' | 'adopt'>;
   readonly stateDir: StateDirectory;
-  /** Takes directories that the host made. */
-  readonly trash: Pick<Trash, 'remove'>;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;
 }

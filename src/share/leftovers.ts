@@ -2,15 +2,25 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
-import type { Trash } from '../mount/trash.ts';
-import { readRecord } from './record.ts';
+import { bootId } from '../proc/stat.ts';
+import { readOwnRecord, type ShareRecord } from './record.ts';
 import { releaseScratch } from './scratch.ts';
-import { shareFiles, type StateDirectory } from './state-directory.ts';
+import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** A sandbox as its directory names it. */
 export interface SandboxOnDisk {
   readonly namespace: string;
   readonly sandboxId: string;
+}
+
+/** What a host that has gone left of a sandbox. */
+export interface Leftover {
+  /** Of shares that outlive their host: they were opened, and nobody has begun to close them. */
+  readonly adoptable: readonly ShareRecord[];
+  /** The files of all others. */
+  readonly others: readonly ShareFiles[];
+  /** The sockets and sources that they name; undefined where one of the records cannot be read. */
+  readonly paths: readonly string[] | undefined;
 }
 
 /** The sandboxes that have a directory in the state. */
@@ -19,58 +29,60 @@ export const sandboxesOnDisk = ({ sandboxesDirectory }: StateDirectory): Sandbox
     namesIn(join(sandboxesDirectory, namespace)).map((sandboxId) => ({ namespace, sandboxId })),
   );
 
-/**
- * Removes the sockets and shared directories that no record names. It is for a host that has just got the state's lock
- * and has opened nothing yet. Where a record cannot be read, what it names is unknown, and all of them stay.
- */
-export async function sweepUnrecorded(parts: {
-  stateDir: StateDirectory;
-  trash: Pick<Trash, 'remove'>;
-  log: Logger;
-}): Promise<void> {
-  const { stateDir, trash, log } = parts;
-  // Those of starters, which end by themselves.
-  for (const path of pathsIn(stateDir.socketDirectory))
-    if (stateDir.isHiddenSocket(path)) rmSync(path, { force: true });
-  const recorded = recordedPaths(parts);
-  if (!recorded) return;
-  const isNobodys = (path: string): boolean => !recorded.has(path);
-  for (const path of pathsIn(stateDir.socketDirectory).filter(isNobodys))
-    if (stateDir.ownsSocket(path)) rmSync(path, { force: true });
-  for (const path of pathsIn(stateDir.sharedDirectory).filter(isNobodys)) {
-    if (!stateDir.ownsSharedDirectory(path)) continue;
+/** Reads what stands on disk of a sandbox. */
+export function readLeftover(
+  { namespace, sandboxId }: SandboxOnDisk,
+  { stateDir, log }: { stateDir: StateDirectory; log: Logger },
+): Leftover {
+  const boot = bootId();
+  const adoptable: ShareRecord[] = [];
+  const others: ShareFiles[] = [];
+  const paths: string[] = [];
+  let isComplete = true;
+  for (const directory of pathsIn(join(stateDir.sandboxesDirectory, namespace, sandboxId))) {
+    const files = shareFiles(directory);
     try {
-      // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
-      await releaseScratch(path);
-      trash.remove(path);
+      const record = readOwnRecord(files, stateDir);
+      if (record) paths.push(record.socketPath, record.source);
+      if (record?.daemon && record.outlivesHost && !record.isClosing && record.bootId === boot)
+        adoptable.push(record);
+      else others.push(files);
     } catch (error) {
-      log.error({ path, err: error }, 'Cannot remove what a dead host left');
+      log.error({ sandbox: sandboxId, err: error }, messageOf(error));
+      others.push(files);
+      isComplete = false;
     }
   }
+  return { adoptable, others, paths: isComplete ? paths : undefined };
 }
 
-/** The sockets and sources that records name; undefined where one of the records cannot be read. */
-function recordedPaths({
-  stateDir,
-  log,
-}: {
+/**
+ * Finds the sockets and shared directories that are there, for a host that has just got the state's lock and has opened
+ * nothing yet. The result removes those that no record names, once all records have been read.
+ */
+export function findUnrecorded(parts: {
   stateDir: StateDirectory;
   log: Logger;
-}): Set<string> | undefined {
-  const paths = new Set<string>();
-  let isComplete = true;
-  for (const { namespace, sandboxId } of sandboxesOnDisk(stateDir)) {
-    for (const directory of pathsIn(join(stateDir.sandboxesDirectory, namespace, sandboxId))) {
+}): (recorded: ReadonlySet<string>) => Promise<void> {
+  const { stateDir, log } = parts;
+  const sockets = pathsIn(stateDir.socketDirectory);
+  const directories = pathsIn(stateDir.sharedDirectory).filter((path) => stateDir.ownsSharedDirectory(path));
+  // Those of starters, which end by themselves.
+  for (const path of sockets) if (stateDir.isHiddenSocket(path)) rmSync(path, { force: true });
+  return async (recorded) => {
+    const isNobodys = (path: string): boolean => !recorded.has(path);
+    for (const path of sockets.filter(isNobodys))
+      if (stateDir.ownsSocket(path)) rmSync(path, { force: true });
+    for (const path of directories.filter(isNobodys)) {
       try {
-        const record = readRecord(shareFiles(directory));
-        if (record) paths.add(record.socketPath).add(record.source);
+        // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
+        await releaseScratch(path);
+        stateDir.trash.remove(path);
       } catch (error) {
-        log.error({ err: error }, messageOf(error));
-        isComplete = false;
+        log.error({ path, err: error }, 'Cannot remove what a dead host left');
       }
     }
-  }
-  return isComplete ? paths : undefined;
+  };
 }
 
 const pathsIn = (directory: string): string[] => namesIn(directory).map((name) => join(directory, name));

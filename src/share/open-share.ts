@@ -1,18 +1,18 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
-import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
-import { DaemonError, messageOf } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
 import { systemStatus } from '../proc/system-error.ts';
-import type { PluginContext, Share, ShareRequest } from './contract.ts';
+import type { Share, ShareRequest } from './contract.ts';
+import { createDaemonShare, removeSource, type ShareContext } from './daemon-share.ts';
+import { inShare } from './in-share.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
-import { makeScratch, releaseScratch } from './scratch.ts';
+import { makeScratch } from './scratch.ts';
 import { requireInPlace, type ShareFiles } from './state-directory.ts';
 
 /** The paths that a share's daemon uses. */
@@ -42,7 +42,7 @@ const boot = bootId();
  *   before it
  */
 export async function openShare(
-  context: OpenShareContext,
+  context: ShareContext,
   request: ShareRequest,
   options: OpenShareOptions,
 ): Promise<Share> {
@@ -54,21 +54,15 @@ export async function openShare(
   }
 }
 
-type OpenShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'trash' | 'log'>;
-
-async function open(
-  context: OpenShareContext,
-  request: ShareRequest,
-  options: OpenShareOptions,
-): Promise<Share> {
-  const { stateDir, daemons, trash } = context;
+async function open(context: ShareContext, request: ShareRequest, options: OpenShareOptions): Promise<Share> {
+  const { stateDir, daemons } = context;
   const { sandboxId, tag, source } = request;
   const { signal, sourceTimeoutMs: timeoutMs } = options;
   requireInPlace(stateDir);
   await using undo = new AsyncDisposableStack();
   const files = stateDir.share(request.namespace, sandboxId, tag);
   stateDir.reserve.use(() => makeShareDirectory(files, request));
-  undo.defer(() => removeShareFiles(files, trash));
+  undo.defer(() => removeShareFiles(files, stateDir));
 
   const paths = {
     socketPath: stateDir.newSocketPath(),
@@ -78,14 +72,9 @@ async function open(
         : await inShare(tag, () => resolveSource(source, { signal, timeoutMs })),
   };
   if (source !== undefined) await inShare(tag, async () => requireOutsideState(paths.sharedDir, stateDir));
-  const ownsSource = source === undefined;
-  const removeOwned = async (): Promise<void> => {
-    await releaseScratch(paths.sharedDir);
-    trash.remove(paths.sharedDir);
-  };
-  if (ownsSource) {
+  if (source === undefined) {
     await makeScratch(stateDir, paths.sharedDir);
-    undo.defer(removeOwned);
+    undo.defer(() => removeSource(context, paths.sharedDir));
   }
   const record = firstRecord(request, paths, options.queueSize);
   stateDir.reserve.use(() => writeRecord(files, record));
@@ -102,15 +91,10 @@ async function open(
       ),
     ),
   );
-  stateDir.reserve.use(() => writeRecord(files, withDaemon(record, daemon)));
+  const complete = withDaemon(record, daemon);
+  stateDir.reserve.use(() => writeRecord(files, complete));
   undo.move();
-  const close = async (): Promise<void> => {
-    await daemon.stop();
-    if (ownsSource) await removeOwned();
-    // Last, so that what could not be removed stays on record.
-    if (stateDir.isInPlace()) removeShareFiles(files, trash);
-  };
-  return createShare({ tag, paths, queueSize: options.queueSize, daemon, close: singleFlight(close) });
+  return createDaemonShare(context, { files, record: complete, daemon, adopted: false });
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -125,12 +109,13 @@ function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: Share
 }
 
 function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number): ShareRecord {
-  const { namespace, sandboxId, tag, owner, profile, sharedFs, readOnly } = request;
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly } = request;
   return {
     namespace,
     sandboxId,
     tag,
     owner,
+    outlivesHost,
     profile,
     provider: sharedFs,
     source: paths.sharedDir,
@@ -142,12 +127,13 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
     queueSize,
     socketPath: paths.socketPath,
     bootId: boot,
-    createdAt: new Date().toISOString(),
+    createdAt: request.createdAt.toISOString(),
     mounts: [],
   };
 }
 
-function withDaemon(record: ShareRecord, { identity, program, startedBy: span }: Daemon): ShareRecord {
+function withDaemon(record: ShareRecord, daemon: Daemon): ShareRecord {
+  const { identity, program, boundPath, startedBy: span } = daemon;
   const { command, args, version } = program;
   return {
     ...record,
@@ -156,56 +142,11 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
       startedAt: new Date().toISOString(),
       command,
       args: [...args],
+      boundPath,
       ...(version === undefined ? {} : { version }),
       ...(span
         ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
         : {}),
     },
   };
-}
-
-function createShare(parts: {
-  tag: string;
-  paths: SharePaths;
-  queueSize: number;
-  daemon: Daemon;
-  close: () => Promise<void>;
-}): Share {
-  const { tag, paths, queueSize, daemon, close } = parts;
-  const { pid } = daemon.identity;
-  const ready = inShare(tag, () => daemon.ready);
-  ready.catch(() => {});
-  return {
-    tag,
-    ...paths,
-    queueSize,
-    pid,
-    ready,
-    closed: daemon.exited,
-    status: () => ({
-      tag,
-      state: daemon.state,
-      pid,
-      ...paths,
-      queueSize,
-      lastLines: [...daemon.lastLines],
-    }),
-    onChange: (listener) => daemon.onChange(listener),
-    [Symbol.asyncDispose]: close,
-  };
-}
-
-/** Names the share in an error from below, and keeps its code, exit status and output. */
-async function inShare<T>(tag: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    const message = `Cannot start share "${tag}": ${messageOf(error)}`;
-    if (error instanceof DaemonError) {
-      const { exit, lastLines, code } = error;
-      throw new DaemonError(message, { exit, lastLines, code, cause: error });
-    }
-    if (StatusError.is(error)) throw new StatusError(error.code, message, { cause: error });
-    throw systemStatus(error, { doing: `Cannot start share "${tag}"` }) ?? error;
-  }
 }

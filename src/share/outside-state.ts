@@ -14,7 +14,7 @@ export function requireOutsideState(source: string, { path, scratchDir }: StateD
 }
 
 function requireOutside(source: string, directory: string, what: string): void {
-  const resolved = realpathSync(directory);
+  const resolved = realpathSync.native(directory);
   const problem = isWithin(resolved, source) ? 'holds' : isWithin(source, resolved) ? 'is in' : undefined;
   if (problem === undefined) return;
   const message = `Source "${source}" ${problem} the ${what} "${directory}": share another directory`;

@@ -1,13 +1,13 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { Code, StatusError } from 'ttrpc-ts';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
-import type { Trash } from '../mount/trash.ts';
-import { bootId, identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
+import { isStillDaemon } from '../daemon/is-still-daemon.ts';
+import { holdsFile, isShellWith } from '../proc/holds-file.ts';
+import { bootId, identify, type ProcessIdentity } from '../proc/stat.ts';
 import { namesIn } from './leftovers.ts';
-import { readRecord, type ShareRecord } from './record.ts';
+import { readOwnRecord, type ShareRecord } from './record.ts';
 import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
 import { releaseScratch } from './scratch.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
@@ -20,7 +20,6 @@ const POLL_MS = 10;
 /** What {@link reapSandbox} needs. */
 export interface ReapParts {
   readonly stateDir: StateDirectory;
-  readonly trash: Pick<Trash, 'remove'>;
   readonly log: Logger;
 }
 
@@ -30,19 +29,23 @@ export interface ReapParts {
  * @throws the first error, when all shares have been tried; what could not be removed stays on record
  */
 export async function reapSandbox(directory: string, parts: ReapParts): Promise<void> {
-  const tags = namesIn(directory);
-  const results = await Promise.allSettled(
-    tags.map((tag) => reapShare(shareFiles(join(directory, tag)), parts)),
+  await reapShares(
+    namesIn(directory).map((tag) => shareFiles(join(directory, tag))),
+    parts,
   );
-  const failure = results.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
   removeSandboxDirectory(directory);
 }
 
+/** {@link reapSandbox} for some shares of one. */
+export async function reapShares(shares: readonly ShareFiles[], parts: ReapParts): Promise<void> {
+  const results = await Promise.allSettled(shares.map((files) => reapShare(files, parts)));
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure) throw failure.reason;
+}
+
 /** Ends what a dead host left of a share, and nothing that is not the share's. */
-export async function reapShare(files: ShareFiles, { stateDir, trash, log }: ReapParts): Promise<void> {
-  const record = readRecord(files);
-  if (record) requireOwnRecord(files, record, stateDir);
+export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts): Promise<void> {
+  const record = readOwnRecord(files, stateDir);
   for (const identity of record ? findDaemons(files, record) : []) {
     log.info({ pid: identity.pid, share: record?.tag }, 'Ending a daemon whose host has gone');
     signalGroup(identity);
@@ -56,20 +59,9 @@ export async function reapShare(files: ShareFiles, { stateDir, trash, log }: Rea
   if (record && stateDir.ownsSocket(record.socketPath)) rmSync(record.socketPath, { force: true });
   if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
     await releaseScratch(record.source);
-    trash.remove(record.source);
+    stateDir.trash.remove(record.source);
   }
-  removeShareFiles(files, trash);
-}
-
-/** A copied record names what is another share's. */
-function requireOwnRecord(
-  { directory, record }: ShareFiles,
-  { namespace, sandboxId, tag }: ShareRecord,
-  stateDir: StateDirectory,
-): void {
-  if (stateDir.share(namespace, sandboxId, tag).directory === directory) return;
-  const message = `Cannot use the record "${record}": it is that of share "${tag}" of sandbox "${sandboxId}": remove it`;
-  throw new StatusError(Code.FailedPrecondition, message);
+  removeShareFiles(files, stateDir);
 }
 
 /**
@@ -78,27 +70,27 @@ function requireOwnRecord(
  */
 function findDaemons(files: ShareFiles, record: ShareRecord): ProcessIdentity[] {
   if (record.bootId !== bootId()) return [];
-  const output = statSync(files.output, { throwIfNoEntry: false });
+  const { daemon } = record;
+  if (daemon) {
+    return isStillDaemon(daemon, files.output) ? [daemon] : [];
+  }
+  preventStart(files);
+  const output = statSync(files.reapedOutput, { throwIfNoEntry: false });
   if (!output) return [];
-  const holds = (pid: number): boolean =>
-    [1, 2].some((fd) => {
-      const file = statOf(`/proc/${pid}/fd/${fd}`);
-      return file?.ino === output.ino && file.dev === output.dev;
-    });
-  if (record.daemon) return isAlive(record.daemon) && holds(record.daemon.pid) ? [record.daemon] : [];
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && holds(Number(name)))
-    .flatMap((name) => identify(Number(name)) ?? []);
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => holdsFile(pid, output) || isShellWith(pid, output))
+    .flatMap((pid) => identify(pid) ?? []);
 }
 
-function statOf(path: string): { ino: number; dev: number } | undefined {
-  try {
-    return statSync(path);
-  } catch (error) {
-    // Gone, or another user's where we are not quite root.
-    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
+/**
+ * A starter may have been told to become the daemon, and not have done it yet. From now on it cannot: it has opened the
+ * file for its output, or never will.
+ */
+function preventStart({ output, reapedOutput }: ShareFiles): void {
+  if (statSync(output, { throwIfNoEntry: false })?.isFile()) renameSync(output, reapedOutput);
+  mkdirSync(output, { recursive: true });
 }
 
 /** A wrapper may not pass the signal on. */

@@ -1,8 +1,8 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { EXIT_CAUSES, messageOf } from '../errors.ts';
+import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The version of the format that this program writes. */
 const FORMAT_VERSION = 1;
@@ -20,6 +20,20 @@ const daemonSchema = z.object({
   /** As the program says it, where it was asked. */
   version: z.string().optional(),
   startSpan: z.object({ traceId: z.string(), spanId: z.string(), traceFlags: z.int() }).optional(),
+  /** When its VMM came. */
+  connectedAt: time.optional(),
+  /** What its socket was bound to, before it was given its name. */
+  boundPath: z.string().optional(),
+  /** How it ended. */
+  exit: z
+    .object({
+      cause: z.enum(EXIT_CAUSES),
+      message: z.string(),
+      exitCode: z.int().optional(),
+      signal: z.string().optional(),
+      exitedAt: time,
+    })
+    .optional(),
 });
 
 const recordSchema = z.object({
@@ -28,6 +42,10 @@ const recordSchema = z.object({
   sandboxId: z.string(),
   tag: z.string(),
   owner: z.enum(['shim', 'library', 'api']),
+  /** True where the next host adopts it, when its own one ends without closing it. */
+  outlivesHost: z.boolean().default(false),
+  /** True once it is being closed: what is left of it then is nobody's. */
+  isClosing: z.boolean().optional(),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
   /** The `shared_fs` value of its provider. */
@@ -58,17 +76,23 @@ export function writeRecord(files: ShareFiles, record: ShareRecord): void {
   renameSync(files.newRecord, files.record);
 }
 
+/** Changes what is on record of a share; of one that has no record any more, nothing. */
+export function updateRecord(files: ShareFiles, change: (record: ShareRecord) => ShareRecord): void {
+  const record = readRecord(files);
+  if (record) writeRecord(files, change(record));
+}
+
 /** Records a mount below a share, or with `undefined` for what is mounted, that nothing is mounted there any more. */
 export function recordMount(
   files: ShareFiles,
   mountpoint: string,
   mounted: { source: string } | undefined,
 ): void {
-  const record = readRecord(files);
-  if (!record) return;
-  const others = record.mounts.filter((mount) => mount.mountpoint !== mountpoint);
-  const own = mounted ? [{ ...mounted, mountpoint, mountedAt: new Date().toISOString() }] : [];
-  writeRecord(files, { ...record, mounts: [...others, ...own] });
+  updateRecord(files, (record) => {
+    const others = record.mounts.filter((mount) => mount.mountpoint !== mountpoint);
+    const own = mounted ? [{ ...mounted, mountpoint, mountedAt: new Date().toISOString() }] : [];
+    return { ...record, mounts: [...others, ...own] };
+  });
 }
 
 /**
@@ -91,6 +115,20 @@ export function readRecord(files: ShareFiles): ShareRecord | undefined {
   if (success) return data;
   const [issue] = error.issues;
   throw unreadable(files, `${issue?.path.join('.')}: ${issue?.message}`, error);
+}
+
+/**
+ * {@link readRecord}, but a copy of another share's record names what is not this one's.
+ *
+ * @throws StatusError FailedPrecondition
+ */
+export function readOwnRecord(files: ShareFiles, stateDir: StateDirectory): ShareRecord | undefined {
+  const record = readRecord(files);
+  if (!record) return undefined;
+  const { namespace, sandboxId, tag } = record;
+  if (stateDir.share(namespace, sandboxId, tag).directory === files.directory) return record;
+  const message = `Cannot use the record "${files.record}": it is that of share "${tag}" of sandbox "${sandboxId}": remove it`;
+  throw new StatusError(Code.FailedPrecondition, message);
 }
 
 const unreadable = ({ record }: ShareFiles, problem: string, cause?: unknown): StatusError =>

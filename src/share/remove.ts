@@ -1,17 +1,25 @@
-import { rmdirSync, rmSync } from 'node:fs';
+import { rmdirSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Trash } from '../mount/trash.ts';
-import type { ShareFiles } from './state-directory.ts';
+import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** Removes a share's files, and its sandbox's and namespace's directories when it was the last in them. */
 export function removeShareFiles(
-  { directory, record, newRecord, output }: ShareFiles,
-  trash: Pick<Trash, 'remove'>,
+  { directory, record, newRecord, output, reapedOutput }: ShareFiles,
+  { trash }: Pick<StateDirectory, 'trash'>,
 ): void {
-  for (const path of [record, newRecord, output]) rmSync(path, { force: true });
-  // What others have put beside our files must not keep the tag taken.
+  for (const path of [record, newRecord, output, reapedOutput]) removeFile(path);
+  // What others have put beside our files must not keep the tag taken; and where no daemon may begin, none can between.
   if (!removeIfEmpty(directory)) trash.remove(directory);
   removeSandboxDirectory(dirname(directory));
+}
+
+/** What is a directory stays. */
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!['ENOENT', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
 
 /** Removes a sandbox's directory, and then its namespace's, when nothing is in it any more. */

@@ -1,7 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import type { Logger } from 'pino';
+import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
 import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
@@ -12,8 +14,12 @@ export interface StateDirectory {
   readonly path: string;
   /** Tells it from another directory that stands at its path later; undefined where it was not opened. */
   readonly identity: string | undefined;
-  /** False when the directory that was opened stands at its path no more. */
+  /** False when the directory that was opened stands at its path no more, or is another host's by now. */
   isInPlace(): boolean;
+  /** True once another host has it, which took its lock. */
+  readonly isLost: boolean;
+  /** Says so: from now on nothing in it is this process's to touch. */
+  lose(): void;
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
@@ -45,7 +51,9 @@ export interface StateDirectory {
   readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
-  /** Where directories wait for their removal, one on each file system that has some of ours. */
+  /** Takes directories that the host made. */
+  readonly trash: Trash;
+  /** Where they wait for their removal, one on each file system that has some of ours. */
   readonly trashDirectories: readonly string[];
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
@@ -58,6 +66,8 @@ export interface ShareFiles {
   /** What the record is written to before it takes the record's name. */
   readonly newRecord: string;
   readonly output: string;
+  /** What the output is called once no daemon may begin to write there. */
+  readonly reapedOutput: string;
 }
 
 /** Where guests may write, and how much. */
@@ -66,6 +76,12 @@ export interface ScratchOptions {
   readonly scratchDir?: string | undefined;
   /** @default 0: no limit */
   readonly scratchLimitMib?: number | undefined;
+}
+
+/** How a state directory is opened. */
+export interface StateDirectoryOptions extends ScratchOptions {
+  /** Is told what the trash cannot remove. @default nobody is told */
+  readonly log?: Pick<Logger, 'error'> | undefined;
 }
 
 /** Folders in the state directory. */
@@ -90,8 +106,8 @@ const OUTPUT = 'daemon.log';
  *
  * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
  */
-export function openStateDirectory(path: string, scratch: ScratchOptions = {}): StateDirectory {
-  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, scratch);
+export function openStateDirectory(path: string, options: StateDirectoryOptions = {}): StateDirectory {
+  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, options);
   const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
@@ -104,7 +120,7 @@ export function openStateDirectory(path: string, scratch: ScratchOptions = {}): 
     requireOwnDirectory(directory);
   }
   for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
-  return describeStateDirectory(path, { ...scratch, identity: identityOf(path) });
+  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
@@ -114,24 +130,31 @@ export function describeStateDirectory(
     scratchDir = path,
     scratchLimitMib = 0,
     identity,
-  }: ScratchOptions & { identity?: string | undefined } = {},
+    log = { error: () => {} },
+  }: StateDirectoryOptions & { identity?: string | undefined } = {},
 ): StateDirectory {
   const sandboxesDirectory = join(path, FOLDERS.sandboxes);
   const socketDirectory = join(path, FOLDERS.sockets);
   // Several hosts may have the same place for guests to write, and each removes what is its own.
   const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
   const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
+  const trashDirectories = [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash));
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       sandboxesDirectory,
       requireIdentifier('namespace', namespace),
       requireIdentifier('sandbox id', sandboxId),
     );
+  let isLost = false;
   const hostFiles = Object.entries(HOST_FILES).map(([key, name]) => [key, join(path, name)]);
   return {
     path,
     identity,
-    isInPlace: () => identity === undefined || identityOf(path) === identity,
+    isInPlace: () => !isLost && (identity === undefined || identityOf(path) === identity),
+    get isLost() {
+      return isLost;
+    },
+    lose: () => void (isLost = true),
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxesDirectory,
     sandboxDirectory,
@@ -140,7 +163,7 @@ export function describeStateDirectory(
     deletionDirectory: join(path, FOLDERS.deletions),
     deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
     socketDirectory,
-    newSocketPath: () => join(socketDirectory, `${randomBytes(8).toString('hex')}.sock`),
+    newSocketPath: () => join(socketDirectory, `${newSocketName()}.sock`),
     ownsSocket: isIn(socketDirectory, /^[0-9a-f]{16}\.sock$/),
     isHiddenSocket: isIn(socketDirectory, /^\.[0-9a-f]{12}(\.new)?$/),
     reserve: createReserve(join(path, HOST_FILES.reserve), RESERVE_BYTES),
@@ -148,19 +171,26 @@ export function describeStateDirectory(
     scratchLimitMib,
     scratchDirectory,
     sharedDirectory,
-    trashDirectories: [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash)),
+    trashDirectories,
+    trash: createTrash(trashDirectories, { log }),
     newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };
 }
 
+/** 16 hexadecimal digits, of the numbers that Node.js draws in advance: to draw some here would hold up the share. */
+const newSocketName = (): string => randomUUID().replaceAll('-', '').slice(16);
+
 /** A state directory's name where others have theirs. */
 const nameOf = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 16);
 
-/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now */
+/** @throws StatusError FailedPrecondition where another directory or none stands at the path by now, or another host has it */
 export function requireInPlace(stateDir: StateDirectory): void {
   if (stateDir.isInPlace()) return;
-  const message = `The state directory "${stateDir.path}" has been replaced or removed: end this host and start another`;
+  const { path, isLost } = stateDir;
+  const message = isLost
+    ? `Another host has taken the state directory "${path}": use that one, and end this`
+    : `The state directory "${path}" has been replaced or removed: end this host and start another`;
   throw new StatusError(Code.FailedPrecondition, message);
 }
 
@@ -181,5 +211,6 @@ export function shareFiles(directory: string): ShareFiles {
     record: join(directory, RECORD),
     newRecord: join(directory, `${RECORD}.new`),
     output: join(directory, OUTPUT),
+    reapedOutput: join(directory, `${OUTPUT}.reaped`),
   };
 }

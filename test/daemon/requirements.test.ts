@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -48,6 +48,24 @@ describe('requireProgram()', () => {
       await requireProgram(path);
       assert.equal(await isProgram(path), true);
     }
+  });
+
+  test('looks again at a program that has passed: at its content, and at whether it may be executed', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'program');
+    writeFileSync(path, '#!/bin/sh\n', { mode: 0o700 });
+    await requireProgram(path);
+    // Of the same length, in the same file, and maybe within the same tick of the kernel's clock.
+    writeFileSync(path, 'exit 1 # \n');
+    utimesSync(path, 1, 1);
+    await assert.rejects(requireProgram(path), { code: Code.InvalidArgument });
+    writeFileSync(path, '#!/bin/sh\n');
+    utimesSync(path, 2, 2);
+    await requireProgram(path);
+    chmodSync(path, 0o600);
+    await assert.rejects(requireProgram(path), { code: Code.PermissionDenied });
+    execFileSync('rm', [path]);
+    await assert.rejects(requireProgram(path), { code: Code.NotFound });
   });
 
   test('speaks of the program as its caller does', async () => {

@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PluginContext, ShareRequest } from '../../src/share/contract.ts';
 import { createDaemons } from '../../src/daemon/pool/pool.ts';
-import { createTrash } from '../../src/mount/trash.ts';
 import { openStateDirectory } from '../../src/share/state-directory.ts';
 import { captureLog, type CapturedLog } from './captured-log.ts';
 import { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
@@ -25,13 +24,13 @@ export async function pluginContext(): Promise<TestContext> {
   const state = join(directory.path, 'state');
   const source = join(directory.path, 'source');
   await mkdir(source);
-  const stateDir = openStateDirectory(state);
   const { log } = captured;
+  const stateDir = openStateDirectory(state, { log });
   const daemons = stack.use(createDaemons({ log, socketDirectory: stateDir.socketDirectory }));
-  const trash = stack.use(createTrash(stateDir.trashDirectories, { log }));
+  stack.use(stateDir.trash);
   const own = stack.move();
   return {
-    context: { config: {}, log, stateDir, daemons, trash, required: new Map() },
+    context: { config: {}, log, stateDir, daemons, required: new Map() },
     state,
     directory,
     source,
@@ -48,6 +47,8 @@ export const shareRequest = (options: Partial<ShareRequest> = {}): ShareRequest 
   readOnly: false,
   sharedFs: 'virtio-fs',
   owner: 'library',
+  outlivesHost: false,
+  createdAt: new Date(),
   profile: '(options)',
   ...options,
 });

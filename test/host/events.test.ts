@@ -9,7 +9,7 @@ import { openTestHost } from '../harness/test-host.ts';
 import { writePlugin } from '../harness/test-plugin.ts';
 
 const texts = (events: readonly ShareEvent[]): string[] =>
-  unhurried(events.map(({ type, share }) => `${type} ${share.tag} ${share.exit?.reason ?? share.state}`));
+  unhurried(events.map(({ type, share }) => `${type} ${share.tag} ${share.exit?.cause ?? share.state}`));
 
 function listen({ events }: Host): ShareEvent[] {
   const seen: ShareEvent[] = [];
@@ -92,7 +92,9 @@ describe('host.events', () => {
           return {
             tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: 1, ready, closed,
             status: () => ({ tag, state, pid: 1, lastLines: [] }),
-            end: () => resolve({ reason: 'stopped', uptimeMs: 1, lastLines: [] }),
+            end: () => resolve({
+              cause: 'stopped', message: 'it was stopped', exitedAt: new Date(), uptimeMs: 1, lastLines: [],
+            }),
           };
         },
         close: async (share) => share.end(),

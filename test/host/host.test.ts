@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import type { Share } from '../../src/share/contract.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
+import { lockHolder } from '../harness/lock-holder.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';
 import { openTestHost } from '../harness/test-host.ts';
 import { writePlugin } from '../harness/test-plugin.ts';
@@ -25,6 +26,19 @@ describe('Host', () => {
     assert.deepEqual(pids.map(isGone), [true, true]);
     assert.deepEqual(await leftovers(join(around.path, 'state')), []);
     assert.deepEqual(await readdir(join(around.path, 'state', 's')), []);
+  });
+
+  test('has ended for all who dispose of it when it has ended for one', async () => {
+    await using around = await temporaryDirectory();
+    const own = await openTestHost({ config: { state: join(around.path, 'state') } });
+    await own.host.openShare({ sandboxId: 'a', tag: 'x' });
+    const { host } = own;
+    const ends = [1, 2].map(async () => {
+      await host[Symbol.asyncDispose]();
+      return lockHolder(host.stateDir.host.lock);
+    });
+    assert.deepEqual(await Promise.all(ends), [undefined, undefined]);
+    await own[Symbol.asyncDispose]();
   });
 
   test('refuses a state directory that another host has', async () => {

@@ -22,6 +22,7 @@ const DEAD_RECORD: Omit<ShareRecord, 'socketPath' | 'bootId'> = {
   sandboxId: 'dead',
   tag: 'work',
   owner: 'shim',
+  outlivesHost: false,
   profile: '(options)',
   provider: 'virtio-fs',
   source: '/nowhere',
@@ -95,7 +96,11 @@ describe('Sandboxes.create()', () => {
       },
     );
     assert.deepEqual(await leftovers(own.state), []);
-    assert.equal(own.captured.lines.filter(({ msg }) => msg === 'virtiofsd was killed by SIGTERM').length, 2);
+    assert.equal(
+      own.captured.lines.filter(({ msg }) => msg === 'virtiofsd was killed by SIGTERM: it was stopped')
+        .length,
+      2,
+    );
     assert.throws(() => sandboxes.get('default', 'a'), {
       code: Code.NotFound,
       message: 'No sandbox "a" in namespace "default"',
@@ -216,6 +221,53 @@ describe('Sandboxes.delete()', () => {
     await canceled;
     assert.deepEqual(await leftovers(own.state), before);
     assert.throws(() => sandboxes.get('default', 'c'), { code: Code.NotFound });
+  });
+
+  test("goes on when a caller's wait for it ends, and is one for all who ask", async () => {
+    const grace = { virtio_fs_stop_timeout_ms: 500 };
+    await using own = await openTestHost({ daemon: 'ignores-sigterm', virtiofs: grace });
+    const { sandboxes } = own.host;
+    const sandbox = await sandboxes.create(request('a', { tag: 'x' }, { tag: 'y' }));
+    const { shares } = sandbox;
+    await Promise.all(shares.map(({ ready }) => ready));
+    const { signal } = new AbortController();
+    const given = new AbortController();
+    const waits = [
+      sandbox.closeShare('x', { signal: given.signal }),
+      sandboxes.delete('default', 'a', { signal: given.signal }),
+      sandboxes.delete('default', 'a', { signal: AbortSignal.abort(new Error('given up')) }),
+    ];
+    const stays = sandboxes.delete('default', 'a', { signal });
+    given.abort(new Error('given up'));
+    for (const { reason } of (await Promise.allSettled(waits)) as PromiseRejectedResult[])
+      assert.equal((reason as Error | undefined)?.message, 'given up');
+    await stays;
+    assert.deepEqual(
+      shares.map(({ pid }) => isGone(pid)),
+      [true, true],
+    );
+    assert.equal(own.captured.withMessage('The daemon ignored SIGTERM; sending SIGKILL').length, 2);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('says in the log what kept it from its end when nobody waits for it any more', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const { shares } = await sandboxes.create(request('a', { tag: 'x' }));
+    const mountpoint = join(shares[0]?.sharedDir ?? '', 'mounted');
+    await mkdir(mountpoint);
+    await execa('mount', ['-t', 'tmpfs', 'csv-test', mountpoint]);
+    try {
+      const signal = AbortSignal.abort(new Error('given up'));
+      await assert.rejects(sandboxes.delete('default', 'a', { signal }), { message: 'given up' });
+      await eventually('it says so', () => own.captured.withMessage('Cannot delete a sandbox').length === 1);
+      await assert.rejects(sandboxes.get('default', 'a').closeShare('x', { signal }), {
+        message: 'given up',
+      });
+      await eventually('it says so', () => own.captured.withMessage('Cannot close a share').length === 1);
+    } finally {
+      await execa('umount', [mountpoint]);
+    }
   });
 
   test('fails while something is mounted in a share, keeps the sandbox, and can be tried again', async () => {

@@ -6,10 +6,12 @@ import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { openHost, type Host, type HostOptions } from '../../src/host/host.ts';
+import { readStat } from '../../src/proc/stat.ts';
 import { captureLog } from '../harness/captured-log.ts';
 import { eventually } from '../harness/eventually.ts';
 import { executable } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
+import { lockHolder } from '../harness/lock-holder.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { VIRTIOFS, virtiofsTable } from '../harness/test-host.ts';
 
@@ -94,6 +96,27 @@ describe("a library program's shares", () => {
       await program.end(way);
       await assertEnded(state, program);
       await lockIsFree(join(state, 'host.lock'));
+    });
+  }
+
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    test(`end with it though the one who is to end them was sent ${signal}`, async () => {
+      await using directory = await temporaryDirectory();
+      const state = join(directory.path, 'state');
+      const lock = join(state, 'host.lock');
+      await using program = await startProgram(state);
+      const former = lockHolder(lock) ?? assert.fail('nobody holds the lock');
+      await eventually('the signal has come', () => {
+        const found = readStat(former)?.state;
+        if (found !== undefined && found !== 'Z') process.kill(former, signal);
+        return ['T', 'Z', undefined].includes(found);
+      });
+      await eventually('another has taken its place, or it goes on', () => {
+        const holder = lockHolder(lock);
+        return signal === 'SIGKILL' ? ![former, undefined].includes(holder) : readStat(former)?.state === 'S';
+      });
+      await program.end('SIGKILL');
+      await assertEnded(state, program);
     });
   }
 

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { execa } from 'execa';
 import { openHost } from '../../src/host/host.ts';
+import { readStat } from '../../src/proc/stat.ts';
 import { writeBundle } from '../harness/bundle.ts';
 import { captureLog } from '../harness/captured-log.ts';
 import { eventually } from '../harness/eventually.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone } from '../harness/leftovers.ts';
+import { lockHolder } from '../harness/lock-holder.ts';
 import { startServe } from '../harness/serve-process.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { ENDLESS_PROVIDER, writePlugin } from '../harness/test-plugin.ts';
@@ -56,6 +59,36 @@ describe('shim-virtiofs serve', () => {
       assert.equal(existsSync(socketPath), false);
     });
   }
+
+  test('ends with 1 and says why where another host has its state directory, and leaves the shares alive', async () => {
+    await using directory = await temporaryDirectory();
+    await using host = await startServe(directory.path, { daemon: fixture('waits') });
+    const { pid, socketPath } = await openShare(host, directory.path);
+    const own = ['host.sock', 'host.address', 'host.pid'].map((name) => join(directory.path, 'state', name));
+    const lock = join(directory.path, 'state', 'host.lock');
+    try {
+      process.kill(host.pid, 'SIGSTOP');
+      await eventually('it stands still', () => readStat(host.pid)?.state === 'T');
+      process.kill(lockHolder(lock) ?? assert.fail('nobody holds the lock'), 'SIGKILL');
+      await eventually('the lock is free', () => lockHolder(lock) === undefined);
+      const other = execa('flock', [lock, 'cat'], { reject: false });
+      await eventually('another one has it', () => lockHolder(lock) !== undefined);
+      assert.equal(await host.end('SIGCONT'), 1);
+      const said =
+        'shim-virtiofs: Somebody killed the holder of the lock of this host, and another host has it by now: ' +
+        'this one opens no share any more, and leaves those that it has';
+      await eventually('it says why', () => host.output.includes(said));
+      assert.deepEqual(own.map(existsSync), [false, false, false]);
+      assert.deepEqual([isGone(pid), existsSync(socketPath)], [false, true]);
+      other.stdin.end();
+      await other;
+    } catch (error) {
+      await end(pid);
+      throw error;
+    }
+    await openAndClose(directory.path);
+    assert.equal(isGone(pid), true);
+  });
 
   test('leaves the shares alive and its lock free when it is killed', async () => {
     await using directory = await temporaryDirectory();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -28,13 +28,26 @@ describe('holdsFile()', () => {
       try {
         const isSleep = async (): Promise<boolean> => /sleep|box/.test(await readlink(`/proc/${pid}/exe`));
         await eventually('the shell has done it', isSleep);
-        assert.equal(holdsFile(pid, fd), holds);
+        assert.equal(holdsFile(pid, fstatSync(fd)), holds);
       } finally {
         child.kill('SIGKILL');
         await once(child, 'exit');
-        assert.equal(holdsFile(pid, fd), true, 'nobody can tell of one that is gone');
+        assert.equal(holdsFile(pid, fstatSync(fd)), undefined, 'nobody can tell of one that is gone');
         closeSync(fd);
       }
     });
   }
+
+  test('is undefined for a starter, whose output is a socket', async () => {
+    await using directory = await temporaryDirectory();
+    const fd = openSync(join(directory.path, 'output'), 'a');
+    const child = spawn('sleep', ['600'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    try {
+      assert.equal(holdsFile(child.pid ?? 0, fstatSync(fd)), undefined);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      closeSync(fd);
+    }
+  });
 });

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Logger } from 'pino';
 import { Code } from 'ttrpc-ts';
-import { createTrash, type Trash } from '../../src/mount/trash.ts';
 import { bootId, identify, type ProcessIdentity } from '../../src/proc/stat.ts';
 import { reapSandbox } from '../../src/share/reap.ts';
 import { readRecord, writeRecord, type ShareRecord } from '../../src/share/record.ts';
@@ -23,16 +22,14 @@ interface Orphan extends AsyncDisposable {
   readonly files: ShareFiles;
   readonly record: ShareRecord;
   readonly identity: ProcessIdentity;
-  readonly trash: Trash;
   readonly log: Logger;
   reap(): Promise<void>;
 }
 
 async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Promise<Orphan> {
   const directory = await temporaryDirectory();
-  const stateDir = openStateDirectory(join(directory.path, 'state'));
   const { log } = captureLog();
-  const trash = createTrash(stateDir.trashDirectories, { log });
+  const stateDir = openStateDirectory(join(directory.path, 'state'), { log });
   const files = stateDir.share('default', 'a', 'work');
   mkdirSync(files.directory, { recursive: true });
   const output = openSync(files.output, 'a');
@@ -44,6 +41,7 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
     sandboxId: 'a',
     tag: 'work',
     owner: 'library',
+    outlivesHost: false,
     profile: '(options)',
     provider: 'virtio-fs',
     source: stateDir.newSharedDirectory(),
@@ -66,15 +64,14 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
     files,
     record,
     identity,
-    trash,
     log,
-    reap: () => reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, trash, log }),
+    reap: () => reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, log }),
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
         await once(child, 'exit');
       }
-      await trash[Symbol.asyncDispose]();
+      await stateDir.trash[Symbol.asyncDispose]();
       await directory[Symbol.asyncDispose]();
     },
   };
@@ -148,8 +145,8 @@ describe('reapSandbox()', () => {
     mkdirSync(elsewhere.directory, { recursive: true });
     writeRecord(elsewhere, own.record);
     const directory = own.stateDir.sandboxDirectory('default', 'b');
-    const { stateDir, trash, log } = own;
-    await assert.rejects(reapSandbox(directory, { stateDir, trash, log }), {
+    const { stateDir, log } = own;
+    await assert.rejects(reapSandbox(directory, { stateDir, log }), {
       code: Code.FailedPrecondition,
       message: `Cannot use the record "${elsewhere.record}": it is that of share "work" of sandbox "a": remove it`,
     });

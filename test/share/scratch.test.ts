@@ -5,7 +5,6 @@ import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
-import { createTrash } from '../../src/mount/trash.ts';
 import { openHost } from '../../src/host/host.ts';
 import { reapSandbox } from '../../src/share/reap.ts';
 import { captureLog } from '../harness/captured-log.ts';
@@ -83,8 +82,7 @@ describe('a share without a source', () => {
     const { stateDir, log } = own.host;
     const share = await own.host.openShare({ sandboxId: 'a', tag: 'work' });
     await share.ready;
-    await using trash = createTrash(stateDir.trashDirectories, { log });
-    await reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, trash, log });
+    await reapSandbox(stateDir.sandboxDirectory('default', 'a'), { stateDir, log });
     await share.closed;
     assert.deepEqual(mountsBeneath(small.path), [small.path]);
     assert.equal(existsSync(share.sharedDir), false);

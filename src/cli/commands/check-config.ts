@@ -1,7 +1,6 @@
 import { loadConfig } from '../../config/read.ts';
 import { createDaemons } from '../../daemon/pool/pool.ts';
 import { loadPlugins } from '../../host/plugins/call.ts';
-import { createTrash } from '../../mount/trash.ts';
 import { describeStateDirectory } from '../../share/state-directory.ts';
 import { createLogger } from '../../tracing/log.ts';
 import { defineCommand } from './command.ts';
@@ -17,10 +16,9 @@ With --state it says, too, whether a host that is given this directory takes the
   async run({ config: file = DEFAULT_CONFIG, state }) {
     const config = await loadConfig(file, { state });
     const log = createLogger('silent');
-    const stateDir = describeStateDirectory(config.state, config);
+    const stateDir = describeStateDirectory(config.state, { ...config, log });
     await using daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
-    const trash = createTrash(stateDir.trashDirectories, { log });
-    const host = { configFile: file, log, stateDir, daemons, trash };
+    const host = { configFile: file, log, stateDir, daemons };
     await using plugins = await loadPlugins(config, host);
     await plugins.check();
     const shares = [...plugins.provided].map(([value, plugin]) => `${value} (${plugin})`);

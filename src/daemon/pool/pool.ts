@@ -1,7 +1,8 @@
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
+import { adoptDaemon, type DaemonRecord } from '../adopt.ts';
 import type { Daemon } from '../daemon.ts';
-import type { DaemonSpec } from '../spec.ts';
+import type { DaemonSpec, DaemonTraits } from '../spec.ts';
 import { startDaemon } from '../start.ts';
 import { createLauncher } from './launcher.ts';
 import { createSlots } from './slots.ts';
@@ -21,6 +22,8 @@ export interface Daemons extends AsyncDisposable {
     spec: DaemonSpec,
     options?: { group?: string; log?: Logger | undefined; signal?: AbortSignal | undefined },
   ): Promise<Daemon>;
+  /** Takes over a daemon that another host started; its `program` is what is on record. */
+  adopt(record: DaemonRecord, spec: DaemonTraits, options?: { log?: Logger | undefined }): Promise<Daemon>;
 }
 
 /**
@@ -55,6 +58,7 @@ export function createDaemons({
             { group: options.group ?? spec.socketPath, signal },
           ),
       }),
+    adopt: (record, spec, options = {}) => adoptDaemon(record, { spec, log: options.log ?? log }),
     [Symbol.asyncDispose]: () => launcher[Symbol.asyncDispose](),
   };
 }

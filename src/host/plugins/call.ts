@@ -14,6 +14,8 @@ import { inPlugin } from './scope.ts';
 export interface Plugins extends AsyncDisposable {
   /** The `shared_fs` values that are provided, with their plugin's name. */
   readonly provided: ReadonlyMap<string, string>;
+  /** True where a plugin provides `sharedFs` and has such a hook. */
+  has(hook: keyof Hooks, sharedFs: string): boolean;
   /**
    * Calls the hook of the plugin that provides `sharedFs`, in a span of its own.
    *
@@ -33,7 +35,7 @@ export interface Plugins extends AsyncDisposable {
 }
 
 /** What plugins get from their host besides their configuration. */
-export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons' | 'trash'> {
+export interface PluginHost extends Pick<PluginContext, 'log' | 'stateDir' | 'daemons'> {
   /** Names the configuration in errors. */
   readonly configFile: string;
 }
@@ -81,6 +83,7 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
   const sharedFsOf = ({ sharedFs = config.sharedFs }: { sharedFs?: string | undefined }): string => sharedFs;
   return {
     provided: new Map([...bySharedFs].map(([value, { manifest }]) => [value, manifest.name])),
+    has: (hook, sharedFs) => bySharedFs.get(sharedFs)?.hooks[hook] !== undefined,
     async call(hook, sharedFs, ...args) {
       const plugin = bySharedFs.get(sharedFs);
       if (!plugin) throw new StatusError(Code.InvalidArgument, notProvided(sharedFs, known));
@@ -142,14 +145,14 @@ async function callHook<Name extends keyof Hooks>(
 function contextOf(
   manifest: Manifest,
   loaded: readonly LoadedPlugin[],
-  { log, stateDir, daemons, trash }: PluginHost,
+  { log, stateDir, daemons }: PluginHost,
 ): Omit<PluginContext, 'config'> {
   const isRequired = ({ manifest: other }: LoadedPlugin): boolean =>
     manifest.requires.includes(other.name) || manifest.requires.includes(other.type);
   const required = new Map<string, Provider>(
     loaded.filter(isRequired).map((plugin) => [plugin.manifest.name, plugin.provider]),
   );
-  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, trash, required };
+  return { log: log.child({ plugin: manifest.name }), stateDir, daemons, required };
 }
 
 function requireKnownTables(config: Config, manifests: readonly Manifest[], configFile: string): void {

@@ -22,6 +22,7 @@ const manifestSchema = z.strictObject({
   provider: z.string().min(1),
   hooks: z.strictObject({
     'sandbox.create': z.string().min(1),
+    'sandbox.adopt': z.string().min(1).optional(),
     'sandbox.delete': z.string().min(1).optional(),
     mount: z.string().min(1).optional(),
     unmount: z.string().min(1).optional(),

@@ -6,7 +6,6 @@ import { Code } from 'ttrpc-ts';
 import { parseConfig } from '../../../src/config/read.ts';
 import { createDaemons } from '../../../src/daemon/pool/pool.ts';
 import { loadPlugins, type PluginHost, type Plugins } from '../../../src/host/plugins/call.ts';
-import { createTrash } from '../../../src/mount/trash.ts';
 import { describeStateDirectory } from '../../../src/share/state-directory.ts';
 import type { Share } from '../../../src/share/contract.ts';
 import { captureLog } from '../../harness/captured-log.ts';
@@ -24,8 +23,7 @@ const hostParts = (): PluginHost => {
   const { log } = captureLog();
   const stateDir = describeStateDirectory('/nonexistent');
   const daemons = createDaemons({ log, socketDirectory: stateDir.socketDirectory });
-  const trash = createTrash(stateDir.trashDirectories, { log });
-  return { configFile: 'test.toml', log, stateDir, daemons, trash };
+  return { configFile: 'test.toml', log, stateDir, daemons };
 };
 
 const load = (directory: string, table?: Record<string, unknown>): Promise<Plugins> => {

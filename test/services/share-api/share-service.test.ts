@@ -6,12 +6,14 @@ import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import { packageVersion } from '../../../src/package.ts';
+import { serve } from '../../../src/services/serve.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
 import { sandboxRequest } from '../../harness/sandbox-request.ts';
 import { connectShares, serveShares } from '../../harness/share-client.ts';
+import { openTestHost } from '../../harness/test-host.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { askFeatures } from '../../harness/vhost-user.ts';
 import { realVirtiofsds } from '../../harness/virtiofsds.ts';
@@ -69,7 +71,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
       assert.deepEqual(exit, {
         $typeName: 'shimvirtiofs.share.v1.Exit',
         cause: 'disconnected',
-        message: 'exited with code 0',
+        message: 'virtiofsd exited with code 0: its VMM has left',
         exitCode: 0,
       });
       assert.equal(ended.share?.state, 'exited');
@@ -231,6 +233,19 @@ describe('Share service: Open', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
+  test('leaves nothing of a call that the end of the service cuts off, once that has ended', async () => {
+    await using own = await openTestHost({ daemon: 'never-ready' });
+    const { host } = own;
+    const serving = await serve(host);
+    await using caller = await connectShares(serving.address);
+    const lost = assert.rejects(caller.client.open(names), { code: Code.Unavailable });
+    await eventually('it is open', async () => (await caller.client.list({})).shares.length === 1);
+    await serving[Symbol.asyncDispose]();
+    assert.equal(host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+    await lost;
+  });
+
   test('is cancelled by a Close', async () => {
     await using own = await serveShares({ daemon: 'never-ready' });
     const opening = assert.rejects(own.client.open(names), { code: Code.FailedPrecondition });
@@ -244,10 +259,10 @@ describe('Share service: Open', () => {
   test('refuses further shares of a sandbox that has ended, until those it has are closed', async () => {
     await using own = await serveShares();
     const { share } = await own.client.open(names);
-    process.kill(share?.pid ?? 0, 'SIGKILL');
+    process.kill(share?.pid ?? 0, 'SIGUSR1');
     await eventually('it has ended', async () => (await own.client.get(names)).share?.state === 'exited');
     const { share: ended } = await own.client.get(names);
-    assert.deepEqual([ended?.exit?.cause, ended?.exit?.signal], ['failed', 'SIGKILL']);
+    assert.deepEqual([ended?.exit?.cause, ended?.exit?.signal], ['crashed', 'SIGUSR1']);
     await assert.rejects(own.client.open({ ...names, tag: 'more' }), {
       code: Code.FailedPrecondition,
       message: 'Sandbox "sb" has ended: close its shares first',

@@ -71,11 +71,11 @@ describe('Watch', () => {
     const { share } = await own.client.open(names);
     const watch = own.client.watch({})[Symbol.asyncIterator]();
     await readUntil(watch, ({ event }) => event === 'synced');
-    process.kill(share?.pid ?? 0, 'SIGKILL');
+    process.kill(share?.pid ?? 0, 'SIGUSR1');
     const [event] = await readUntil(watch, () => true);
     const { exit, state } = event?.share ?? {};
-    assert.deepEqual([state, exit?.cause, exit?.signal], ['exited', 'failed', 'SIGKILL']);
-    assert.equal(exit?.message, 'was killed by SIGKILL');
+    assert.deepEqual([state, exit?.cause, exit?.signal], ['exited', 'crashed', 'SIGUSR1']);
+    assert.equal(exit?.message, 'virtiofsd was killed by SIGUSR1');
     assert.ok(exit?.exitedAt);
   });
 

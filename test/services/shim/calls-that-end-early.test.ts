@@ -13,6 +13,7 @@ import { eventually } from '../../harness/eventually.ts';
 import { executable } from '../../harness/fixtures.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
+import { sandboxRequest } from '../../harness/sandbox-request.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { serveTestHost, type ServedHost } from '../../harness/test-host.ts';
 import { ENDLESS_PROVIDER, writePlugin } from '../../harness/test-plugin.ts';
@@ -107,6 +108,20 @@ describe('Sandbox service', () => {
     const { sandboxId } = own.host.sandboxes.get('default', 'one');
     await sendExpired(own.address, { sandboxId });
     await eventually('the sandbox is gone', () => own.host.sandboxes.size === 1);
+    assert.equal(isGone(share?.pid ?? 0), true);
+  });
+
+  test('goes on with a stop whose deadline passes', async () => {
+    const grace = { virtio_fs_stop_timeout_ms: 500 };
+    await using own = await serveTestHost({ daemon: 'ignores-sigterm', virtiofs: grace });
+    const { sandboxes } = own.host;
+    const sandbox = await sandboxes.create(sandboxRequest('a', { tag: 'x' }));
+    const [share] = sandbox.shares;
+    await share?.ready;
+    await assert.rejects(own.client.stopSandbox({ sandboxId: 'a' }, { timeoutMs: 20 }), {
+      code: Code.DeadlineExceeded,
+    });
+    assert.equal((await sandbox.ended).exitStatus, 0);
     assert.equal(isGone(share?.pid ?? 0), true);
   });
 

@@ -1,0 +1,34 @@
+import { Code, StatusError } from 'ttrpc-ts';
+import type { DaemonTraits } from '../daemon/spec.ts';
+import type { Share } from './contract.ts';
+import { createDaemonShare, type ShareContext } from './daemon-share.ts';
+import type { SharePaths } from './open-share.ts';
+import type { ShareRecord } from './record.ts';
+
+/** How {@link adoptShare} knows its daemon. */
+export interface AdoptShareOptions {
+  /** Describes the daemon that serves these paths; it keeps what it was started with. */
+  readonly daemon: (paths: SharePaths) => Omit<DaemonTraits, 'socketPath' | 'outputPath'>;
+}
+
+/**
+ * Takes over a share that another host opened, with the daemon that serves it, or has served it until it ended.
+ *
+ * @throws StatusError FailedPrecondition for a record of a share that has never had a daemon
+ */
+export async function adoptShare(
+  context: ShareContext,
+  record: ShareRecord,
+  options: AdoptShareOptions,
+): Promise<Share> {
+  const { namespace, sandboxId, tag, socketPath } = record;
+  if (!record.daemon)
+    throw new StatusError(Code.FailedPrecondition, `Cannot adopt share "${tag}": it never had a daemon`);
+  const files = context.stateDir.share(namespace, sandboxId, tag);
+  const daemon = await context.daemons.adopt(
+    record.daemon,
+    { ...options.daemon({ socketPath, sharedDir: record.source }), socketPath, outputPath: files.output },
+    { log: context.log.child({ sandbox: sandboxId, share: tag }) },
+  );
+  return createDaemonShare(context, { files, record, daemon, adopted: true });
+}
