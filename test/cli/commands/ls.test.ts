@@ -78,7 +78,14 @@ describe('shim-virtiofs ls', () => {
   test('ends quietly where nobody reads any more', async () => {
     const shares = Array.from({ length: 3000 }, (_, index) => fakeShare({ tag: `t${index}` }));
     await using fake = await serveFakeShares({ list: () => ({ shares }) });
-    const command = shellWords([process.execPath, SHIM_VIRTIOFS, 'ls', '--address', fake.address]);
+    const command = shellWords([
+      process.execPath,
+      '--no-warnings',
+      SHIM_VIRTIOFS,
+      'ls',
+      '--address',
+      fake.address,
+    ]);
     const { stdout, stderr } = await execa('sh', ['-c', `{ ${command}; echo "$?" >&2; } | head -1`]);
     assert.match(stdout, /^NAMESPACE .*\n?$/);
     assert.equal(stderr, '0');
@@ -86,7 +93,14 @@ describe('shim-virtiofs ls', () => {
 
   test('exits with 1 where its output cannot be written', async () => {
     await using fake = await serveFakeShares({ list: () => ({ shares: [fakeShare()] }) });
-    const command = shellWords([process.execPath, SHIM_VIRTIOFS, 'ls', '--address', fake.address]);
+    const command = shellWords([
+      process.execPath,
+      '--no-warnings',
+      SHIM_VIRTIOFS,
+      'ls',
+      '--address',
+      fake.address,
+    ]);
     const { exitCode, stderr } = await execa('sh', ['-c', `${command} >/dev/full`], { reject: false });
     assert.equal(exitCode, 1);
     assert.match(stderr, /^shim-virtiofs: Cannot write to standard output: ENOSPC/);

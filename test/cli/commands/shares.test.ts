@@ -23,9 +23,17 @@ interface Shown {
   readonly exit?: { readonly cause: string };
 }
 
-const parse = <Json>({ exitCode, stdout, stderr }: Ended): Json => {
+/** What the documents of the commands have, each some of it. */
+interface Printed {
+  readonly shares: readonly Shown[];
+  readonly share: { readonly sharedDir: string };
+  readonly qemuArguments: readonly string[];
+  readonly closed: number;
+}
+
+const parse = ({ exitCode, stdout, stderr }: Ended): Printed => {
   assert.deepEqual([exitCode, stderr], [0, '']);
-  return JSON.parse(stdout) as Json;
+  return JSON.parse(stdout) as Printed;
 };
 
 // Real virtiofsds need root.
@@ -38,7 +46,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
       const run = (...args: string[]): Promise<Ended> => runShimVirtiofs(...args, '--state', own.state);
       const opened = await run('open', 'sb', 'work', own.source, '--memory-mib', '64');
       assert.deepEqual([opened.exitCode, opened.stderr], [0, '']);
-      const { shares } = parse<{ shares: Shown[] }>(await run('ls', '--json'));
+      const { shares } = parse(await run('ls', '--json'));
       const [share] = shares;
       assert.ok(share);
       assert.deepEqual([shares.length, share.tag, share.state], [1, 'work', 'waiting']);
@@ -82,7 +90,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         return now?.exit !== undefined;
       });
       const run = (...args: string[]): Promise<Ended> => runShimVirtiofs(...args, '--state', own.state);
-      const inspected = parse<{ shares: Shown[] }>(await run('inspect', 'sb', 'work', '--json'));
+      const inspected = parse(await run('inspect', 'sb', 'work', '--json'));
       assert.equal(inspected.shares[0]?.exit?.cause, 'disconnected');
       assert.match((await run('inspect', 'sb')).stdout, /^ {2}Ended +\d{4}-.*Z disconnected: /m);
       assert.match((await run('ls')).stdout, / exited \(disconnected\) /);
@@ -140,7 +148,7 @@ describe('shim-virtiofs open', () => {
       join(path, 'relative'),
     );
     const empty = await runShimVirtiofs('open', 'sb', 'b', '--json', '--state', state);
-    const { share } = parse<{ share: { sharedDir: string } }>(empty);
+    const { share } = parse(empty);
     assert.equal(existsSync(share.sharedDir), true);
     await own.client.close({ sandboxId: 'sb' });
     assert.equal(existsSync(share.sharedDir), false);
@@ -232,7 +240,7 @@ describe('shim-virtiofs inspect', () => {
     assert.equal(exitCode, 2);
     assert.match(stderr, /in several namespaces \(a, b\): add --namespace\n/);
     const one = await runShimVirtiofs('inspect', 'sb', '--namespace', 'b', '--json', '--state', state);
-    const shown = parse<{ shares: Shown[]; qemuArguments: string[] }>(one);
+    const shown = parse(one);
     assert.deepEqual([shown.shares.length, shown.qemuArguments.join(' ').match(/tag=/g)?.length], [1, 1]);
   });
 });

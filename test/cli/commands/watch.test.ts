@@ -112,7 +112,14 @@ describe('shim-virtiofs watch', () => {
         }
       },
     });
-    const command = shellWords([process.execPath, SHIM_VIRTIOFS, 'watch', '--address', fake.address]);
+    const command = shellWords([
+      process.execPath,
+      '--no-warnings',
+      SHIM_VIRTIOFS,
+      'watch',
+      '--address',
+      fake.address,
+    ]);
     const { stdout, stderr } = await execa('sh', ['-c', `{ ${command}; echo "$?" >&2; } | head -1`]);
     assert.match(stdout, / default\/sb1\/work waiting /);
     assert.equal(stderr, '0');
