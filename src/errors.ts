@@ -25,53 +25,48 @@ export class ConfigError extends StatusError {
   }
 }
 
+/**
+ * Why a daemon ended. `stopped`: this program asked for it. `disconnected`: its VMM left. `crashed`: a signal that nobody
+ * here sent, to it or to its worker. `seccomp`: a system call that its filter forbids. `out-of-memory`: the kernel
+ * killed it for want of memory. `usage`: arguments that it does not take. `start-failed`: it ended by itself before it
+ * waited for its VMM. `no-client`: its VMM did not come in time. `failed`: it ended by itself later.
+ */
+export const EXIT_CAUSES = [
+  'stopped',
+  'disconnected',
+  'crashed',
+  'seccomp',
+  'out-of-memory',
+  'usage',
+  'start-failed',
+  'no-client',
+  'failed',
+] as const;
+
+/** One of {@link EXIT_CAUSES}. */
+export type ExitCause = (typeof EXIT_CAUSES)[number];
+
 /** How a daemon ended; both members are undefined where that cannot be known (it was never our child). */
 export interface ExitStatus {
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
 }
 
-/** A daemon that could not start or that ended unasked: carries its exit status and its last lines of output. */
+/** A daemon that could not start or that ended unasked: carries its exit status, its cause and its last lines of output. */
 export class DaemonError extends StatusError {
-  readonly exit: ExitStatus;
+  /** Without a cause where it has not ended, or never began. */
+  readonly exit: ExitStatus & { readonly cause?: ExitCause };
   readonly lastLines: readonly string[];
 
   constructor(
     message: string,
-    detail: { exit?: ExitStatus; lastLines?: readonly string[]; code?: Code; cause?: unknown } = {},
+    detail: { exit?: DaemonError['exit']; lastLines?: readonly string[]; code?: Code; cause?: unknown } = {},
   ) {
     super(detail.code ?? Code.FailedPrecondition, message, { cause: detail.cause });
     this.name = 'DaemonError';
     this.exit = detail.exit ?? {};
     this.lastLines = detail.lastLines ?? [];
   }
-}
-
-/** Stands for the name of a signal that nobody learned. */
-export const UNKNOWN_SIGNAL = 'an unknown signal';
-
-/** What is known of an end besides its status. */
-export interface ExitCause {
-  /** What ended the process that did the work, where the exit code stands for it. */
-  readonly workerSignal?: string | undefined;
-  /** How many processes the kernel has killed for want of memory while this one ran. */
-  readonly memoryKills?: number | undefined;
-}
-
-/** `exited with code 1`, `was killed by SIGKILL`, … */
-export function describeExit({ workerSignal, memoryKills = 0, ...status }: ExitStatus & ExitCause): string {
-  const worker = workerSignal === undefined ? '' : `, its worker killed by ${workerSignal}`;
-  const mayBeMemory = ['SIGKILL', UNKNOWN_SIGNAL].includes(status.signal ?? workerSignal ?? '');
-  const isShort = memoryKills > 0 && mayBeMemory;
-  const memory = isShort
-    ? '; memory was short: the kernel has killed processes for want of it meanwhile'
-    : '';
-  return `${describeStatus(status)}${worker}${memory}`;
-}
-
-function describeStatus({ exitCode, signal }: ExitStatus): string {
-  if (signal !== undefined) return `was killed by ${signal}`;
-  return exitCode === undefined ? 'ended with an unknown status' : `exited with code ${exitCode}`;
 }
 
 /** The text of anything that was thrown. */

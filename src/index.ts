@@ -3,15 +3,22 @@ export { Code, StatusError } from 'ttrpc-ts';
 export { parseConfig, readConfig, type ReadConfigOptions } from './config/read.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
 export type { DaemonState } from './daemon/daemon.ts';
-export type { DaemonExit } from './daemon/exit.ts';
-export { ConfigError, DaemonError, type ConfigErrorDetail, type ExitStatus } from './errors.ts';
+export { describeEnd, isFailure, type DaemonExit, type EndDescription } from './daemon/exit.ts';
+export {
+  ConfigError,
+  DaemonError,
+  EXIT_CAUSES,
+  type ConfigErrorDetail,
+  type ExitCause,
+  type ExitStatus,
+} from './errors.ts';
 export type { ShareEvent, ShareEvents } from './host/events.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { JoinedShares, JoinRequest, LibraryShareRequest, ShareName } from './host/joined-shares.ts';
 export type { Profile } from './host/profile.ts';
 export type { Sandbox, SandboxExit } from './host/sandbox.ts';
 export type { Quit, Sandboxes, SandboxContents, SandboxRequest } from './host/sandboxes.ts';
-export type { ShareExit, ShareSnapshot } from './host/share-snapshot.ts';
+export type { ShareSnapshot } from './host/share-snapshot.ts';
 export type { ShareSpec } from './host/share-spec.ts';
 export { sendTraceContext } from './services/send-trace-context.ts';
 export { serve, type Serving } from './services/serve.ts';

@@ -6,12 +6,18 @@ export { abortable } from './async/abortable.ts';
 export { askOnce, askProgram, type AskProgram, type ProgramAnswer } from './daemon/ask-program.ts';
 export type { Daemon, DaemonState } from './daemon/daemon.ts';
 export { daemonEnvironment } from './daemon/environment.ts';
-export type { DaemonEnd, DaemonExit, EndMeaning } from './daemon/exit.ts';
+export {
+  UNKNOWN_SIGNAL,
+  type DaemonEnd,
+  type DaemonExit,
+  type EndDescription,
+  type EndMeaning,
+} from './daemon/exit.ts';
 export { findProgram } from './daemon/find-program.ts';
 export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { requireProgram, type ProgramWords } from './daemon/requirements.ts';
 export type { DaemonSpec, DaemonTraits, LineLevel, Program, Readiness } from './daemon/spec.ts';
-export { DaemonError, messageOf, UNKNOWN_SIGNAL, type ExitStatus } from './errors.ts';
+export { DaemonError, messageOf, type ExitCause, type ExitStatus } from './errors.ts';
 export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
 export type { TouchOptions } from './foreign/touch-in-child.ts';
 export { systemStatus } from './proc/system-error.ts';

@@ -1,5 +1,5 @@
 import { z } from 'containerd-shim-virtiofs/plugin';
-import { findProblem } from './extra-args/check.ts';
+import { findProblem, hidesOutput } from './extra-args/check.ts';
 
 /** Kata's cache modes: how long the guest may keep file data and names. */
 export const CACHE_MODES = ['auto', 'always', 'metadata', 'never'] as const;
@@ -50,6 +50,14 @@ const tableSchema = z.strictObject({
     .positive()
     .default(5000)
     .describe('How long virtiofsd may take until it waits for its VMM, in milliseconds.'),
+  virtio_fs_client_timeout_ms: z
+    .int()
+    .nonnegative()
+    .max(2 ** 31 - 1)
+    .default(0)
+    .describe(
+      'How long virtiofsd waits for its VMM until it is ended, in milliseconds; 0 for ever. Needs its output.',
+    ),
   virtio_fs_stop_timeout_ms: z
     .int()
     .positive()
@@ -58,18 +66,22 @@ const tableSchema = z.strictObject({
 });
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
-export const configSchema = tableSchema.superRefine(checkExtraArgs).transform((table) => ({
-  daemonPath: table.virtio_fs_daemon,
-  dialect: table.virtio_fs_dialect,
-  cache: table.virtio_fs_cache,
-  queueSize: table.virtio_fs_queue_size,
-  extraArgs: table.virtio_fs_extra_args,
-  allowUnknownArgs: table.virtio_fs_allow_unknown_args,
-  syslog: table.virtio_fs_syslog,
-  debug: table.virtio_fs_debug,
-  startTimeoutMs: table.virtio_fs_start_timeout_ms,
-  stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
-}));
+export const configSchema = tableSchema
+  .superRefine(checkExtraArgs)
+  .superRefine(checkClientTimeout)
+  .transform((table) => ({
+    daemonPath: table.virtio_fs_daemon,
+    dialect: table.virtio_fs_dialect,
+    cache: table.virtio_fs_cache,
+    queueSize: table.virtio_fs_queue_size,
+    extraArgs: table.virtio_fs_extra_args,
+    allowUnknownArgs: table.virtio_fs_allow_unknown_args,
+    syslog: table.virtio_fs_syslog,
+    debug: table.virtio_fs_debug,
+    startTimeoutMs: table.virtio_fs_start_timeout_ms,
+    clientTimeoutMs: table.virtio_fs_client_timeout_ms,
+    stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
+  }));
 
 /** A validated {@link configSchema}. */
 export type VirtiofsConfig = Readonly<z.output<typeof configSchema>>;
@@ -84,4 +96,13 @@ function checkExtraArgs(table: z.output<typeof tableSchema>, context: z.core.$Re
   if (!problem) return;
   const { index, message } = problem;
   context.addIssue({ code: 'custom', path: ['virtio_fs_extra_args', index], message });
+}
+
+/** Where its output does not reach us, nobody can tell whether its VMM has come. */
+function checkClientTimeout(table: z.output<typeof tableSchema>, context: z.core.$RefinementCtx): void {
+  const isSilent = table.virtio_fs_syslog || hidesOutput(table.virtio_fs_extra_args);
+  if (table.virtio_fs_client_timeout_ms === 0 || !isSilent) return;
+  const message =
+    "it needs virtiofsd's output: leave out virtio_fs_syslog and extra arguments about logs, or use 0";
+  context.addIssue({ code: 'custom', path: ['virtio_fs_client_timeout_ms'], message });
 }

@@ -21,16 +21,19 @@ const SETTLE_MS = 50;
 export function describeVirtiofsd(
   settings: VirtiofsdSettings,
 ): Omit<DaemonSpec, 'socketPath' | 'outputPath'> {
-  const { cache, sourcePath, startTimeoutMs, stopTimeoutMs } = settings;
+  const { cache, sourcePath, startTimeoutMs, clientTimeoutMs, stopTimeoutMs } = settings;
+  const silent = isSilent(settings);
   return {
     name: 'virtiofsd',
     attributes: { 'virtiofsd.cache_mode': cache, 'virtiofsd.shared_dir': sourcePath },
     program: ({ signal }) => programOf(settings, signal),
     socket: 'handed-over',
-    ready: isSilent(settings) ? { settleMs: SETTLE_MS } : { line: /Waiting for/ },
-    connectedLine: /Client connected|Received vhost-user socket connection/,
+    ready: silent ? { settleMs: SETTLE_MS } : { line: /Waiting for/ },
+    ...(silent ? {} : { connectedLine: /Client connected|Received vhost-user socket connection/ }),
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
+    clientTimeoutMs,
+    clientTimeoutRemedy: 'raise virtio_fs_client_timeout_ms',
     stopTimeoutMs,
     levelOf,
     explainEnd,

@@ -12,6 +12,14 @@ const RUST_PREFIX = /^\[\S+ (ERROR|WARN|INFO|DEBUG|TRACE) +\S+\] /;
 const C_DEBUG_PREFIX = /^\[.*\] \[ID: \d+\] /;
 /** By this the C virtiofsd says that its VMM has left. */
 const C_FAREWELL = 'virtio_loop: Unexpected poll revents 11';
+/** By this the C virtiofsd says that a signal has come. */
+const C_INTERRUPTED = 'virtio_loop: ppoll interrupted, going around';
+/** By this the Rust virtiofsd says that a signal has come to it while its worker went on. */
+const RUST_INTERRUPTED = /Error during waitpid\(\)/;
+/** By this the Rust virtiofsd says what ended its worker; its exit status may be unknown. */
+const RUST_WORKER_END = /Child process terminated by signal (\d+)/;
+/** What the C virtiofsd says of arguments that it does not take. */
+const USAGE = /^fuse: (unknown option|invalid argument|missing argument)/;
 /** The C virtiofsd gives its lines no level; these words are in those that are no mere information. */
 const ERROR_WORDS =
   /\b(errors?|failed|failure|fail|fatal|cannot|can't|could not|unable|invalid|unknown|unexpected|missing|denied|refused|negative|panicked|no such|not a|not supported)\b/i;
@@ -28,22 +36,35 @@ export function levelOf(line: string): LineLevel {
 
 /** Both virtiofsds end with status 0 when their VMM has left, and say why they could not start. */
 export function explainEnd(end: DaemonEnd): EndMeaning {
-  const { exitCode, lastLines } = end;
-  const hasLeft =
-    exitCode === 0 || (exitCode === undefined && /Client disconnected/.test(lastLines.at(-1) ?? ''));
-  const words = explanationIn(lastLines);
-  return hasLeft
-    ? { reason: 'disconnected', words }
-    : { reason: 'failed', words, workerSignal: workerSignal(end) };
+  const killer = workerSignal(end);
+  const cause = causeOf(end);
+  const isKilled = (end.signal ?? killer) !== undefined;
+  const last = cause === 'crashed' ? 'a signal from elsewhere ended it' : end.lastLines.at(-1);
+  return { cause, words: errorIn(end.lastLines) ?? (isKilled ? undefined : last), workerSignal: killer };
 }
 
-/** What the argument parser, a panic or the last line that is an error says; else the last line. */
-function explanationIn(lines: readonly string[]): string | undefined {
+/** Where nobody knows its status, what it said last decides. */
+function causeOf({ exitCode, lastLines }: DaemonEnd): EndMeaning['cause'] {
+  const last = lastLines.at(-1) ?? '';
+  const plain = lastLines.map((line) => line.replace(C_DEBUG_PREFIX, ''));
+  if (exitCode === 0 || exitCode === undefined) {
+    // The C one ends so for a signal as well: it leaves its loop, and its VMM has not.
+    if (plain.includes(C_INTERRUPTED) && !plain.includes(C_FAREWELL)) return 'crashed';
+    if (exitCode === 0 || /Client disconnected/.test(last) || plain.includes(C_FAREWELL))
+      return 'disconnected';
+  }
+  if (exitCode === 2 || lastLines.some((line) => line.startsWith('error: ') || USAGE.test(line)))
+    return 'usage';
+  return RUST_INTERRUPTED.test(last) ? 'crashed' : 'failed';
+}
+
+/** What the argument parser, a panic or the last line that is an error says. */
+function errorIn(lines: readonly string[]): string | undefined {
   const parser = lines.findIndex((line) => line.startsWith('error: '));
   if (parser !== -1) return withDetails(lines, parser);
   const panic = lines.findIndex((line) => /\bpanicked at\b/.test(line));
   if (panic !== -1) return lines.slice(panic, panic + 2).join(' ');
-  return lines.findLast((line) => levelOf(line) === 'error') ?? lines.at(-1);
+  return lines.findLast((line) => levelOf(line) === 'error');
 }
 
 /** A line that ends in a colon goes on in the indented ones below it. */
@@ -59,8 +80,10 @@ function withDetails(lines: readonly string[], index: number): string {
  * The Rust virtiofsd passes the end of its worker on: a signal as its negative, in the eight bits of a status. The C one
  * only ends with 1, in the middle of its work.
  */
-function workerSignal({ exitCode = 0, lastLines }: DaemonEnd): string | undefined {
-  if (exitCode === 1 && lastLines.at(-1) === 'virtio_loop: Entry') return UNKNOWN_SIGNAL;
-  const number = 256 - exitCode;
+function workerSignal({ exitCode, signal, lastLines }: DaemonEnd): string | undefined {
+  if (signal !== undefined) return undefined;
+  const last = lastLines.at(-1) ?? '';
+  if (exitCode === 1 && last === 'virtio_loop: Entry') return UNKNOWN_SIGNAL;
+  const number = exitCode === undefined ? Number(RUST_WORKER_END.exec(last)?.[1]) : 256 - exitCode;
   return Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
 }

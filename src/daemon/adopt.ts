@@ -1,10 +1,10 @@
 import type { SpanContext } from '@opentelemetry/api';
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { ExitStatus } from '../errors.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { isStillDaemon } from './is-still-daemon.ts';
 import { superviseDaemon, type Daemon } from './daemon.ts';
+import type { EndDescription } from './exit.ts';
 import { endedProcess, watchedProcess } from './process.ts';
 import { removeSocket } from './socket.ts';
 import { spanOf } from './span-of.ts';
@@ -17,7 +17,9 @@ export interface DaemonRecord extends ProcessIdentity, Program {
   /** When its VMM came; absent where it had not. */
   readonly connectedAt?: string | undefined;
   /** How it ended, where that was seen. */
-  readonly exit?: ExitStatus | undefined;
+  readonly exit?: EndDescription | undefined;
+  /** What its socket was bound to. @default nobody knows */
+  readonly boundPath?: string | undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function adoptDaemon(
   record: DaemonRecord,
   { spec, log }: { spec: DaemonTraits; log: Logger },
 ): Promise<Daemon> {
-  const { pid, startTime, startedAt, command, args, version, startSpan, connectedAt, exit } = record;
+  const { pid, startTime, startedAt, connectedAt, boundPath, exit, startSpan, ...program } = record;
   const identity = { pid, startTime };
   const isOurs = !exit && isStillDaemon(identity, spec.outputPath);
   const attributes = { 'process.pid': pid, [`${spec.name}.is_alive`]: isOurs };
@@ -36,12 +38,13 @@ export async function adoptDaemon(
     const inode = statSync(spec.socketPath, { throwIfNoEntry: false })?.ino;
     return superviseDaemon({
       spec,
-      program: { command, args, version },
+      program,
       process: isOurs ? watchedProcess(identity) : endedProcess(identity, exit ?? {}),
       log,
       startedBy: startSpan,
       removeSocket: () => removeSocket(spec.socketPath, inode),
-      past: { startedAt: new Date(startedAt), hadClient: connectedAt !== undefined },
+      boundPath: boundPath ?? spec.socketPath,
+      past: { startedAt: new Date(startedAt), hadClient: connectedAt !== undefined, end: exit },
     });
   };
   return spanOf(spec, 'adopt', attributes, supervise, { root: true, startedBy: startSpan });

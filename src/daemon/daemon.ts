@@ -2,15 +2,18 @@ import type { SpanContext } from '@opentelemetry/api';
 import { fstatSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Listeners } from '../async/listeners.ts';
-import { describeExit, DaemonError, type ExitCause, type ExitStatus } from '../errors.ts';
+import type { ExitStatus } from '../errors.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { watchMemoryKills } from '../proc/memory-kills.ts';
-import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
+import { isConnected } from '../proc/unix-sockets.ts';
+import { explainExit } from './cause.ts';
+import { watchForClient } from './client-watch.ts';
+import type { DaemonEnd, DaemonExit, EndDescription, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
-import { reportQuit } from './report-quit.ts';
+import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
 import { removeSocket } from './socket.ts';
 import type { DaemonTraits, Program } from './spec.ts';
@@ -27,12 +30,16 @@ export interface Daemon extends AsyncDisposable {
   readonly socketPath: string;
   /** The socket of its API, where it has one. */
   readonly apiSocketPath: string | undefined;
+  /** What the socket was bound to, by which the kernel knows it. */
+  readonly boundPath: string;
   readonly state: DaemonState;
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
   readonly startedBy: SpanContext | undefined;
-  /** Resolves when the daemon waits for its VMM; rejects with a {@link DaemonError} where it never will. */
+  /** Resolves when the daemon waits for its VMM; rejects with a DaemonError where it never will. */
   readonly ready: Promise<void>;
+  /** How it ended, once it has. */
+  readonly exit: DaemonExit | undefined;
   /** Resolves exactly once, when the process is gone and its socket removed. */
   readonly exited: Promise<DaemonExit>;
   /** Calls the listener after each change of `state`, until disposal of what it returns. */
@@ -50,6 +57,8 @@ export interface DaemonParts {
   readonly startedBy: SpanContext | undefined;
   /** Removes the vhost-user socket. */
   readonly removeSocket: () => void;
+  /** What the socket was bound to, by which the kernel knows it. */
+  readonly boundPath: string;
   /** What is known of it, where another host started it. */
   readonly past?: DaemonPast | undefined;
 }
@@ -59,6 +68,8 @@ export interface DaemonPast {
   readonly startedAt: Date;
   /** True where its VMM had come. */
   readonly hadClient: boolean;
+  /** How it ended, where that was seen, and reported. */
+  readonly end?: EndDescription | undefined;
 }
 
 /** The life of a daemon as a state machine over a process and its end; follows its output from now on. */
@@ -71,6 +82,7 @@ class SupervisedDaemon implements Daemon {
   readonly program: Program;
   readonly socketPath: string;
   readonly apiSocketPath: string | undefined;
+  readonly boundPath: string;
   readonly startedBy: SpanContext | undefined;
   readonly exited: Promise<DaemonExit>;
   readonly #parts: DaemonParts;
@@ -80,6 +92,9 @@ class SupervisedDaemon implements Daemon {
   readonly #memoryKills = watchMemoryKills();
   readonly #listeners: Listeners<[]>;
   #state: DaemonState = 'starting';
+  #exit: DaemonExit | undefined;
+  #clientWatch: Disposable | undefined;
+  #isGivenUp = false;
 
   constructor(parts: DaemonParts) {
     const { spec, process, program, past, log } = parts;
@@ -90,22 +105,17 @@ class SupervisedDaemon implements Daemon {
     this.program = program;
     this.socketPath = spec.socketPath;
     this.apiSocketPath = spec.apiSocketPath;
+    this.boundPath = parts.boundPath;
     this.startedBy = parts.startedBy;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
       onFormerLine: past && ((line) => void formerLines.push(line)),
     });
-    this.#readiness = watchReadiness(
-      spec,
-      () => {
-        if (this.#state === 'starting') this.#become('waiting');
-      },
-      {
-        lastLines: () => [...this.#output.lastLines],
-        isSilent: () => holdsFile(this.identity.pid, fstatSync(this.#output.fd)) === false,
-      },
-    );
+    this.#readiness = watchReadiness(spec, () => this.#onWaiting(), {
+      lastLines: () => [...this.#output.lastLines],
+      isSilent: () => holdsFile(this.identity.pid, fstatSync(this.#output.fd)) === false,
+    });
     for (const line of formerLines) this.#understand(line);
     if (past?.hadClient) this.#onClient();
     this.exited = process.ended.then((status) => this.#onEnd(status));
@@ -119,6 +129,10 @@ class SupervisedDaemon implements Daemon {
     return this.#output.lastLines;
   }
 
+  get exit(): DaemonExit | undefined {
+    return this.#exit;
+  }
+
   get ready(): Promise<void> {
     return this.#readiness.promise;
   }
@@ -130,6 +144,7 @@ class SupervisedDaemon implements Daemon {
   async stop(): Promise<DaemonExit> {
     if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
     this.#become('stopping');
+    this.#clientWatch?.[Symbol.dispose]();
     const { spec, log, process } = this.#parts;
     process.expectEnd();
     const attributes = { 'process.pid': this.identity.pid };
@@ -163,6 +178,27 @@ class SupervisedDaemon implements Daemon {
 
   #onClient(): void {
     this.#readiness.reached();
+    this.#onConnected();
+  }
+
+  #onWaiting(): void {
+    if (this.#state !== 'starting') return;
+    this.#become('waiting');
+    const { spec, log, boundPath } = this.#parts;
+    this.#clientWatch = watchForClient(spec, {
+      log,
+      pid: this.identity.pid,
+      hasClient: () => isConnected(boundPath),
+      onClient: () => this.#onConnected(),
+      onGivenUp: () => {
+        this.#isGivenUp = true;
+        void this.stop();
+      },
+    });
+  }
+
+  #onConnected(): void {
+    this.#clientWatch?.[Symbol.dispose]();
     if (this.#state === 'waiting') this.#become('connected');
   }
 
@@ -177,18 +213,28 @@ class SupervisedDaemon implements Daemon {
     return explainEnd(end);
   }
 
+  #diagnose(end: DaemonEnd): DaemonExit {
+    const { spec, past } = this.#parts;
+    const uptimeMs = performance.now() - this.#startedAt;
+    if (past?.end) return { ...end, ...past.end, exitedAt: new Date(past.end.exitedAt), uptimeMs };
+    return explainExit(end, this.#explain(end), {
+      spec,
+      pid: this.identity.pid,
+      command: this.program.command,
+      asked: this.#isGivenUp ? 'no-client' : this.#state === 'stopping' ? 'stopped' : undefined,
+      isStarting: this.#state === 'starting',
+      memoryKills: this.#memoryKills(),
+      uptimeMs,
+    });
+  }
+
   #onEnd(status: ExitStatus): DaemonExit {
     const { spec, log } = this.#parts;
     this.#output.drain({ final: true });
     const end = { ...status, lastLines: [...this.#output.lastLines] };
-    const meaning = this.#explain(end);
-    const reason = this.#state === 'stopping' ? 'stopped' : meaning.reason;
-    const exit: DaemonExit = {
-      ...end,
-      ...(reason === 'failed' ? causeOf(meaning, this.#memoryKills()) : {}),
-      reason,
-      uptimeMs: performance.now() - this.#startedAt,
-    };
+    const exit = this.#diagnose(end);
+    this.#exit = exit;
+    this.#clientWatch?.[Symbol.dispose]();
     this.#become('exited');
     this.#output[Symbol.dispose]();
     try {
@@ -197,25 +243,14 @@ class SupervisedDaemon implements Daemon {
     } catch (error) {
       log.error({ path: spec.socketPath, err: error }, 'Cannot remove the socket of a daemon that has ended');
     }
-    this.#readiness.failed(exitError(spec.name, exit, meaning.words));
-    void reportQuit(exit, { spec, log, startedBy: this.startedBy, pid: this.identity.pid });
+    this.#readiness.failed(exitError(exit));
+    const { startedBy, identity } = this;
+    if (!this.#parts.past?.end) void reportQuit(exit, { spec, log, startedBy, pid: identity.pid });
     return exit;
   }
 }
 
-const explainEnd = ({ exitCode, lastLines }: DaemonEnd): EndMeaning => ({
-  reason: exitCode === 0 ? 'disconnected' : 'failed',
-  words: lastLines.at(-1),
+const explainEnd = ({ exitCode, signal, lastLines }: DaemonEnd): EndMeaning => ({
+  cause: exitCode === 0 ? 'disconnected' : 'failed',
+  words: signal === undefined ? lastLines.at(-1) : undefined,
 });
-
-const causeOf = ({ workerSignal }: EndMeaning, memoryKills: number): ExitCause => ({
-  ...(workerSignal === undefined ? {} : { workerSignal }),
-  ...(memoryKills > 0 ? { memoryKills } : {}),
-});
-
-function exitError(name: string, exit: DaemonExit, words: string | undefined): DaemonError {
-  return new DaemonError(`${name} ${describeExit(exit)}${words ? `: ${words}` : ''}`, {
-    exit: { exitCode: exit.exitCode, signal: exit.signal },
-    lastLines: exit.lastLines,
-  });
-}

@@ -1,7 +1,7 @@
 import type { SpanContext } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import { describeExit, DaemonError } from '../errors.ts';
-import type { DaemonExit } from './exit.ts';
+import { DaemonError } from '../errors.ts';
+import { isFailure, type DaemonExit } from './exit.ts';
 import { spanOf } from './span-of.ts';
 
 /**
@@ -13,25 +13,29 @@ export async function reportQuit(
   daemon: { spec: { name: string }; pid: number; log: Logger; startedBy: SpanContext | undefined },
 ): Promise<void> {
   const { spec, pid, log, startedBy } = daemon;
-  const { exitCode, signal, reason, uptimeMs, lastLines } = exit;
+  const { exitCode, signal, cause, message, uptimeMs, lastLines } = exit;
   const { name } = spec;
   const attributes = {
     'process.pid': pid,
     ...(exitCode === undefined ? {} : { 'process.exit.code': exitCode }),
     ...(signal === undefined ? {} : { [`${name}.exit.signal`]: signal }),
     [`${name}.uptime_ms`]: uptimeMs,
-    [`${name}.quit.reason`]: reason,
-    [`${name}.quit.expected`]: reason !== 'failed',
+    [`${name}.quit.cause`]: cause,
+    [`${name}.quit.expected`]: !isFailure(cause),
   };
-  const text = `${name} ${describeExit(exit)}`;
   const report = (): Promise<void> => {
-    const fields = { 'process.pid': pid, exitCode, signal, reason };
-    if (reason !== 'failed') {
-      log.info(fields, text);
+    const fields = { 'process.pid': pid, exitCode, signal, cause };
+    if (!isFailure(cause)) {
+      log.info(fields, message);
       return Promise.resolve();
     }
-    log.error({ ...fields, lastLines }, text);
-    return Promise.reject(new DaemonError(text, { exit: { exitCode, signal }, lastLines }));
+    log.error({ ...fields, lastLines }, message);
+    return Promise.reject(exitError(exit));
   };
   await spanOf(spec, 'quit', attributes, report, { root: true, startedBy }).catch(() => {});
+}
+
+/** The error that a daemon's end is for those who count on it. */
+export function exitError({ cause, message, exitCode, signal, lastLines }: DaemonExit): DaemonError {
+  return new DaemonError(message, { exit: { cause, exitCode, signal }, lastLines });
 }

@@ -10,6 +10,8 @@ export interface Listener extends Disposable {
   readonly fd: number;
   /** A hidden name beside its later one. Nobody knows it, so this process can never take a daemon's client. */
   readonly path: string;
+  /** The name that it was bound to. */
+  readonly boundPath: string;
 }
 
 /**
@@ -31,7 +33,7 @@ export function openListener(directory: string): Listener {
     chownSync(boundPath, owner.uid, owner.gid);
     // libuv unlinks the name that it bound when it closes its copy.
     renameSync(boundPath, path);
-    return { fd, path, [Symbol.dispose]: () => server.close() };
+    return { fd, path, boundPath, [Symbol.dispose]: () => server.close() };
   } catch (error) {
     server.close();
     rmSync(path, { force: true });

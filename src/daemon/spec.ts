@@ -43,6 +43,14 @@ export interface DaemonTraits {
   readonly startTimeoutMs: number;
   /** What to do where it takes longer, for the error. @default nothing is said */
   readonly startTimeoutRemedy?: string;
+  /**
+   * How long it waits for its VMM until it is given up, in milliseconds; 0 for ever. Needs a `connectedLine`.
+   *
+   * @default 0
+   */
+  readonly clientTimeoutMs?: number;
+  /** What to do where the VMM needs longer, for the error. @default nothing is said */
+  readonly clientTimeoutRemedy?: string;
   /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
   readonly stopTimeoutMs: number;
   /** At which level a line of its output is logged. @default info */

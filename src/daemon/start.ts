@@ -63,6 +63,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   const daemon = superviseDaemon({
     ...options,
     process: childProcess(starter.child, starter.identity),
+    boundPath: spec.socket === 'own' ? spec.socketPath : starter.boundPath,
     removeSocket: () => {
       // Where a name could not be given, what stands there is not the daemon's.
       if (spec.socket === 'own' || inode !== undefined) removeSocket(spec.socketPath, inode);

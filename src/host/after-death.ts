@@ -13,7 +13,7 @@ if (stateDir.isInPlace()) {
   const log = createLogger('silent');
   await using _ = stateDir.trash;
   // Those that outlive their host are the next one's.
-  await takeLeftovers({ stateDir, log }, async (_, adoptable) => void (await adoptable));
+  await takeLeftovers({ stateDir, log }, async (_sandbox, adoptable) => void (await adoptable));
   // The next host need not wait until the trash is empty.
   releaseInherited(stateDir.host.lock);
   clearInterval(alive);

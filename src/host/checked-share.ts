@@ -3,7 +3,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
-import { messageOf } from '../errors.ts';
+import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
 
 /** What a value has to be, and the words for it. */
@@ -46,7 +46,9 @@ const statusSchema = z.looseObject({
 
 /** What is read of an end; it has more to tell. */
 const exitSchema = z.looseObject({
-  reason: z.enum(['stopped', 'disconnected', 'failed']),
+  cause: z.enum(EXIT_CAUSES),
+  message: z.string(),
+  exitedAt: z.date(),
   uptimeMs: z.number(),
   lastLines: z.array(z.string()),
   exitCode: z.int().optional(),
@@ -134,7 +136,8 @@ async function exitOf(closed: PromiseLike<unknown>, origin: ShareOrigin): Promis
   const failed = (words: string): DaemonExit => {
     const line = `${named(origin)} ${words}`;
     origin.log.error(line);
-    return { reason: 'failed', uptimeMs: performance.now() - openedAt, lastLines: [line] };
+    const uptimeMs = performance.now() - openedAt;
+    return { cause: 'failed', message: line, exitedAt: new Date(), uptimeMs, lastLines: [line] };
   };
   try {
     const result = exitSchema.safeParse(await closed);

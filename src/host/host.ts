@@ -120,7 +120,10 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
-    ...{ stateDir, daemons, log, tell },
+    stateDir,
+    daemons,
+    log,
+    tell,
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });

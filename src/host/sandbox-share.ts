@@ -7,7 +7,7 @@ import type { Share } from '../share/contract.ts';
 import { checkShare, type CheckedShare } from './checked-share.ts';
 import type { TellEvent } from './events.ts';
 import { HostShare } from './host-share.ts';
-import { takeSnapshot, type ShareExit, type ShareOrigin, type ShareSnapshot } from './share-snapshot.ts';
+import { takeSnapshot, type ShareOrigin, type ShareSnapshot } from './share-snapshot.ts';
 import { tellChanges, type ChangesTeller } from './tell-changes.ts';
 
 /** A place in a sandbox: taken by its tag from the moment at which somebody asks for it. */
@@ -20,7 +20,7 @@ export interface SandboxShare {
   /** What the host gives out, once it is open. */
   readonly share: Share | undefined;
   /** How its daemon ended, once it has. */
-  readonly exit: ShareExit | undefined;
+  readonly exit: DaemonExit | undefined;
   /** What can be told of it now, once it is open. */
   snapshot(): ShareSnapshot | undefined;
   /** Cancels what is being opened, closes what is open; once for all who ask. */
@@ -52,7 +52,7 @@ export function openSandboxShare(options: {
   const signal = options.signal ? AbortSignal.any([options.signal, cancel.signal]) : cancel.signal;
   let own: Share | undefined;
   let share: HostShare | undefined;
-  let exit: ShareExit | undefined;
+  let exit: DaemonExit | undefined;
   let changes: ChangesTeller | undefined;
   const snapshotOf = (given: Share): ShareSnapshot => takeSnapshot(given, source, exit);
 
@@ -79,7 +79,7 @@ export function openSandboxShare(options: {
     share = given;
     changes = tellChanges(checked, { tell, snapshot: () => snapshotOf(given) });
     void checked.closed.then((ended) => {
-      exit = { ...ended, exitedAt: new Date() };
+      exit = ended;
       changes?.exited();
       onClosed(given, ended);
     });

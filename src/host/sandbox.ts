@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import { singleFlight } from '../async/single-flight.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
+import { isFailure, type DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
-import { messageOf } from '../errors.ts';
+import { messageOf, type ExitCause } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
 import { recordMount, type ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
@@ -31,6 +31,8 @@ export interface SandboxIdentity {
 export interface SandboxExit {
   /** 0 when it was stopped or its VMM left, otherwise the failed daemon's status (128 + signal where a signal ended it). */
   readonly exitStatus: number;
+  /** `stopped`, `disconnected`, or that of the daemon that failed. */
+  readonly cause: ExitCause;
   readonly exitedAt: Date;
   /** The share whose daemon failed. */
   readonly failed?: { readonly tag: string; readonly exit: DaemonExit } | undefined;
@@ -219,7 +221,7 @@ class GrowingSandbox implements Sandbox {
   async #closeAll(): Promise<void> {
     this.#isClosing = true;
     const results = await Promise.allSettled([...this.#shares.values()].map((share) => share.close()));
-    this.#end({ exitStatus: 0 });
+    this.#end({ exitStatus: 0, cause: 'stopped' });
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],
     );
@@ -243,7 +245,8 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.InvalidArgument, message);
     }
     const { outlivesHost, profile } = this.#parts;
-    const request = { namespace, sandboxId, owner, outlivesHost, profile: profile.name };
+    const createdAt = new Date();
+    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
     return { ...request, tag, source, readOnly, sharedFs };
   }
 
@@ -264,16 +267,18 @@ class GrowingSandbox implements Sandbox {
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'failed')
-      this.#end({ exitStatus: exitStatusOf(exit), failed: { tag: share.tag, exit } });
+    const { cause } = exit;
+    if (isFailure(cause))
+      this.#end({ exitStatus: exitStatusOf(exit), cause, failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
 
   /** Ends when the VMM has left all shares that are there. */
   #endIfLeft(): void {
-    const exits = [...this.#shares.values()].map(({ exit }) => exit?.reason);
-    if (exits.length > 0 && exits.every((reason) => reason === 'disconnected')) this.#end({ exitStatus: 0 });
+    const causes = [...this.#shares.values()].map(({ exit }) => exit?.cause);
+    if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
+    this.#end({ exitStatus: 0, cause: 'disconnected' });
   }
 
   #end(outcome: Omit<SandboxExit, 'exitedAt'>): void {

@@ -260,7 +260,7 @@ class SandboxTable implements Sandboxes {
   }
 
   #onShareClosed(sandbox: Sandbox, share: Share, exit: DaemonExit): void {
-    if (exit.reason === 'stopped') return;
+    if (exit.cause === 'stopped') return;
     try {
       this.#parts.onQuit?.({ sandbox, share, exit });
     } catch (error) {

@@ -1,10 +1,5 @@
-import type { DaemonExit } from '../daemon/exit.ts';
+import { describeEnd, type DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareRequest, ShareStatus } from '../share/contract.ts';
-
-/** How and when a share's daemon ended. */
-export interface ShareExit extends DaemonExit {
-  readonly exitedAt: Date;
-}
 
 /** Whose a share is, and since when. */
 export interface ShareOrigin extends Pick<
@@ -17,13 +12,10 @@ export interface ShareOrigin extends Pick<
 }
 
 /** A share as it is at a moment, and whose it is. */
-export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin {
-  /** Absent while its daemon runs. */
-  readonly exit?: ShareExit | undefined;
-}
+export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin {}
 
 /** Takes a snapshot of an open share. */
-export function takeSnapshot(share: Share, origin: ShareOrigin, exit: ShareExit | undefined): ShareSnapshot {
+export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit | undefined): ShareSnapshot {
   const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
   const { tag, pid, socketPath, sharedDir, queueSize } = share;
   const { state, lastLines } = share.status();
@@ -42,6 +34,6 @@ export function takeSnapshot(share: Share, origin: ShareOrigin, exit: ShareExit 
     queueSize,
     lastLines,
     state: exit ? 'exited' : state,
-    exit,
+    ...(exit ? { exit: describeEnd(exit) } : {}),
   };
 }

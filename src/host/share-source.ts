@@ -15,7 +15,6 @@ export function newShare(plugins: Plugins, request: ShareRequest): ShareSource {
   return {
     ...request,
     adopted: false,
-    createdAt: new Date(),
     plugin: plugins.provided.get(sharedFs) ?? sharedFs,
     open: (signal) => plugins.call('sandbox.create', sharedFs, request, { signal }),
     close: (share) => plugins.call('sandbox.delete', sharedFs, share),

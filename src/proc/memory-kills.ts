@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs';
 
+/** What was counted last: so many at least had been killed when a later watch began. */
+let known = countMemoryKills();
+
 /**
- * Watches from the next turn of the event loop on: reading the kernel's counters takes a tenth of a daemon's start.
+ * Watches from now on, without reading the kernel's counters at once, which takes a tenth of a daemon's start: those are
+ * counted too that were killed since the last watch began.
  *
  * @returns how many processes have been killed since, as {@link countMemoryKills} counts them
  */
 export function watchMemoryKills(): () => number {
-  let before: number | undefined;
-  setImmediate(() => {
-    before = countMemoryKills();
-  }).unref();
-  return () => (before === undefined ? 0 : countMemoryKills() - before);
+  const before = known;
+  setImmediate(() => (known = countMemoryKills())).unref();
+  return () => countMemoryKills() - before;
 }
 
 /** How many processes the kernel has killed for want of memory since boot, in whatever cgroup (Linux 4.13 and newer). */

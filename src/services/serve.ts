@@ -6,6 +6,7 @@ import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
+import { afterAdoption } from './after-adoption.ts';
 import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
 import { keepFiles } from './keep-files.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
@@ -37,7 +38,7 @@ export async function serve(host: Host): Promise<Serving> {
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   requireSafePath(dirname(address));
   await removeStaleSocket(address);
-  const server = createServer({ interceptors: [traceCalls(host.log), printableErrors] })
+  const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host))
     .service(Shares, createShareService(host));

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
+import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -23,6 +23,8 @@ export interface ShareRequest {
   readonly owner: ShareOwner;
   /** True where the next host is to adopt it, when this one ends without closing it. */
   readonly outlivesHost: boolean;
+  /** When it was asked for. */
+  readonly createdAt: Date;
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
 }
@@ -42,6 +44,8 @@ export interface ShareStatus {
   /** True where another host started its daemon. */
   readonly adopted?: boolean;
   readonly lastLines: readonly string[];
+  /** Why its daemon ended; absent while it runs. */
+  readonly exit?: EndDescription;
 }
 
 /** What to mount under a share's directory; the provider defines `config`. */

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { singleFlight } from '../async/single-flight.ts';
 import type { Daemon } from '../daemon/daemon.ts';
+import { describeEnd } from '../daemon/exit.ts';
 import { inShare } from './in-share.ts';
 import type { PluginContext, Share } from './contract.ts';
 import { updateRecord, type ShareRecord } from './record.ts';
@@ -46,6 +47,7 @@ export function createDaemonShare(context: ShareContext, parts: DaemonShareParts
       queueSize,
       adopted,
       lastLines: [...daemon.lastLines],
+      ...(daemon.exit ? { exit: describeEnd(daemon.exit) } : {}),
     }),
     onChange: (listener) => daemon.onChange(listener),
     [Symbol.asyncDispose]: singleFlight(() => close(context, parts)),
@@ -61,8 +63,8 @@ function keepRecord({ stateDir, log }: ShareContext, { files, daemon }: DaemonSh
   daemon.onChange(() => {
     if (daemon.state === 'connected') note({ connectedAt: new Date().toISOString() });
   });
-  void daemon.exited.then(({ reason, exitCode, signal }) => {
-    if (reason !== 'stopped') note({ exit: { exitCode, signal, exitedAt: new Date().toISOString() } });
+  void daemon.exited.then((exit) => {
+    if (exit.cause !== 'stopped') note({ exit: describeEnd(exit) });
   });
 }
 

@@ -131,12 +131,13 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
     queueSize,
     socketPath: paths.socketPath,
     bootId: boot,
-    createdAt: new Date().toISOString(),
+    createdAt: request.createdAt.toISOString(),
     mounts: [],
   };
 }
 
-function withDaemon(record: ShareRecord, { identity, program, startedBy: span }: Daemon): ShareRecord {
+function withDaemon(record: ShareRecord, daemon: Daemon): ShareRecord {
+  const { identity, program, boundPath, startedBy: span } = daemon;
   const { command, args, version } = program;
   return {
     ...record,
@@ -145,6 +146,7 @@ function withDaemon(record: ShareRecord, { identity, program, startedBy: span }:
       startedAt: new Date().toISOString(),
       command,
       args: [...args],
+      boundPath,
       ...(version === undefined ? {} : { version }),
       ...(span
         ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }

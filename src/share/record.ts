@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
+import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The version of the format that this program writes. */
@@ -22,8 +22,18 @@ const daemonSchema = z.object({
   startSpan: z.object({ traceId: z.string(), spanId: z.string(), traceFlags: z.int() }).optional(),
   /** When its VMM came. */
   connectedAt: time.optional(),
-  /** How it ended; both are absent where nobody knows. */
-  exit: z.object({ exitCode: z.int().optional(), signal: z.string().optional(), exitedAt: time }).optional(),
+  /** What its socket was bound to, before it was given its name. */
+  boundPath: z.string().optional(),
+  /** How it ended. */
+  exit: z
+    .object({
+      cause: z.enum(EXIT_CAUSES),
+      message: z.string(),
+      exitCode: z.int().optional(),
+      signal: z.string().optional(),
+      exitedAt: time,
+    })
+    .optional(),
 });
 
 const recordSchema = z.object({

@@ -56,6 +56,7 @@ export function commandLine({ path, dialect }: Virtiofsd, { source }: Workbench)
     allowUnknownArgs: false,
     dialect,
     startTimeoutMs: 5000,
+    clientTimeoutMs: 0,
     stopTimeoutMs: 1000,
   };
   return [path, ...(dialect === 'c' ? virtiofsdCArgs(settings, 0) : virtiofsdRustArgs(settings, 0))];

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, openSync } from 'node:fs';
+import { appendFileSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { superviseDaemon, type Daemon } from '../../src/daemon/daemon.ts';
 import { childProcess, watchedProcess, type DaemonProcess } from '../../src/daemon/process.ts';
 import type { DaemonSpec } from '../../src/daemon/spec.ts';
@@ -39,7 +40,7 @@ for (const [source, processOf] of Object.entries(sources)) {
       daemon.onChange(() => {
         throw new Error('a listener that fails harms nobody');
       });
-      daemon.onChange(() => assert.fail('it was disposed of'))[Symbol.dispose]();
+      daemon.onChange(() => void heard.push('disposed of'))[Symbol.dispose]();
       appendFileSync(outputPath, 'Waiting for a client\n');
       await daemon.ready;
       assert.equal(daemon.state, 'waiting');
@@ -50,9 +51,28 @@ for (const [source, processOf] of Object.entries(sources)) {
       const exit = await stopping;
       assert.equal(daemon.state, 'exited');
       assert.deepEqual(heard, ['waiting', 'connected', 'stopping', 'exited']);
-      assert.equal(exit.reason, 'stopped');
+      assert.equal(exit.cause, 'stopped');
       assert.equal(exit.signal, isChild ? 'SIGTERM' : undefined);
       assert.equal(isGone(daemon.identity.pid), true);
+      assert.equal(own.removals(), 1);
+    });
+
+    test('has no limit any more when its VMM has come', async () => {
+      await using own = await supervise('waits', processOf, { clientTimeoutMs: 20 });
+      appendFileSync(own.outputPath, 'Waiting for a client\nClient connected\n');
+      await eventually('it is connected', () => own.daemon.state === 'connected');
+      await delay(60);
+      assert.equal(own.daemon.state, 'connected');
+    });
+
+    test('is given up where its VMM does not come in time, and says so as a stop would not', async () => {
+      await using own = await supervise('waits', processOf, { clientTimeoutMs: 20 });
+      appendFileSync(own.outputPath, 'Waiting for a client\n');
+      const { cause, message } = await own.daemon.exited;
+      const what = isChild ? 'was killed by SIGTERM' : 'ended with an unknown status';
+      const why = `no VMM connected to "${own.daemon.socketPath}" within 20 ms: check that the VMM runs and was given this socket`;
+      assert.deepEqual([cause, message], ['no-client', `exampled ${what}: ${why}`]);
+      assert.equal((await own.daemon.stop()).cause, 'no-client');
       assert.equal(own.removals(), 1);
     });
 
@@ -67,37 +87,41 @@ for (const [source, processOf] of Object.entries(sources)) {
     });
 
     test('takes an end that nobody asked for as the spec explains it', async () => {
-      await using own = await supervise('waits', processOf, {
-        explainEnd: ({ lastLines }) => ({ reason: 'disconnected', words: `said ${lastLines.length} lines` }),
+      await using own = await supervise('ends-when-told', processOf, {
+        explainEnd: ({ lastLines }) => ({ cause: 'disconnected', words: `said ${lastLines.length} lines` }),
       });
-      process.kill(own.daemon.identity.pid, 'SIGKILL');
-      const { reason, exitCode, signal } = await own.daemon.exited;
-      assert.deepEqual(
-        [reason, exitCode, signal],
-        ['disconnected', undefined, isChild ? 'SIGKILL' : undefined],
-      );
+      await tellToEnd(own);
+      const { cause, message, exitCode, signal } = await own.daemon.exited;
+      const [code, status] = isChild
+        ? [3, 'exited with code 3']
+        : [undefined, 'ended with an unknown status'];
+      assert.deepEqual([cause, exitCode, signal], ['disconnected', code, undefined]);
+      assert.equal(message, `exampled ${status}: its VMM has left`);
+      assert.equal(own.daemon.exit, await own.daemon.exited);
     });
 
     test('ends as others do where its spec cannot explain the end', async () => {
-      await using own = await supervise('waits', processOf, {
+      await using own = await supervise('ends-when-told', processOf, {
         explainEnd: () => {
           throw new Error('no idea');
         },
       });
-      process.kill(own.daemon.identity.pid, 'SIGKILL');
-      assert.equal((await own.daemon.exited).reason, 'failed');
+      await tellToEnd(own);
+      const { cause, message } = await own.daemon.exited;
+      assert.equal(cause, 'failed');
+      assert.match(message, /^exampled .*: cannot go on: it is a teapot$/);
     });
 
     test("says that it failed, with its status where it is known, and rejects ready with the spec's words", async () => {
       await using own = await supervise('never-ready', processOf, {
-        explainEnd: () => ({ reason: 'failed', words: 'it is a teapot' }),
+        explainEnd: () => ({ cause: 'failed', words: 'it is a teapot' }),
       });
       process.kill(own.daemon.identity.pid, 'SIGKILL');
       await assert.rejects(own.daemon.ready, {
         name: 'DaemonError',
         message: `exampled ${isChild ? 'was killed by SIGKILL' : 'ended with an unknown status'}: it is a teapot`,
       });
-      assert.equal((await own.daemon.exited).reason, 'failed');
+      assert.equal((await own.daemon.exited).cause, isChild ? 'crashed' : 'start-failed');
     });
   });
 }
@@ -123,11 +147,12 @@ describe('superviseDaemon()', () => {
       process: childProcess(child, identify(child.pid ?? 0) ?? assert.fail('no process')),
       log: captured.log,
       startedBy: undefined,
+      boundPath: '/nowhere/daemon.sock',
       removeSocket: () => {
         throw new Error('the file system is read-only');
       },
     });
-    assert.equal((await daemon.stop()).reason, 'stopped');
+    assert.equal((await daemon.stop()).cause, 'stopped');
     const text = 'Cannot remove the socket of a daemon that has ended';
     assert.equal(captured.withMessage(text).length, 1);
   });
@@ -145,6 +170,15 @@ describe('watchedProcess()', () => {
     assert.equal(existsSync(`/proc/${identity.pid}/exe`), false);
   });
 });
+
+/** Has the fixture `ends-when-told` end by itself after it waited; its first line may have been missed. */
+async function tellToEnd({ daemon, outputPath }: Supervised): Promise<void> {
+  await eventually('it has said that it waits', () => readFileSync(outputPath, 'utf8').includes('Waiting'));
+  appendFileSync(outputPath, 'Waiting for a client\n');
+  await daemon.ready;
+  assert.equal(daemon.exit, undefined);
+  process.kill(daemon.identity.pid, 'SIGUSR1');
+}
 
 /** Starts a fixture and supervises it. */
 async function supervise(
@@ -175,6 +209,7 @@ async function supervise(
     process: processOf(child, identity),
     log: captureLog().log,
     startedBy: undefined,
+    boundPath: '/nowhere/daemon.sock',
     removeSocket: () => removals++,
   });
   return {

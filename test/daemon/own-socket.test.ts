@@ -72,8 +72,10 @@ describe('a daemon that binds its socket by itself', () => {
   test('is ended by stop() while the probe still asks', async () => {
     await using place = await daemonPlace();
     const daemon = await start(place, { ready: { probe: async () => false } });
-    const ready = assert.rejects(daemon.ready, { message: 'virtiofsd was killed by SIGTERM' });
-    assert.equal((await daemon.stop()).reason, 'stopped');
+    const ready = assert.rejects(daemon.ready, {
+      message: 'virtiofsd was killed by SIGTERM: it was stopped',
+    });
+    assert.equal((await daemon.stop()).cause, 'stopped');
     await ready;
     assert.equal(existsSync(place.socketPath), false);
   });

@@ -19,13 +19,14 @@ describe('startVirtiofsd() reports the end of its daemon', () => {
     assert.notEqual(quit.spanContext().traceId, start.spanContext().traceId);
     assert.equal(quit.links[0]?.context.spanId, start.spanContext().spanId);
     assert.deepEqual(quit.links[0]?.attributes, { 'link.relationship': 'started_by' });
-    assert.deepEqual(quit.status, { code: SpanStatusCode.ERROR, message: 'virtiofsd exited with code 7' });
+    const message = 'virtiofsd exited with code 7: cannot open the directory: it is a teapot';
+    assert.deepEqual(quit.status, { code: SpanStatusCode.ERROR, message });
     const { attributes } = quit;
     assert.equal(attributes['process.exit.code'], 7);
     assert.equal(attributes['process.pid'], daemon.identity.pid);
-    assert.equal(attributes['virtiofsd.quit.reason'], 'failed');
+    assert.equal(attributes['virtiofsd.quit.cause'], 'start-failed');
     assert.equal(attributes['virtiofsd.quit.expected'], false);
-    const [line] = place.captured.withMessage('virtiofsd exited with code 7');
+    const [line] = place.captured.withMessage(message);
     assert.equal(line?.level, 'error');
     assert.deepEqual(line?.['lastLines'], [
       'reading the settings',
@@ -42,10 +43,10 @@ describe('startVirtiofsd() reports the end of its daemon', () => {
     await eventually('the quit span ended', () => spans.named('virtiofsd.quit').length > 0);
     const quit = spans.one('virtiofsd.quit');
     assert.equal(quit.status.code, SpanStatusCode.UNSET);
-    assert.equal(quit.attributes['virtiofsd.quit.reason'], 'stopped');
+    assert.equal(quit.attributes['virtiofsd.quit.cause'], 'stopped');
     assert.equal(quit.attributes['virtiofsd.exit.signal'], 'SIGTERM');
     assert.equal(quit.attributes['virtiofsd.quit.expected'], true);
-    const [line] = place.captured.withMessage('virtiofsd was killed by SIGTERM');
+    const [line] = place.captured.withMessage('virtiofsd was killed by SIGTERM: it was stopped');
     assert.equal(line?.level, 'info');
   });
 });

@@ -100,15 +100,16 @@ describe('startDaemon()', () => {
       name: 'DaemonError',
       code: Code.FailedPrecondition,
       message: 'virtiofsd exited with code 7: cannot open the directory: it is a teapot',
-      exit: { exitCode: 7, signal: undefined },
+      exit: { cause: 'start-failed', exitCode: 7, signal: undefined },
       lastLines: ['reading the settings', 'cannot open the directory: it is a teapot'],
     });
-    const { uptimeMs, ...exit } = await daemon.exited;
-    assert.equal(uptimeMs > 0, true);
+    const { uptimeMs, exitedAt, ...exit } = await daemon.exited;
+    assert.deepEqual([uptimeMs > 0, exitedAt <= new Date()], [true, true]);
     assert.deepEqual(exit, {
       exitCode: 7,
       signal: undefined,
-      reason: 'failed',
+      cause: 'start-failed',
+      message: 'virtiofsd exited with code 7: cannot open the directory: it is a teapot',
       lastLines: ['reading the settings', 'cannot open the directory: it is a teapot'],
     });
     assert.equal(daemon.state, 'exited');
@@ -153,7 +154,7 @@ describe('startDaemon()', () => {
     await using place = await daemonPlace();
     const daemon = await place.start(fixture('never-ready'), { startTimeoutMs: 20 });
     await assert.rejects(daemon.ready, { name: 'DaemonError', code: Code.DeadlineExceeded });
-    assert.equal((await daemon.stop()).reason, 'stopped');
+    assert.equal((await daemon.stop()).cause, 'stopped');
     assert.equal(isGone(daemon.identity.pid), true);
   });
 
@@ -181,8 +182,8 @@ describe('startDaemon()', () => {
     const daemon = await place.start(command, { connectedLine: /Client connected/ });
     // The program has not run yet; the socket listens.
     using client = await connectVhostUser(place.socketPath);
-    const { reason, exitCode, lastLines } = await daemon.exited;
-    assert.deepEqual([reason, exitCode, lastLines.at(-1)], ['failed', 5, 'out of file descriptors']);
+    const { cause, exitCode, lastLines } = await daemon.exited;
+    assert.deepEqual([cause, exitCode, lastLines.at(-1)], ['failed', 5, 'out of file descriptors']);
     await client.closed;
     await assert.rejects(connectVhostUser(place.socketPath), { code: 'ENOENT' });
   });

@@ -13,10 +13,10 @@ describe('Daemon.stop()', () => {
     await using place = await daemonPlace();
     const daemon = await place.start(fixture('waits'));
     await daemon.ready;
-    const { reason, signal, exitCode } = await daemon.stop();
+    const { cause, signal, exitCode } = await daemon.stop();
     assert.deepEqual(
-      { reason, signal, exitCode },
-      { reason: 'stopped', signal: 'SIGTERM', exitCode: undefined },
+      { cause, signal, exitCode },
+      { cause: 'stopped', signal: 'SIGTERM', exitCode: undefined },
     );
     assert.equal(daemon.state, 'exited');
     assert.equal(isGone(daemon.identity.pid), true);
@@ -33,8 +33,8 @@ describe('Daemon.stop()', () => {
     await daemon.ready;
     const child = childOf(daemon.lastLines);
     assert.equal(isGone(child), false);
-    const { reason, signal } = await daemon.stop();
-    assert.deepEqual({ reason, signal }, { reason: 'stopped', signal: 'SIGKILL' });
+    const { cause, signal } = await daemon.stop();
+    assert.deepEqual({ cause, signal }, { cause: 'stopped', signal: 'SIGKILL' });
     await eventually('the child is gone', () => isGone(child));
     assert.equal(place.captured.withMessage('The daemon ignored SIGTERM; sending SIGKILL').length, 1);
   });
@@ -63,7 +63,7 @@ describe('Daemon.stop()', () => {
     await using place = await daemonPlace();
     const daemon = await place.start(fixture('exits-early'));
     await daemon.exited;
-    assert.equal((await daemon.stop()).reason, 'failed');
+    assert.equal((await daemon.stop()).cause, 'start-failed');
   });
 
   test('rejects ready where it comes first', async () => {
@@ -71,7 +71,7 @@ describe('Daemon.stop()', () => {
     const daemon = await place.start(fixture('never-ready'));
     const ready = assert.rejects(daemon.ready, {
       name: 'DaemonError',
-      message: 'virtiofsd was killed by SIGTERM',
+      message: 'virtiofsd was killed by SIGTERM: it was stopped',
     });
     await daemon.stop();
     await ready;

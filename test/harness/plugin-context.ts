@@ -48,6 +48,7 @@ export const shareRequest = (options: Partial<ShareRequest> = {}): ShareRequest 
   sharedFs: 'virtio-fs',
   owner: 'library',
   outlivesHost: false,
+  createdAt: new Date(),
   profile: '(options)',
   ...options,
 });

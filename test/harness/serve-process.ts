@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { connect, createClient, type Client } from 'ttrpc-ts';
 import { Sandbox } from '../../src/proto/containerd/sandbox_pb.ts';
+import { Shares } from '../../src/proto/share/shares_pb.ts';
 import { eventually } from './eventually.ts';
 import { PATIENT_DAEMON } from './patience.ts';
 import { VIRTIOFS } from './test-host.ts';
@@ -15,6 +16,8 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 export interface ServeProcess extends AsyncDisposable {
   readonly pid: number;
   readonly client: Client<typeof Sandbox>;
+  /** Of its share service, on the same connection. */
+  readonly shares: Client<typeof Shares>;
   /** The lines of its log until now, and whatever else it has printed. */
   readonly output: readonly string[];
   /** Sends a signal and resolves to the exit code, or to the name of the signal that ended it. */
@@ -24,7 +27,21 @@ export interface ServeProcess extends AsyncDisposable {
 /** Starts a host in `directory`, whose daemon is the program `daemon`, and waits until it answers. */
 export async function startServe(
   directory: string,
-  { daemon, pluginDirs = [] }: { daemon: string; pluginDirs?: readonly string[] },
+  {
+    daemon,
+    pluginDirs = [],
+    dialect = 'rust',
+    top = '',
+    table = '',
+  }: {
+    daemon: string;
+    pluginDirs?: readonly string[];
+    dialect?: 'c' | 'rust';
+    /** Further lines at the top of the configuration. */
+    top?: string;
+    /** Further lines in the table of the virtiofs plugin. */
+    table?: string;
+  },
 ): Promise<ServeProcess> {
   const config = join(directory, 'config.toml');
   await writeFile(
@@ -34,10 +51,12 @@ state = "${directory}/state"
 scratch_dir = "${directory}/state"
 plugin_dirs = ${JSON.stringify(pluginDirs)}
 plugin_timeout_ms = 600000
+${top}
 [plugins."${VIRTIOFS}"]
 virtio_fs_daemon = "${daemon}"
-virtio_fs_dialect = "rust"
+virtio_fs_dialect = "${dialect}"
 ${PATIENT_DAEMON}
+${table}
 `,
   );
   await using stack = new AsyncDisposableStack();
@@ -57,10 +76,12 @@ ${PATIENT_DAEMON}
   });
   if (!transport) throw new Error('Not reached');
   const client = createClient(Sandbox, stack.use(transport));
+  const shares = createClient(Shares, transport);
   const own = stack.move();
   return {
     pid: host.pid ?? 0,
     client,
+    shares,
     output,
     async end(signal) {
       host.kill(signal);

@@ -29,7 +29,7 @@ export async function daemonPlace(): Promise<DaemonPlace> {
   const captured = captureLog();
   const { log } = captured;
   const places = { socketPath: join(path, 'daemon.sock'), outputPath: join(path, 'daemon.log') };
-  const limits = { startTimeoutMs: 600_000, stopTimeoutMs: 600_000 };
+  const limits = { startTimeoutMs: 600_000, clientTimeoutMs: 0, stopTimeoutMs: 600_000 };
   const daemons = stack.use(createDaemons({ log, socketDirectory: path }));
   const own = stack.move();
   return {

@@ -9,7 +9,7 @@ import { openTestHost } from '../harness/test-host.ts';
 import { writePlugin } from '../harness/test-plugin.ts';
 
 const texts = (events: readonly ShareEvent[]): string[] =>
-  unhurried(events.map(({ type, share }) => `${type} ${share.tag} ${share.exit?.reason ?? share.state}`));
+  unhurried(events.map(({ type, share }) => `${type} ${share.tag} ${share.exit?.cause ?? share.state}`));
 
 function listen({ events }: Host): ShareEvent[] {
   const seen: ShareEvent[] = [];

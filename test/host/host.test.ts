@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
+import type { Share } from '../../src/share/contract.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { lockHolder } from '../harness/lock-holder.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';
@@ -121,6 +122,34 @@ describe('Host', () => {
     assert.equal(isGone(next.pid), false);
     await next[Symbol.asyncDispose]();
     await next[Symbol.asyncDispose]();
+    assert.equal(host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('openShare() opens a share whenever it comes while the last one goes', async () => {
+    await using own = await openTestHost();
+    const { host } = own;
+    let last = await host.openShare({ sandboxId: 'mine', tag: '0' });
+    // Each time a turn of the microtasks later: somewhere there the sandbox goes.
+    for (let turns = 1; turns <= 40; turns++) {
+      const { promise: next, resolve } = Promise.withResolvers<Share>();
+      const listening = host.events.subscribe(({ type }) => {
+        if (type !== 'closed') return;
+        listening[Symbol.dispose]();
+        resolve(openLater(turns));
+      });
+      const openLater = async (count: number): Promise<Share> => {
+        // oxlint-disable-next-line no-await-in-loop -- that many
+        for (let turn = 0; turn < count; turn++) await Promise.resolve();
+        return host.openShare({ sandboxId: 'mine', tag: `${count}` });
+      };
+      // oxlint-disable-next-line no-await-in-loop
+      await last[Symbol.asyncDispose]();
+      // oxlint-disable-next-line no-await-in-loop
+      last = await next;
+      assert.equal(isGone(last.pid), false);
+    }
+    await last[Symbol.asyncDispose]();
     assert.equal(host.sandboxes.size, 0);
     assert.deepEqual(await leftovers(own.state), []);
   });

@@ -14,7 +14,7 @@ async function oddHost(members: string): Promise<TestHost> {
   const plugins = stack.use(await temporaryDirectory());
   const code = `
     globalThis.closed = [];
-    const end = { reason: 'stopped', uptimeMs: 1, lastLines: [] };
+    const end = { cause: 'stopped', message: 'm', exitedAt: new Date(0), uptimeMs: 1, lastLines: [] };
     export const create = () => ({
       open: async ({ tag }) => ({
         tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: 1,
@@ -86,7 +86,7 @@ describe("a host whose plugin's share", () => {
     ['ends without saying how', '{ closed: Promise.resolve() }', 'ended without saying how'],
     [
       'ends in no known way',
-      "{ closed: Promise.resolve({ ...end, reason: 'odd' }) }",
+      "{ closed: Promise.resolve({ ...end, cause: 'odd' }) }",
       'ended without saying how',
     ],
   ] as const) {
@@ -103,10 +103,11 @@ describe("a host whose plugin's share", () => {
 
   test('says more of its end than a host reads: all of it is passed on', async () => {
     await using own = await oddHost(
-      "{ closed: Promise.resolve({ ...end, reason: 'failed', workerSignal: 'SIGBUS' }) }",
+      "{ closed: Promise.resolve({ ...end, cause: 'failed', workerSignal: 'SIGBUS' }) }",
     );
     const { failed } = await (await own.host.sandboxes.create(request('a'))).ended;
-    assert.deepEqual(failed?.exit, { reason: 'failed', uptimeMs: 1, lastLines: [], workerSignal: 'SIGBUS' });
+    const end = { cause: 'failed', message: 'm', exitedAt: new Date(0), uptimeMs: 1, lastLines: [] };
+    assert.deepEqual(failed?.exit, { ...end, workerSignal: 'SIGBUS' });
   });
 
   test('is never ready, and nobody asks: no rejection is without an owner', async () => {

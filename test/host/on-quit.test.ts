@@ -18,8 +18,8 @@ describe('HostOptions.onQuit', () => {
     assert.deepEqual([exitStatus, failed?.tag, failed?.exit.exitCode], [7, 'x', 7]);
     assert.equal(sandbox.exit, await sandbox.ended);
     assert.deepEqual(
-      quits.map(({ share, exit }) => [share.tag, exit.reason]),
-      [['x', 'failed']],
+      quits.map(({ share, exit }) => [share.tag, exit.cause]),
+      [['x', 'start-failed']],
     );
     await sandboxes.delete('default', 'a');
     assert.equal(quits.length, 1);
@@ -35,7 +35,7 @@ describe('HostOptions.onQuit', () => {
     using _ = await connectVhostUser(shares[0]?.socketPath ?? '');
     assert.equal((await ended).exitStatus, 5);
     assert.deepEqual(
-      quits.map(({ exit }) => exit.reason),
+      quits.map(({ exit }) => exit.cause),
       ['failed'],
     );
   });

@@ -96,7 +96,11 @@ describe('Sandboxes.create()', () => {
       },
     );
     assert.deepEqual(await leftovers(own.state), []);
-    assert.equal(own.captured.lines.filter(({ msg }) => msg === 'virtiofsd was killed by SIGTERM').length, 2);
+    assert.equal(
+      own.captured.lines.filter(({ msg }) => msg === 'virtiofsd was killed by SIGTERM: it was stopped')
+        .length,
+      2,
+    );
     assert.throws(() => sandboxes.get('default', 'a'), {
       code: Code.NotFound,
       message: 'No sandbox "a" in namespace "default"',

@@ -94,7 +94,7 @@ for (const { name, dialect, path, skip } of await realVirtiofsds()) {
         assert.equal(isGone(share?.pid ?? 0), true);
       }
       assert.deepEqual(
-        quits.map(({ sandbox, exit }) => [sandbox.sandboxId, exit.reason, exit.exitCode]),
+        quits.map(({ sandbox, exit }) => [sandbox.sandboxId, exit.cause, exit.exitCode]),
         [['leaves', 'disconnected', 0]],
       );
       assert.deepEqual(await leftovers(own.state), []);

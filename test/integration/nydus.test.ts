@@ -49,8 +49,8 @@ describe('a guest of nydusd', { skip }, () => {
     // Its VMM has left, and with it the name of its socket; it ends as it is told.
     assert.equal(existsSync(share.socketPath), false);
     await share[Symbol.asyncDispose]();
-    const { reason, exitCode } = await share.closed;
-    assert.deepEqual({ reason, exitCode }, { reason: 'stopped', exitCode: 0 });
+    const { cause, exitCode } = await share.closed;
+    assert.deepEqual({ cause, exitCode }, { cause: 'stopped', exitCode: 0 });
     assert.deepEqual(await leftovers(place.state), []);
   });
 });

@@ -115,7 +115,7 @@ describe('openShare()', () => {
       lastLines: ['Waiting for vhost-user socket connection...'],
     });
     await share[Symbol.asyncDispose]();
-    assert.equal((await share.closed).reason, 'stopped');
+    assert.equal((await share.closed).cause, 'stopped');
     assert.equal(isGone(share.pid), true);
     assert.deepEqual(await leftovers(own.state), []);
   });
@@ -255,7 +255,7 @@ describe('openShare()', () => {
       code: Code.FailedPrecondition,
       message:
         'Cannot start share "work": virtiofsd exited with code 7: cannot open the directory: it is a teapot',
-      exit: { exitCode: 7, signal: undefined },
+      exit: { cause: 'start-failed', exitCode: 7, signal: undefined },
       lastLines: ['reading the settings', 'cannot open the directory: it is a teapot'],
     });
   });

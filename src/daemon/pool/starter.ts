@@ -16,6 +16,8 @@ import { identify, type ProcessIdentity } from '../../proc/stat.ts';
 export interface Starter extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly identity: ProcessIdentity;
+  /** The name by which the kernel knows the socket, and those who connect to it. */
+  readonly boundPath: string;
   /** Gives the socket its name; clients can connect from now on. Returns the socket's inode. */
   publish(socketPath: string): number;
   /** Becomes the daemon: its standard input is the socket or empty, its output goes to the end of the file. */
@@ -38,7 +40,7 @@ export interface Starter extends AsyncDisposable {
 export function openStarter(directory: string): Starter {
   // One synchronous stretch until the listener is closed.
   using listener = openListener(directory);
-  const { path } = listener;
+  const { path, boundPath } = listener;
   using undo = new DisposableStack();
   undo.defer(() => rmSync(path, { force: true }));
 
@@ -76,6 +78,7 @@ export function openStarter(directory: string): Starter {
   return {
     child,
     identity,
+    boundPath,
     publish(socketPath) {
       requireShortPath(socketPath);
       const { ino } = statSync(path);

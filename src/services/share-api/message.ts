@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { describeExit } from '../../errors.ts';
-import type { ShareExit, ShareSnapshot } from '../../host/share-snapshot.ts';
+import type { EndDescription } from '../../daemon/exit.ts';
+import type { ShareSnapshot } from '../../host/share-snapshot.ts';
 import type { ExitSchema, ShareSchema } from '../../proto/share/shares_pb.ts';
 
 /** A share as the service tells of it. */
@@ -19,13 +19,6 @@ export function shareMessage({
   };
 }
 
-function exitMessage(exit: ShareExit): MessageInitShape<typeof ExitSchema> {
-  const { reason, exitCode, signal, exitedAt } = exit;
-  return {
-    cause: reason,
-    message: describeExit(exit),
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal }),
-    exitedAt: timestampFromDate(exitedAt),
-  };
+function exitMessage({ exitedAt, ...same }: EndDescription): MessageInitShape<typeof ExitSchema> {
+  return { ...same, exitedAt: timestampFromDate(new Date(exitedAt)) };
 }

@@ -1,7 +1,6 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
-import { describeExit } from '../../errors.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/sandbox.ts';
 import type { SandboxContents } from '../../host/sandboxes.ts';
@@ -81,8 +80,9 @@ async function readContents(
 /** A daemon that was ready and has ended since is none to start a VM on. */
 function requireRunning({ sandboxId, exit }: Sandbox): void {
   if (!exit) return;
-  const { failed } = exit;
-  const why = failed ? `the daemon of share "${failed.tag}" ${describeExit(failed.exit)}` : 'it was stopped';
+  const { failed, cause } = exit;
+  const end = cause === 'disconnected' ? 'its VMM has left' : 'it was stopped';
+  const why = failed ? `share "${failed.tag}": ${failed.exit.message}` : end;
   throw new StatusError(Code.FailedPrecondition, `Sandbox "${sandboxId}" has ended: ${why}`);
 }
 

@@ -203,7 +203,7 @@ describe('examples/provider/unprivileged', { skip: rust.skip }, () => {
       ['for all', 'refused'],
     );
     assert.equal((await stat(join(source, 'new'))).uid, NOBODY);
-    assert.equal((await share.closed).reason, 'disconnected');
+    assert.equal((await share.closed).cause, 'disconnected');
     await share[Symbol.asyncDispose]();
     assert.deepEqual(await leftovers(own.state), []);
   });

@@ -225,7 +225,7 @@ describe('a mount that takes nydusd long', { skip }, () => {
         'and it may still do so later; try again, or raise nydus_mount_timeout_ms',
     });
     await own.share[Symbol.asyncDispose]();
-    assert.equal((await own.share.closed).reason, 'stopped');
+    assert.equal((await own.share.closed).cause, 'stopped');
     assert.equal(isGone(own.share.pid), true);
     assert.deepEqual(await leftovers(place.state), []);
   });

@@ -93,8 +93,8 @@ describe('a share of nydusd', { skip }, () => {
       using client = await connect?.(share.socketPath);
       await client?.getFeatures();
       await share[Symbol.asyncDispose]();
-      const { reason, signal } = await share.closed;
-      assert.deepEqual({ reason, signal }, { reason: 'stopped', signal: 'SIGKILL' });
+      const { cause, signal } = await share.closed;
+      assert.deepEqual({ cause, signal }, { cause: 'stopped', signal: 'SIGKILL' });
       assert.equal(isGone(share.pid), true);
       assert.deepEqual(await leftovers(place.state), []);
     });
@@ -112,8 +112,8 @@ describe('a share of nydusd', { skip }, () => {
     // It lives on, and waits for nobody else.
     assert.equal(await isOpen(share), true);
     await share[Symbol.asyncDispose]();
-    const { reason, exitCode } = await share.closed;
-    assert.deepEqual({ reason, exitCode }, { reason: 'stopped', exitCode: 0 });
+    const { cause, exitCode } = await share.closed;
+    assert.deepEqual({ cause, exitCode }, { cause: 'stopped', exitCode: 0 });
     assert.deepEqual(await leftovers(place.state), []);
   });
 
@@ -143,8 +143,8 @@ describe('a share of nydusd', { skip }, () => {
     await using own = await place.open();
     await own.share.ready;
     process.kill(own.share.pid, 'SIGKILL');
-    const { reason, signal } = await own.share.closed;
-    assert.deepEqual({ reason, signal }, { reason: 'failed', signal: 'SIGKILL' });
+    const { cause, signal } = await own.share.closed;
+    assert.deepEqual({ cause, signal }, { cause: 'crashed', signal: 'SIGKILL' });
     assert.equal(existsSync(own.share.socketPath), false);
     assert.equal(existsSync(own.share.apiSocketPath ?? ''), false);
     await assert.rejects(own.mount(place.mountOf('c1')), { code: Code.Unavailable });

@@ -15,6 +15,7 @@ const settings: VirtiofsdSettings = {
   allowUnknownArgs: false,
   dialect: 'auto',
   startTimeoutMs: 5000,
+  clientTimeoutMs: 0,
   stopTimeoutMs: 1000,
 };
 

@@ -19,6 +19,7 @@ describe('configSchema', () => {
       syslog: false,
       debug: false,
       startTimeoutMs: 5000,
+      clientTimeoutMs: 0,
       stopTimeoutMs: 1000,
     });
   });
@@ -84,8 +85,20 @@ describe('configSchema', () => {
       'virtio_fs_daemon: use an absolute path',
     ]);
     assert.equal(messagesOf({ virtio_fs_stop_timeout_ms: 0 }).length, 1);
+    assert.equal(messagesOf({ virtio_fs_client_timeout_ms: -1 }).length, 1);
     assert.equal(messagesOf({ virtio_fs_start_timeout_ms: 1.5 }).length, 1);
     assert.equal(messagesOf({ virtio_fs_cache: 'none' }).length, 1);
+  });
+
+  test('refuses to wait so long for a VMM of whose coming nothing would be known', () => {
+    const limit = { virtio_fs_client_timeout_ms: 1000 };
+    assert.deepEqual(messagesOf(limit), []);
+    for (const silence of [{ virtio_fs_syslog: true }, { virtio_fs_extra_args: ['--log-level=error'] }]) {
+      assert.deepEqual(messagesOf(silence), []);
+      assert.deepEqual(messagesOf({ ...limit, ...silence }), [
+        "virtio_fs_client_timeout_ms: it needs virtiofsd's output: leave out virtio_fs_syslog and extra arguments about logs, or use 0",
+      ]);
+    }
   });
 
   test('leaves an empty daemon path to the check that Kata has for it', () => {

@@ -4,6 +4,9 @@ import { explainEnd, levelOf } from '../../../plugin/virtiofs/words.ts';
 
 // The lines are those of the C virtiofsd 7.2 and the Rust virtiofsd 1.14.
 const WAITING = 'virtio_session_mount: Waiting for vhost-user socket connection...';
+const C_ENTRY = 'virtio_loop: Entry';
+const C_INTERRUPTED = 'virtio_loop: ppoll interrupted, going around';
+const C_FAREWELL = 'virtio_loop: Unexpected poll revents 11';
 const LIMIT =
   '[2026-11-25T22:04:36Z WARN  virtiofsd::limits] Failure when trying to set the limit to 1000000, the hard limit (20000) of open file descriptors is used instead.';
 const USAGE = [
@@ -86,7 +89,7 @@ describe('explainEnd()', () => {
     });
   }
 
-  test('takes the codes of the Rust one for the signal that ended its worker', () => {
+  test('takes the codes of the Rust one for the signal that ended its worker, or its words where they are unknown', () => {
     const signals = [1, 2, 101, 192, 225, 245, 247].map(
       (exitCode) => explainEnd({ exitCode, lastLines: [] }).workerSignal,
     );
@@ -94,5 +97,40 @@ describe('explainEnd()', () => {
     assert.deepEqual(signals, [none, none, none, none, 'SIGSYS', 'SIGSEGV', 'SIGKILL']);
     assert.equal(explainEnd({ exitCode: 0, lastLines: [] }).workerSignal, undefined);
     assert.equal(explainEnd({ signal: 'SIGKILL', lastLines: [] }).workerSignal, undefined);
+    const lastLines = ['[2026-11-26T00:17:39Z ERROR virtiofsd::util] Child process terminated by signal 31'];
+    assert.equal(explainEnd({ lastLines }).workerSignal, 'SIGSYS');
+    assert.equal(explainEnd({ lastLines: [] }).workerSignal, undefined);
+  });
+
+  const RUST = '[2026-11-25T22:04:36Z INFO  virtiofsd] ';
+  const causes: [cause: string, status: { exitCode?: number; signal?: string }, ...lastLines: string[]][] = [
+    ['disconnected', { exitCode: 0 }, WAITING, C_ENTRY, C_FAREWELL, 'virtio_loop: Exit'],
+    ['disconnected', {}, WAITING, C_ENTRY, C_FAREWELL, 'virtio_loop: Exit'],
+    ['disconnected', { exitCode: 0 }],
+    ['disconnected', { exitCode: 0 }, C_ENTRY, C_INTERRUPTED, C_FAREWELL, 'virtio_loop: Exit'],
+    ['crashed', { exitCode: 0 }, WAITING, C_ENTRY, C_INTERRUPTED, 'virtio_loop: Exit'],
+    ['crashed', {}, WAITING, C_ENTRY, C_INTERRUPTED, 'virtio_loop: Exit'],
+    ['crashed', { exitCode: 0 }, `[2026-11-25 22:04:36.123] [ID: 00000007] ${C_INTERRUPTED}`],
+    ['disconnected', {}, `${RUST}Client disconnected, shutting down`],
+    ['failed', {}, `${RUST}Client connected, servicing requests`],
+    ['failed', {}],
+    ['usage', { exitCode: 2 }, "error: unexpected argument '--no-such' found", 'Usage: virtiofsd'],
+    ['usage', {}, "error: unexpected argument '--no-such' found", 'Usage: virtiofsd'],
+    ['usage', { exitCode: 1 }, "fuse: unknown option(s): `--no-such'"],
+    ['crashed', { exitCode: 1 }, '[2026-11-26T00:17:39Z ERROR virtiofsd::util] Error during waitpid()'],
+    ['failed', { exitCode: 1 }, WAITING, 'vhost socket accept: Interrupted system call'],
+  ];
+  for (const [cause, status, ...lastLines] of causes) {
+    test(`takes ${JSON.stringify(status)} after ${lastLines.at(-1) ?? 'nothing'} for ${cause}`, () => {
+      assert.equal(explainEnd({ ...status, lastLines }).cause, cause);
+    });
+  }
+
+  test('has no words for a signal but those of an error', () => {
+    const lastLines = ['one', C_ENTRY];
+    assert.equal(explainEnd({ signal: 'SIGKILL', lastLines }).words, undefined);
+    assert.equal(explainEnd({ exitCode: 1, lastLines }).words, undefined);
+    const panic = ["thread 'main' panicked at a:1:2:", 'no', 'two'];
+    assert.equal(explainEnd({ signal: 'SIGABRT', lastLines: panic }).words, `${panic[0]} no`);
   });
 });

@@ -167,6 +167,16 @@ describe('Share service: Open', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
+  test('joins a sandbox whose first share is refused', async () => {
+    await using own = await serveShares();
+    const [refused, opened] = await Promise.allSettled([
+      own.client.open({ ...names, tag: '..' }),
+      own.client.open(names),
+    ]);
+    assert.deepEqual([refused.status, opened.status], ['rejected', 'fulfilled']);
+    assert.equal((await own.client.list({})).shares.length, 1);
+  });
+
   test('refuses a tag in use, and leaves its share alone', async () => {
     await using own = await serveShares();
     const { share } = await own.client.open(names);
@@ -248,6 +258,21 @@ describe('Share service: Open', () => {
 });
 
 describe('Share service: Close', () => {
+  test('says that nothing was closed of a share that is not there, and leaves its sandbox alone', async () => {
+    await using own = await serveShares();
+    await own.client.open(names);
+    assert.equal((await own.client.close({ ...names, tag: 'other' })).closed, 0);
+    assert.equal((await own.client.list({})).shares.length, 1);
+  });
+
+  test('of the last share ends a sandbox of the service, also one that this host got from a former one', async () => {
+    await using own = await serveShares();
+    await own.host.sandboxes.create({ ...sandboxRequest('sb', { tag: 'work' }), owner: 'api' });
+    assert.equal((await own.client.close(names)).closed, 1);
+    assert.equal(own.host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
   test("leaves containerd's sandboxes alone and says whose they are, as Open does", async () => {
     await using own = await serveShares();
     await own.host.sandboxes.create(sandboxRequest('sb', { tag: 'work' }));

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Code, createServer } from 'ttrpc-ts';
 import { createShareEvents, type ShareEvents } from '../../../src/host/events.ts';
-import type { ShareSnapshot } from '../../../src/host/share-snapshot.ts';
 import { Shares } from '../../../src/proto/share/shares_pb.ts';
 import { MAX_EVENTS } from '../../../src/services/share-api/event-queue.ts';
 import { createShareService } from '../../../src/services/share-api/share-service.ts';
@@ -12,6 +11,7 @@ import { connectShares, readUntil, serveShares, summary, unhurried } from '../..
 import { openTestHost } from '../../harness/test-host.ts';
 import { connectVhostUser } from '../../harness/vhost-user.ts';
 import { realVirtiofsds } from '../../harness/virtiofsds.ts';
+import { snapshot } from './snapshot.ts';
 
 // Real virtiofsds need root.
 
@@ -173,20 +173,3 @@ function countListeners(events: ShareEvents): { events: ShareEvents; count: () =
   };
   return { events: { subscribe }, count: () => count };
 }
-
-const snapshot = (tag: string): ShareSnapshot => ({
-  namespace: 'default',
-  sandboxId: 'sb',
-  tag,
-  owner: 'api',
-  readOnly: false,
-  sharedFs: 'virtio-fs',
-  state: 'waiting',
-  pid: 1,
-  socketPath: '/s',
-  sharedDir: '/d',
-  queueSize: 1,
-  lastLines: [],
-  adopted: false,
-  createdAt: new Date(),
-});

@@ -168,7 +168,7 @@ describe('Sandbox service', () => {
     await client.waitSandbox({ sandboxId: 'killed' });
     await assert.rejects(client.startSandbox({ sandboxId: 'killed' }), {
       code: Code.FailedPrecondition,
-      message: /^Sandbox "killed" has ended: the daemon of share "one" was killed by SIGKILL/,
+      message: /^Sandbox "killed" has ended: share "one": virtiofsd was killed by SIGKILL/,
     });
     await client.stopSandbox({ sandboxId: 'stopped' });
     await assert.rejects(client.startSandbox({ sandboxId: 'stopped' }), {
