@@ -12,6 +12,8 @@ const RUST_PREFIX = /^\[\S+ (ERROR|WARN|INFO|DEBUG|TRACE) +\S+\] /;
 const C_DEBUG_PREFIX = /^\[.*\] \[ID: \d+\] /;
 /** By this the C virtiofsd says that its VMM has left. */
 const C_FAREWELL = 'virtio_loop: Unexpected poll revents 11';
+/** By this the C virtiofsd's worker says that it ends. */
+const C_END = 'virtio_loop: Exit';
 /** By this the C virtiofsd says that a signal has come. */
 const C_INTERRUPTED = 'virtio_loop: ppoll interrupted, going around';
 /** By this the Rust virtiofsd says that a signal has come to it while its worker went on. */
@@ -23,6 +25,8 @@ const USAGE = /^fuse: (unknown option|invalid argument|missing argument)/;
 /** The C virtiofsd gives its lines no level; these words are in those that are no mere information. */
 const ERROR_WORDS =
   /\b(errors?|failed|failure|fail|fatal|cannot|can't|could not|unable|invalid|unknown|unexpected|missing|denied|refused|negative|panicked|no such|not a|not supported)\b/i;
+/** What the worker of the Rust virtiofsd says, before or after the daemon has told why it ended. */
+const CONSEQUENCE = /Parent process died unexpectedly/;
 const WARNING_WORDS = /\bwarning\b/i;
 
 /** How serious a line of either virtiofsd is. */
@@ -44,18 +48,22 @@ export function explainEnd(end: DaemonEnd): EndMeaning {
 }
 
 /** Where nobody knows its status, what it said last decides. */
-function causeOf({ exitCode, lastLines }: DaemonEnd): EndMeaning['cause'] {
-  const last = lastLines.at(-1) ?? '';
+function causeOf(end: DaemonEnd): EndMeaning['cause'] {
+  const { exitCode, lastLines } = end;
+  if (hasLostVmm(end)) return 'disconnected';
+  if (exitCode === 0 || RUST_INTERRUPTED.test(lastLines.at(-1) ?? '')) return 'crashed';
+  const isUsage = exitCode === 2 || lastLines.some((line) => line.startsWith('error: ') || USAGE.test(line));
+  return isUsage ? 'usage' : 'failed';
+}
+
+/** The C one ends with 0 for a signal as well; then its worker has not said that it leaves its loop, or for a signal only. */
+function hasLostVmm({ exitCode, lastLines }: DaemonEnd): boolean {
+  if (exitCode !== 0 && exitCode !== undefined) return false;
   const plain = lastLines.map((line) => line.replace(C_DEBUG_PREFIX, ''));
-  if (exitCode === 0 || exitCode === undefined) {
-    // The C one ends so for a signal as well: it leaves its loop, and its VMM has not.
-    if (plain.includes(C_INTERRUPTED) && !plain.includes(C_FAREWELL)) return 'crashed';
-    if (exitCode === 0 || /Client disconnected/.test(last) || plain.includes(C_FAREWELL))
-      return 'disconnected';
+  if (plain.some((line) => line.startsWith('virtio_'))) {
+    return plain.includes(C_END) && (plain.includes(C_FAREWELL) || !plain.includes(C_INTERRUPTED));
   }
-  if (exitCode === 2 || lastLines.some((line) => line.startsWith('error: ') || USAGE.test(line)))
-    return 'usage';
-  return RUST_INTERRUPTED.test(last) ? 'crashed' : 'failed';
+  return exitCode === 0 || /Client disconnected/.test(lastLines.at(-1) ?? '');
 }
 
 /** What the argument parser, a panic or the last line that is an error says. */
@@ -64,7 +72,8 @@ function errorIn(lines: readonly string[]): string | undefined {
   if (parser !== -1) return withDetails(lines, parser);
   const panic = lines.findIndex((line) => /\bpanicked at\b/.test(line));
   if (panic !== -1) return lines.slice(panic, panic + 2).join(' ');
-  return lines.findLast((line) => levelOf(line) === 'error');
+  const errors = lines.filter((line) => levelOf(line) === 'error');
+  return errors.findLast((line) => !CONSEQUENCE.test(line)) ?? errors.at(-1);
 }
 
 /** A line that ends in a colon goes on in the indented ones below it. */

@@ -30,16 +30,22 @@ ${columns([
 }
 
 /** Returns the text of `shim-virtiofs <command> --help`. */
-export function describeCommand(name: string, { description, options, exitStatus }: Command): string {
-  const lines = Object.entries({ ...options, help: HELP_OPTION }).map(
+export function describeCommand(
+  name: string,
+  { description, positionals = {}, options, exitStatus }: Command,
+): string {
+  const places = Object.values(positionals);
+  const synopsis = [name, ...places.map(({ value, isOptional }) => (isOptional ? `[${value}]` : value))];
+  const placed = places.map(({ value, purpose }): [string, string] => [value, purpose]);
+  const optional = Object.entries({ ...options, help: HELP_OPTION }).map(
     ([long, option]: [string, Option]): [string, string] => [spell(long, option), option.purpose],
   );
-  return `Usage: shim-virtiofs ${name} [options]
+  return `Usage: shim-virtiofs ${synopsis.join(' ')} [options]
 
 ${description}
-
+${placed.length > 0 ? `\nArguments:\n${columns(placed)}\n` : ''}
 Options:
-${columns(lines)}
+${columns(optional)}
 
 Exit status: ${exitStatus}.
 `;

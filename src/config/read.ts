@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { ConfigError, messageOf } from '../errors.ts';
 import { readForeign, readRegularFile } from '../foreign/read.ts';
+import { DEFAULT_STATE } from './default-state.ts';
 import { problemsOf } from './problems.ts';
 import { parseToml } from './toml.ts';
-import { configSchema, DEFAULT_STATE, stateSchema, type Config } from './schema.ts';
+import { configSchema, stateSchema, type Config } from './schema.ts';
 
 /** What a configuration is read with. */
 export interface ReadConfigOptions {

@@ -1,11 +1,9 @@
 import { MAX_SOCKET_PATH_BYTES } from 'ttrpc-ts';
 import { z } from 'zod';
 import { camelKeys } from './camel-case.ts';
+import { DEFAULT_STATE } from './default-state.ts';
 
 const absolutePath = z.string().startsWith('/', 'use an absolute path');
-
-/** Where a host keeps its state unless it is told otherwise. */
-export const DEFAULT_STATE = '/run/containerd-shim-virtiofs';
 
 /** Where the directories of shares without a source stand unless the configuration says otherwise. */
 export const DEFAULT_SCRATCH_DIR = '/var/lib/containerd-shim-virtiofs/scratch';
@@ -56,7 +54,7 @@ const fileSchema = z.strictObject({
     .nonnegative()
     .default(10_240)
     .describe(
-      'How much a guest may write into such a directory, in MiB; 0: no limit. Enforced on a tmpfs, by one for each.',
+      'How much a guest may write into such a directory, in MiB; 0: no limit. Enforced on a tmpfs, by one for each, and on ext4 and xfs with project quotas (mount option prjquota, package quota); elsewhere a warning says that nothing does.',
     ),
   daemon_oom_score_adj: z
     .int()

@@ -1,9 +1,11 @@
 import { execa } from 'execa';
 import type { ChildProcess } from 'node:child_process';
+import { Code } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import type { ExitStatus } from '../errors.ts';
 import { statForeign } from '../foreign/stat.ts';
 import type { TouchOptions } from '../foreign/touch-in-child.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import { daemonEnvironment } from './environment.ts';
 
 /** What a program answered when it was asked, and how it ended. */
@@ -40,7 +42,11 @@ export function askOnce<T>(ask: AskProgram<T>): (path: string, options?: TouchOp
   };
 }
 
-/** Runs an executable that is to say something of itself, such as its version; what it left behind is ended. */
+/**
+ * Runs an executable that is to say something of itself, such as its version; what it left behind is ended.
+ *
+ * @throws StatusError ResourceExhausted where the machine has no room for a process
+ */
 export async function askProgram(
   path: string,
   args: readonly string[],
@@ -61,17 +67,16 @@ export async function askProgram(
     endGroup(child);
     setTimeout(closePipes, PIPE_GRACE_MS, child).unref();
   });
-  try {
-    const { all, exitCode, signal, failed, shortMessage } = await abortable(
-      subprocess,
-      AbortSignal.timeout(timeoutMs),
-    );
-    const problem = failed && exitCode === undefined ? shortMessage : undefined;
-    return { text: all ?? '', exit: { exitCode, signal }, problem };
-  } catch {
+  const result = await abortable(subprocess, AbortSignal.timeout(timeoutMs)).catch(() => undefined);
+  if (!result) {
     if (child) abandon(child);
     return { text: '', exit: {}, problem: `not within ${timeoutMs} ms` };
   }
+  const { all, exitCode, signal, failed, shortMessage, cause } = result;
+  const noRoom = systemStatus(cause, { doing: `Cannot run "${[path, ...args].join(' ')}"` });
+  if (noRoom?.code === Code.ResourceExhausted) throw noRoom;
+  const problem = failed && exitCode === undefined ? shortMessage : undefined;
+  return { text: all ?? '', exit: { exitCode, signal }, problem };
 }
 
 /** With the leader's end go those whom it left in its process group; at that moment nobody else has its number. */

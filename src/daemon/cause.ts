@@ -1,5 +1,5 @@
 import type { ExitCause } from '../errors.ts';
-import { findSeccompKill, wasKilledForMemory } from '../proc/kernel-kills.ts';
+import { wasKilledForMemory, type FilterKill } from '../proc/kernel-kills.ts';
 import { UNKNOWN_SIGNAL, type DaemonEnd, type DaemonExit, type EndMeaning } from './exit.ts';
 import type { DaemonTraits } from './spec.ts';
 
@@ -16,7 +16,17 @@ export interface Circumstances {
   /** How many processes the kernel has killed for want of memory while this one ran. */
   readonly memoryKills: number;
   readonly uptimeMs: number;
+  /** What the kernel's log says where its end is mysterious. */
+  readonly filterKill?: FilterKill | undefined;
 }
+
+/** True where something ended it of which neither its status nor its words tell: the kernel may. */
+export const isMysterious = (end: DaemonEnd, { workerSignal }: EndMeaning): boolean =>
+  workerSignal === UNKNOWN_SIGNAL ||
+  (end.signal === undefined &&
+    workerSignal === undefined &&
+    end.exitCode !== 0 &&
+    end.lastLines.length === 0);
 
 /** Names the one cause of a daemon's end, and puts it in a sentence. */
 export function explainExit(end: DaemonEnd, meaning: EndMeaning, known: Circumstances): DaemonExit {
@@ -49,9 +59,9 @@ function ofKernel(end: DaemonEnd, meaning: EndMeaning, known: Circumstances): Di
   const { workerSignal, words } = meaning;
   const signal = end.signal ?? workerSignal;
   const isUnknown = signal === UNKNOWN_SIGNAL;
-  const isMute = signal === undefined && end.exitCode !== 0 && end.lastLines.length === 0;
-  const found = isUnknown || isMute ? findSeccompKill(known.command) : undefined;
-  if (found) return { cause: 'seccomp', workerSignal: 'SIGSYS', why: forbidden(String(found.systemCall)) };
+  if (known.filterKill) {
+    return { cause: 'seccomp', workerSignal: 'SIGSYS', why: forbidden(String(known.filterKill.systemCall)) };
+  }
   if (signal === 'SIGSYS') return { cause: 'seccomp', workerSignal, why: forbidden() };
   if ((signal === 'SIGKILL' || isUnknown) && known.memoryKills > 0 && wasKilledForMemory(known)) {
     return { cause: 'out-of-memory', workerSignal, why: SHORT_OF_MEMORY };

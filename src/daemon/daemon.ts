@@ -3,11 +3,12 @@ import { fstatSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Listeners } from '../async/listeners.ts';
 import type { ExitStatus } from '../errors.ts';
+import { awaitFilterKill, type FilterKill } from '../proc/kernel-kills.ts';
 import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { watchMemoryKills } from '../proc/memory-kills.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
-import { explainExit } from './cause.ts';
+import { explainExit, isMysterious, type Circumstances } from './cause.ts';
 import { watchForClient } from './client-watch.ts';
 import type { DaemonEnd, DaemonExit, EndDescription, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
@@ -28,10 +29,10 @@ export interface Daemon extends AsyncDisposable {
   /** What it executes. */
   readonly program: Program;
   readonly socketPath: string;
-  /** The socket of its API, where it has one. */
-  readonly apiSocketPath: string | undefined;
   /** What the socket was bound to, by which the kernel knows it. */
   readonly boundPath: string;
+  /** The socket of its API, where it has one. */
+  readonly apiSocketPath: string | undefined;
   readonly state: DaemonState;
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
@@ -81,8 +82,8 @@ class SupervisedDaemon implements Daemon {
   readonly identity: ProcessIdentity;
   readonly program: Program;
   readonly socketPath: string;
-  readonly apiSocketPath: string | undefined;
   readonly boundPath: string;
+  readonly apiSocketPath: string | undefined;
   readonly startedBy: SpanContext | undefined;
   readonly exited: Promise<DaemonExit>;
   readonly #parts: DaemonParts;
@@ -104,8 +105,8 @@ class SupervisedDaemon implements Daemon {
     this.identity = process.identity;
     this.program = program;
     this.socketPath = spec.socketPath;
-    this.apiSocketPath = spec.apiSocketPath;
     this.boundPath = parts.boundPath;
+    this.apiSocketPath = spec.apiSocketPath;
     this.startedBy = parts.startedBy;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
@@ -213,29 +214,42 @@ class SupervisedDaemon implements Daemon {
     return explainEnd(end);
   }
 
-  #diagnose(end: DaemonEnd): DaemonExit {
-    const { spec, past } = this.#parts;
-    const uptimeMs = performance.now() - this.#startedAt;
-    if (past?.end) return { ...end, ...past.end, exitedAt: new Date(past.end.exitedAt), uptimeMs };
-    return explainExit(end, this.#explain(end), {
-      spec,
+  #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
+    this.#output.drain({ final: true });
+    const end = { ...status, lastLines: [...this.#output.lastLines] };
+    const known = this.#circumstances();
+    this.#become('exited');
+    this.#clientWatch?.[Symbol.dispose]();
+    const recalled = this.#parts.past?.end;
+    if (recalled)
+      return this.#conclude({
+        ...end,
+        ...recalled,
+        exitedAt: new Date(recalled.exitedAt),
+        uptimeMs: known.uptimeMs,
+      });
+    const meaning = this.#explain(end);
+    const conclude = (filterKill?: FilterKill): DaemonExit =>
+      this.#conclude(explainExit(end, meaning, { ...known, filterKill }));
+    const isClear = known.asked !== undefined || known.isStarting || !isMysterious(end, meaning);
+    return isClear ? conclude() : awaitFilterKill(known.command).then(conclude);
+  }
+
+  #circumstances(): Circumstances {
+    return {
+      spec: this.#parts.spec,
       pid: this.identity.pid,
       command: this.program.command,
       asked: this.#isGivenUp ? 'no-client' : this.#state === 'stopping' ? 'stopped' : undefined,
       isStarting: this.#state === 'starting',
       memoryKills: this.#memoryKills(),
-      uptimeMs,
-    });
+      uptimeMs: performance.now() - this.#startedAt,
+    };
   }
 
-  #onEnd(status: ExitStatus): DaemonExit {
+  #conclude(exit: DaemonExit): DaemonExit {
     const { spec, log } = this.#parts;
-    this.#output.drain({ final: true });
-    const end = { ...status, lastLines: [...this.#output.lastLines] };
-    const exit = this.#diagnose(end);
     this.#exit = exit;
-    this.#clientWatch?.[Symbol.dispose]();
-    this.#become('exited');
     this.#output[Symbol.dispose]();
     try {
       this.#parts.removeSocket();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { oneATurn } from '../async/one-a-turn.ts';
 import { isAlive, type ProcessIdentity } from '../proc/stat.ts';
 
 /**
@@ -17,6 +18,8 @@ export async function terminate(
   options: { timeoutMs: number; exited: Promise<unknown>; log: Logger },
 ): Promise<void> {
   const { exited, log, timeoutMs } = options;
+  // Their ends come as they are asked for: each is followed by system calls that are many together.
+  await oneATurn();
   if (!signalProcess(target, 'SIGTERM')) {
     log.warn({ pid: target.pid }, 'Cannot signal the daemon: no such process');
     return;

@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
@@ -6,6 +6,9 @@ import { printableLines } from '../text/printable.ts';
 import { watchPath } from '../proc/watch-path.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
 import type { Sandboxes } from './sandboxes.ts';
+
+/** How often the host looks whether another directory has taken the place of that of the marks, in milliseconds. */
+const FOLLOW_MS = 1000;
 
 /**
  * Removes the sandboxes that a shim's `delete` marks, whichever host they are of, until disposal. A mark is an empty
@@ -46,7 +49,7 @@ export function carryOutDeletions(parts: {
   };
   const look = (): void => {
     // The marks of another host's state are its own business.
-    if (!stateDir.isInPlace()) return;
+    if (!stateDir.isInPlace() || identityOf(deletionDirectory) === undefined) return;
     for (const name of readdirSync(deletionDirectory)) {
       const isWish = statSync(join(deletionDirectory, name), { throwIfNoEntry: false })?.size === 0;
       if (isWish && !underWay.has(name)) void carryOut(name);
@@ -55,7 +58,30 @@ export function carryOutDeletions(parts: {
 
   const onPolling = (why: string): void =>
     log.warn({ path: deletionDirectory }, `Looking for deletions now and then: ${why}`);
-  const watcher = watchPath(deletionDirectory, () => attempt(look), { onPolling });
-  look();
-  return watcher;
+  let watcher: Disposable | undefined;
+  let watched: string | undefined;
+  /** A watch is of a directory, and not of its name. */
+  const follow = (): void => {
+    const identity = identityOf(deletionDirectory);
+    // The host makes one that is missing again.
+    if (identity === undefined || identity === watched) return;
+    watcher?.[Symbol.dispose]();
+    watched = identity;
+    watcher = watchPath(deletionDirectory, () => attempt(look), { onPolling });
+    look();
+  };
+  follow();
+  const timer = setInterval(() => attempt(follow), FOLLOW_MS).unref();
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      watcher?.[Symbol.dispose]();
+    },
+  };
+}
+
+/** With the time when it was made, because a file system gives a number again. */
+function identityOf(path: string): string | undefined {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}:${stat.birthtimeNs}`;
 }

@@ -8,11 +8,12 @@ import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Lock } from '../proc/flock.ts';
 import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
-import { openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
+import { makeFolders, openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
 import { createShareEvents, type ShareEvents } from './events.ts';
+import { keepFiles } from './keep-files.ts';
 import { keepLock } from './keep-lock.ts';
 import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
@@ -132,6 +133,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     .catch((error: unknown) => log.error({ err: error }, 'Cannot look for what a dead host left'));
   stack.defer(() => adopted);
   const shares = createJoinedShares(sandboxes);
+  stack.use(keepFolders(stateDir, log));
   stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
@@ -186,6 +188,12 @@ async function profileOnRecord(
     );
     return profile;
   });
+}
+
+/** A lost state is another host's. */
+function keepFolders(stateDir: StateDirectory, log: Logger): Disposable {
+  const folders = (): readonly string[] => (stateDir.isInPlace() ? stateDir.folders : []);
+  return keepFiles(folders, { restore: makeFolders, log });
 }
 
 /** Disposal gives it up. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
+import { oneATurn } from '../async/one-a-turn.ts';
 import { singleFlight } from '../async/single-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
@@ -70,6 +71,8 @@ export function openSandboxShare(options: {
     }
   };
   const open = async (): Promise<CheckedShare> => {
+    await oneATurn();
+    signal.throwIfAborted();
     const opened = await source.open(signal).catch((error: unknown) => {
       throw systemStatus(error, { doing: `Cannot open share "${tag}"` }) ?? error;
     });

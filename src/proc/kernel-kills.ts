@@ -1,12 +1,15 @@
 import { closeSync, constants, openSync, readlinkSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** A record of the kernel's log has at most 8 kB (dev-kmsg). */
 const record = Buffer.allocUnsafe(8192);
 /** More are not read, in case they come faster. */
 const MAX_RECORDS = 50_000;
 /** How long what was read counts as new, in milliseconds: reading takes about ten, and many may end at once. */
-const FRESH_MS = 200;
+const FRESH_MS = 50;
+/** How often the log is looked at for what an end may be due to. */
+const MAX_TRIES = 8;
 /** How long ago a filter's kill may be to have ended what has just ended, in milliseconds. */
 const RECENT_MS = 5000;
 /** The kernel cuts the names of processes. */
@@ -30,6 +33,7 @@ interface KernelKills {
 
 let known: KernelKills = { forMemory: [], bySeccomp: [] };
 let knownAt = -Infinity;
+let canRead = true;
 
 /**
  * False where the kernel's log names those that it killed for want of memory and this process is not among them; call it
@@ -42,8 +46,23 @@ export function wasKilledForMemory({ pid, command }: { pid: number; command: str
   return isVictim || forMemory.length === 0 || !knowsKernelPids();
 }
 
-/** A seccomp filter's kill of a process of that program, just now. */
-export function findSeccompKill(command: string): { readonly systemCall: number } | undefined {
+/** What a seccomp filter forbade. */
+export interface FilterKill {
+  readonly systemCall: number;
+}
+
+/** Finds a seccomp filter's kill of a process of that program, just now; the kernel tells of it a little later. */
+export async function awaitFilterKill(command: string): Promise<FilterKill | undefined> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const found = findFilterKill(command);
+    if (found || !canRead) return found;
+    // oxlint-disable-next-line no-await-in-loop -- a poll
+    await delay(FRESH_MS);
+  }
+  return findFilterKill(command);
+}
+
+function findFilterKill(command: string): FilterKill | undefined {
   const name = nameOf(command);
   const since = Date.now() - RECENT_MS;
   return kernelKills().bySeccomp.findLast(({ at, names }) => at >= since && names.includes(name));
@@ -74,7 +93,9 @@ function parseKills(records: readonly string[]): KernelKills {
 function readKernelLog(): string[] {
   const records: string[] = [];
   try {
+    canRead = false;
     const fd = openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK);
+    canRead = true;
     try {
       for (let count = 0; count < MAX_RECORDS; count++) {
         const bytes = readRecord(fd);

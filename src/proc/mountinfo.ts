@@ -8,6 +8,8 @@ export interface Mount {
   readonly mountpoint: string;
   /** As the kernel names it, e.g. `ext4` or `fuse.sshfs`. */
   readonly fileSystem: string;
+  /** Of the file system, as the kernel names them, e.g. `rw` or `prjquota`. */
+  readonly superOptions: readonly string[];
 }
 
 /** This process's mounts, a later one over an earlier one of the same mountpoint. */
@@ -35,8 +37,13 @@ export function mountsBeneath(directory: string): string[] {
 
 function parseMount(line: string): Mount {
   const fields = line.split(' ');
-  const fileSystem = fields[fields.indexOf('-') + 1] ?? '';
-  return { id: Number(fields[0]), mountpoint: unescapeOctal(fields[4] ?? ''), fileSystem };
+  const [fileSystem = '', , superOptions = ''] = fields.slice(fields.indexOf('-') + 1);
+  return {
+    id: Number(fields[0]),
+    mountpoint: unescapeOctal(fields[4] ?? ''),
+    fileSystem,
+    superOptions: superOptions.split(','),
+  };
 }
 
 /** The kernel writes space, tab, newline and backslash as `\040` and so on. */

@@ -25,6 +25,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     remedy: "raise this process's limit of descriptors (LimitNOFILE, ulimit -n)",
   },
   ENFILE: { code: Code.ResourceExhausted, remedy: "raise the machine's limit of open files (fs.file-max)" },
+  EAGAIN: {
+    code: Code.ResourceExhausted,
+    remedy: 'raise the limit of processes (TasksMax, LimitNPROC, ulimit -u)',
+  },
   ENOMEM: { code: Code.ResourceExhausted, remedy: 'free memory' },
   EACCES: FORBIDDEN,
   EPERM: FORBIDDEN,

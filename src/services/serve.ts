@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { createServer } from 'ttrpc-ts';
 import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
+import { keepFiles } from '../host/keep-files.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { afterAdoption } from './after-adoption.ts';
 import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
-import { keepFiles } from './keep-files.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
 import { printableErrors } from './printable-errors.ts';
 import { requireSafePath } from '../share/safe-path.ts';
@@ -38,11 +38,12 @@ export async function serve(host: Host): Promise<Serving> {
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   requireSafePath(dirname(address));
   await removeStaleSocket(address);
+  await using undo = new AsyncDisposableStack();
+  const shares = undo.use(createShareService(host));
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host))
-    .service(Shares, createShareService(host));
-  await using undo = new AsyncDisposableStack();
+    .service(Shares, shares);
   undo.use(server);
   const listen = async (): Promise<OwnFile> => {
     const hidden = hiddenBeside(address);

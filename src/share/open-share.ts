@@ -102,13 +102,22 @@ async function open(context: ShareContext, request: ShareRequest, options: OpenS
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
-  mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+  for (const parent of [dirname(dirname(directory)), dirname(directory)]) makeUnlessThere(parent);
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     const message = `Sandbox "${sandboxId}" already has a share "${tag}": delete it first`;
     throw new StatusError(Code.AlreadyExists, message, { cause });
+  }
+}
+
+/** Not by `recursive`, with which Node.js says of a file system that is read-only that the directory does not exist. */
+function makeUnlessThere(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { Logger } from 'pino';
 import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
+import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
@@ -19,6 +20,8 @@ export interface StateDirectory {
   readonly isLost: boolean;
   /** Says so: from now on nothing in it is this process's to touch. */
   lose(): void;
+  /** The folders that a host needs there and in its scratch directory. */
+  readonly folders: readonly string[];
   /** The files of the host itself, some of which the shim reads or writes. */
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
@@ -85,25 +88,6 @@ export interface StateDirectoryOptions extends ScratchOptions {
   readonly log?: Pick<Logger, 'error'> | undefined;
 }
 
-/** Names in the state directory. */
-export const HOST_FILES = {
-  lock: 'host.lock',
-  socket: 'host.sock',
-  /** The address of the ttrpc services, for the shim. */
-  address: 'host.address',
-  /** The host's pid and start time, for the shim. */
-  pid: 'host.pid',
-  log: 'host.log',
-  /** Held by a shim's `start` while it starts a host, and by a host while it ends. */
-  startLock: 'start.lock',
-  /** Its time is that of the last `start`. */
-  lastStart: 'last-start',
-  /** The fifo on which a host that a shim started tells its address. */
-  announce: 'announce',
-  /** Given up for a record that has no other room. */
-  reserve: 'reserve',
-} as const;
-
 /** Folders in the state directory. */
 export const FOLDERS = {
   sandboxes: 'sandboxes',
@@ -127,20 +111,28 @@ const OUTPUT = 'daemon.log';
  * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
  */
 export function openStateDirectory(path: string, options: StateDirectoryOptions = {}): StateDirectory {
-  const { scratchDirectory, sharedDirectory, trashDirectories } = describeStateDirectory(path, options);
-  const folders = [FOLDERS.sandboxes, FOLDERS.sockets, FOLDERS.deletions].map((name) => join(path, name));
+  const { scratchDirectory, folders } = describeStateDirectory(path, options);
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
     mkdirSync(top, { recursive: true, mode: 0o700 });
     requireOwnDirectory(top);
   }
-  for (const directory of [...folders, sharedDirectory, ...trashDirectories]) {
+  makeFolders(folders);
+  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
+  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
+}
+
+/**
+ * Makes those of a state directory's folders that are missing.
+ *
+ * @throws StatusError FailedPrecondition where another user can change one
+ */
+export function makeFolders(folders: readonly string[]): void {
+  for (const directory of folders) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     requireOwnFile(directory);
     requireOwnDirectory(directory);
   }
-  for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
-  return describeStateDirectory(path, { ...options, identity: identityOf(path) });
 }
 
 /** The places of a state directory, without touching it. */
@@ -159,6 +151,7 @@ export function describeStateDirectory(
   const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
   const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
   const trashDirectories = [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash));
+  const deletionDirectory = join(path, FOLDERS.deletions);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
       sandboxesDirectory,
@@ -175,13 +168,14 @@ export function describeStateDirectory(
       return isLost;
     },
     lose: () => void (isLost = true),
+    folders: [sandboxesDirectory, socketDirectory, deletionDirectory, sharedDirectory, ...trashDirectories],
     host: Object.fromEntries(hostFiles) as StateDirectory['host'],
     sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
       shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
-    deletionDirectory: join(path, FOLDERS.deletions),
-    deletion: (namespace, sandboxId) => join(path, FOLDERS.deletions, `${namespace}:${sandboxId}`),
+    deletionDirectory,
+    deletion: (namespace, sandboxId) => join(deletionDirectory, `${namespace}:${sandboxId}`),
     socketDirectory,
     newSocketPath: () => join(socketDirectory, `${newSocketName()}.sock`),
     apiSocketOf: (socketPath) => socketPath.replace(/\.sock$/, '.api'),

@@ -11,8 +11,31 @@ const TELL_MODULES = `data:text/javascript,${encodeURIComponent(`
   registerHooks({ load: (url, context, next) => (writeSync(2, url + '\\n'), next(url, context)) });
 `)}`;
 
+const HOST = ['--config FILE', '--state DIR', '--address SOCKET'];
+
 const COMMANDS: [name: string, options: string[]][] = [
   ['serve', ['--config FILE', '--state DIR', '--announce', '--idle-timeout-ms N', '--help']],
+  ['ls', [...HOST, '--namespace NAME', '--json', '--help']],
+  ['inspect', [...HOST, '--namespace NAME', '--memory-mib N', '--json', '--help']],
+  [
+    'open',
+    [...HOST, '--namespace NAME', '--read-only', '--shared-fs NAME', '--memory-mib N', '--json', '--help'],
+  ],
+  ['close', [...HOST, '--namespace NAME', '--json', '--help']],
+  ['watch', [...HOST, '--namespace NAME', '--json', '--help']],
+  [
+    'run',
+    [
+      '--config FILE',
+      '--tag TAG',
+      '--read-only',
+      '--shared-fs NAME',
+      '--memory-mib N',
+      '--verbose',
+      '--json',
+      '--help',
+    ],
+  ],
   ['check-config', ['--config FILE', '--state DIR', '--help']],
 ];
 
@@ -56,8 +79,27 @@ describe('shim-virtiofs', () => {
       );
     });
 
+  for (const name of ['ls', 'open', 'watch'])
+    test(`${name} loads neither a host nor what reads a configuration`, async () => {
+      const positionals = name === 'open' ? ['sb', 'a'] : [];
+      const args = ['--import', TELL_MODULES, SHIM_VIRTIOFS, name, ...positionals, '--state', '/nonexistent'];
+      const { stderr, exitCode } = await execa(process.execPath, args, { reject: false });
+      assert.equal(exitCode, 3);
+      const modules = stderr.split('\n').filter((line) => line.startsWith('file:'));
+      assert.ok(modules.some((url) => url.endsWith(`/commands/${name}.ts`)));
+      const heavy = /\/(?:host|services|plugin|zod|execa|pino|smol-toml)\/|\/run-host\.ts$/;
+      assert.deepEqual(
+        modules.filter((url) => heavy.test(url)),
+        [],
+      );
+    });
+
   const wrong: [args: string[], problem: RegExp, help: string][] = [
-    [['nonsense'], /^Unknown command "nonsense"; known: serve, check-config$/, '--help'],
+    [
+      ['nonsense'],
+      /^Unknown command "nonsense"; known: serve, ls, inspect, open, close, watch, run, check-config$/,
+      '--help',
+    ],
     [['check-confg'], /^Unknown command "check-confg"; did you mean "check-config"\?$/, '--help'],
     [[], /^Name a command$/, '--help'],
     [['--nonsense'], /^Unknown option '--nonsense'$/, '--help'],
@@ -65,6 +107,22 @@ describe('shim-virtiofs', () => {
     [['serve', '--config'], /^Option '-c, --config <value>' argument missing$/, 'serve --help'],
     [['serve', '--idle-timeout-ms', '0'], /^--idle-timeout-ms takes a positive number$/, 'serve --help'],
     [['serve', '--idle-timeout-ms', 'soon'], /^--idle-timeout-ms takes a positive number$/, 'serve --help'],
+    [['serve', '--state', ''], /^Option '--state' is empty$/, 'serve --help'],
+    [['open', 'sb'], /^TAG is missing$/, 'open --help'],
+    [['close'], /^SANDBOX is missing$/, 'close --help'],
+    [['close', 'sb', ''], /^TAG is empty$/, 'close --help'],
+    [['close', 'sb', 'a', 'b'], /^Unexpected argument 'b'$/, 'close --help'],
+    [
+      ['open', 'sb', 'a', '--memory-mib', '1.5'],
+      /^--memory-mib takes a positive whole number$/,
+      'open --help',
+    ],
+    [
+      ['inspect', 'sb', '--memory-mib', '0'],
+      /^--memory-mib takes a positive whole number$/,
+      'inspect --help',
+    ],
+    [['run', '--memory-mib', '4294967296'], /^--memory-mib takes a positive whole number$/, 'run --help'],
     [['check-config', '--announce'], /^Unknown option '--announce'$/, 'check-config --help'],
   ];
   for (const [args, problem, help] of wrong) {

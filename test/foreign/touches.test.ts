@@ -12,7 +12,7 @@ import { touchInChild } from '../../src/foreign/touch-in-child.ts';
 import type { Touch } from '../../src/foreign/touch.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-const mount = { id: 0, mountpoint: '/', fileSystem: 'fuse.healthy' };
+const mount = { id: 0, mountpoint: '/', fileSystem: 'fuse.healthy', superOptions: [] };
 
 /** What a touch says in each of its ways: its value, or the code or name of its error. */
 async function bothWays<T>(path: string, { direct, inChild }: Touch<T>): Promise<unknown[]> {

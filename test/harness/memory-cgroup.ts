@@ -1,28 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { makeCgroup, type Cgroup } from './cgroup.ts';
 
-/** A cgroup whose processes may use little memory, the last of which is gone before its disposal. */
-export interface MemoryCgroup extends Disposable {
-  readonly path: string;
-}
-
-/** Makes a cgroup (version 1 or 2) with a limit; undefined where this machine lets nobody make one. */
-export function memoryCgroup(limitBytes: number): MemoryCgroup | undefined {
-  const root = '/sys/fs/cgroup';
-  const own = /^\d+:memory:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
-  const path =
-    own === undefined ? join(root, `csv-${process.pid}`) : join(root, 'memory', own, `csv-${process.pid}`);
-  try {
-    mkdirSync(path);
-  } catch {
-    return undefined;
-  }
-  const limit = join(path, own === undefined ? 'memory.max' : 'memory.limit_in_bytes');
-  const cgroup = { path, [Symbol.dispose]: () => rmdirSync(path) };
-  if (!existsSync(limit)) {
-    cgroup[Symbol.dispose]();
-    return undefined;
-  }
-  writeFileSync(limit, String(limitBytes));
+/** Makes a cgroup whose processes may use little memory; undefined where this machine lets nobody make one. */
+export function memoryCgroup(limitBytes: number): Cgroup | undefined {
+  const cgroup = makeCgroup('memory');
+  cgroup?.limit({ v1: 'memory.limit_in_bytes', v2: 'memory.max' }, String(limitBytes));
   return cgroup;
 }

@@ -20,7 +20,7 @@ export async function smallFileSystem(bytes: number): Promise<SmallFileSystem> {
   const filling = join(path, 'filling');
   return {
     path,
-    fill: () => fillFile(filling),
+    fill: () => fillFile(filling, bytes),
     free: () => rmSync(filling),
     async [Symbol.asyncDispose]() {
       await execa('umount', ['--lazy', path]);
@@ -29,11 +29,13 @@ export async function smallFileSystem(bytes: number): Promise<SmallFileSystem> {
   };
 }
 
-function fillFile(path: string): void {
+/** Writes no more than would fit, for else it is another file system that is filled: the machine's. */
+function fillFile(path: string, bytes: number): void {
   const chunk = Buffer.alloc(1 << 20, 'x');
   const fd = openSync(path, 'a');
   try {
-    for (;;) writeSync(fd, chunk);
+    for (let written = 0; written <= bytes;) written += writeSync(fd, chunk);
+    throw new Error(`"${path}" is not on the small file system`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   } finally {

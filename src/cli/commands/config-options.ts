@@ -1,4 +1,4 @@
-import { DEFAULT_STATE } from '../../config/schema.ts';
+import { DEFAULT_STATE } from '../../config/default-state.ts';
 import type { Options } from './command.ts';
 
 /** The configuration that a node has. */

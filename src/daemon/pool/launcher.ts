@@ -20,21 +20,24 @@ export function createLauncher(directory: string): Launcher {
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
+  const discard = (starter: Starter): void => {
+    ready = undefined;
+    // Its socket may stay where the state has become read-only; the next one that ends what the dead left removes it.
+    void Promise.resolve(starter[Symbol.asyncDispose]()).catch(() => {});
+  };
   const open = (): void => {
     if (ready) return;
     const starter = openStarter(directory);
     ready = starter;
     starter.child.once('exit', () => {
-      if (ready !== starter) return;
-      ready = undefined;
-      // Its socket may stay where the state has become read-only; the next one that ends what the dead left removes it.
-      void Promise.resolve(starter[Symbol.asyncDispose]()).catch(() => {});
+      if (ready === starter) discard(starter);
     });
   };
 
   return {
     take() {
       clearTimeout(timer);
+      if (ready && !ready.hasSocket()) discard(ready);
       const starter = ready ?? openStarter(directory);
       ready = undefined;
       return starter;

@@ -18,6 +18,8 @@ export interface Starter extends AsyncDisposable {
   readonly identity: ProcessIdentity;
   /** The name by which the kernel knows the socket, and those who connect to it. */
   readonly boundPath: string;
+  /** False when somebody removed its socket. */
+  hasSocket(): boolean;
   /** Gives the socket its name; clients can connect from now on. Returns the socket's inode. */
   publish(socketPath: string): number;
   /** Becomes the daemon: its standard input is the socket or empty, its output goes to the end of the file. */
@@ -79,6 +81,7 @@ export function openStarter(directory: string): Starter {
     child,
     identity,
     boundPath,
+    hasSocket: () => existsSync(path),
     publish(socketPath) {
       requireShortPath(socketPath);
       const { ino } = statSync(path);

@@ -2,7 +2,7 @@ import { Code, StatusError, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
 import type { ShareSnapshot } from '../../host/share-snapshot.ts';
-import type { Shares } from '../../proto/share/shares_pb.ts';
+import type { OpenRequest, Shares } from '../../proto/share/shares_pb.ts';
 import { qemuArguments } from '../../vmm/qemu.ts';
 import { closed } from '../closing.ts';
 import { EXAMPLE_MEMORY_MIB, VERSION } from '../view.ts';
@@ -16,21 +16,19 @@ const DEFAULT_NAMESPACE = 'default';
 /** The parts of a host that the share service serves. */
 export type ServedHost = Pick<Host, 'sandboxes' | 'shares' | 'events' | 'stateDir'>;
 
+/** What serves the share service. Disposal, after the server's, waits for what was being opened: nothing is left of it. */
+export type ShareService = ServiceImpl<typeof Shares> & AsyncDisposable;
+
 /** The service for shims and runtimes in any language, over the host's shares. */
-export function createShareService(host: ServedHost): ServiceImpl<typeof Shares> {
+export function createShareService(host: ServedHost): ShareService {
+  const underWay = new Set<Promise<unknown>>();
+  const track = async <T>(call: Promise<T>): Promise<T> => {
+    underWay.add(call);
+    return call.finally(() => underWay.delete(call));
+  };
+  const open: ShareService['open'] = (request, { signal }) => track(openShare(host, request, signal));
   return {
-    async open({ sandboxId, tag, source, readOnly, sharedFs, memoryMib, ...request }, { signal }) {
-      const namespace = request.namespace || DEFAULT_NAMESPACE;
-      const spec = { tag, readOnly, ...(source ? { source } : {}), ...(sharedFs ? { sharedFs } : {}) };
-      await using undo = new AsyncDisposableStack();
-      const share = undo.use(
-        await host.shares.open({ namespace, sandboxId, owner: 'api', ...spec }, { signal }),
-      );
-      await abortable(share.ready, signal);
-      const answer = describe(host, { namespace, sandboxId, tag, memoryMib });
-      undo.move();
-      return answer;
-    },
+    open,
 
     async close({ namespace, sandboxId, tag }) {
       const name = { namespace: namespace || DEFAULT_NAMESPACE, sandboxId, tag: tag || undefined };
@@ -44,13 +42,36 @@ export function createShareService(host: ServedHost): ServiceImpl<typeof Shares>
     watch: (filter, { signal }) => watchShares(host, { filter, signal }),
 
     version: () => ({ version: VERSION, pid: process.pid, state: host.stateDir.path }),
+
+    [Symbol.asyncDispose]: async () => void (await Promise.allSettled(underWay)),
   };
+}
+
+/** Answers when the daemon waits for its VMM; where it does not or the signal aborts, nothing is left. */
+async function openShare(
+  host: ServedHost,
+  { sandboxId, tag, source, readOnly, sharedFs, memoryMib, ...request }: OpenRequest,
+  signal: AbortSignal,
+): Promise<Description> {
+  const namespace = request.namespace || DEFAULT_NAMESPACE;
+  const spec = { tag, readOnly, ...(source ? { source } : {}), ...(sharedFs ? { sharedFs } : {}) };
+  await using undo = new AsyncDisposableStack();
+  const share = undo.use(await host.shares.open({ namespace, sandboxId, owner: 'api', ...spec }, { signal }));
+  await abortable(share.ready, signal);
+  const answer = describe(host, { namespace, sandboxId, tag, memoryMib });
+  undo.move();
+  return answer;
+}
+
+interface Description {
+  readonly share: ReturnType<typeof shareMessage>;
+  readonly qemuArguments: string[];
 }
 
 function describe(
   host: ServedHost,
   request: { namespace: string; sandboxId: string; tag: string; memoryMib: number },
-): { share: ReturnType<typeof shareMessage>; qemuArguments: string[] } {
+): Description {
   const { namespace, sandboxId, tag, memoryMib } = request;
   const snapshots = host.sandboxes.get(namespace, sandboxId).snapshots();
   const memoryMiB = memoryMib || EXAMPLE_MEMORY_MIB;

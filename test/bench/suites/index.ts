@@ -2,8 +2,9 @@ import type { Suite } from '../suite.ts';
 import { containerd } from './containerd.ts';
 import { coldShare } from './cold-share.ts';
 import { encode } from './encode.ts';
+import { live } from './live.ts';
 import { many } from './many.ts';
 import { stop } from './stop.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [coldShare, stop, many, containerd, encode];
+export const suites: readonly Suite[] = [coldShare, stop, many, live, containerd, encode];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createLauncher } from '../../../src/daemon/pool/launcher.ts';
@@ -44,6 +44,19 @@ describe('createLauncher()', () => {
     await eventually('its socket is gone', () => readdirSync(directory.path).length === 0);
     await using next = launcher.take();
     assert.notEqual(next.identity.pid, Number(pid));
+  });
+
+  test('gives out no starter whose socket somebody removed, and ends it', async () => {
+    await using directory = await temporaryDirectory();
+    await using launcher = createLauncher(directory.path);
+    launcher.prepare();
+    await eventually('a starter is ready', () => readdirSync(directory.path).length === 1);
+    const [pid] = childrenOf(process.pid);
+    const lost = identify(Number(pid)) ?? assert.fail('it has ended already');
+    for (const name of readdirSync(directory.path)) rmSync(join(directory.path, name));
+    await using next = launcher.take();
+    assert.equal(next.hasSocket(), true);
+    await eventually('the other one has ended', () => !isAlive(lost));
   });
 });
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { FOLDERS, HOST_FILES } from '../../../src/share/state-directory.ts';
+import { HOST_FILES } from '../../../src/share/host-files.ts';
+import { FOLDERS } from '../../../src/share/state-directory.ts';
 import { script } from './shim-place.ts';
 
 test('containerd-shim-virtiofs-v1 uses no name in the state directory that the host does not know', async () => {

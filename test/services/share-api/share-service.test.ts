@@ -6,12 +6,14 @@ import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
 import { packageVersion } from '../../../src/package.ts';
+import { serve } from '../../../src/services/serve.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
 import { sandboxRequest } from '../../harness/sandbox-request.ts';
 import { connectShares, serveShares } from '../../harness/share-client.ts';
+import { openTestHost } from '../../harness/test-host.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { askFeatures } from '../../harness/vhost-user.ts';
 import { realVirtiofsds } from '../../harness/virtiofsds.ts';
@@ -229,6 +231,19 @@ describe('Share service: Open', () => {
     await eventually('it is gone', () => own.host.sandboxes.size === 0);
     assert.equal(isGone(share?.pid ?? 0), true);
     assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('leaves nothing of a call that the end of the service cuts off, once that has ended', async () => {
+    await using own = await openTestHost({ daemon: 'never-ready' });
+    const { host } = own;
+    const serving = await serve(host);
+    await using caller = await connectShares(serving.address);
+    const lost = assert.rejects(caller.client.open(names), { code: Code.Unavailable });
+    await eventually('it is open', async () => (await caller.client.list({})).shares.length === 1);
+    await serving[Symbol.asyncDispose]();
+    assert.equal(host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+    await lost;
   });
 
   test('is cancelled by a Close', async () => {

@@ -9,6 +9,7 @@ import { kernel, type Kernel } from './kernel.ts';
 import { nydus, type Nydus } from './nydus.ts';
 import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
+import { quota } from './quota.ts';
 import { registry } from './registry.ts';
 import { runcShim } from './runc-shim.ts';
 import { shareService } from './share-service.ts';
@@ -36,6 +37,7 @@ export interface Parts {
   readonly registry: string;
   readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
+  readonly quota: string;
 }
 
 /** Every part by its name. */
@@ -58,6 +60,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   registry,
   'package-managers': packageManagers,
   'runc-shim': runcShim,
+  quota,
 };
 
 /** The parts that all tests together need, quick ones first. */
@@ -66,6 +69,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'initrd',
   'virtiofsd-c',
   'cc',
+  'quota',
   'package-managers',
   'virtiofsd-rust',
   'go',

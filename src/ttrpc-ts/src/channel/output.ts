@@ -13,11 +13,16 @@ export class Output {
   readonly #onFlush: (error?: unknown) => void;
   /** A socket's completed write has left the process, so its bytes may be overwritten. */
   readonly #reusable: boolean;
+  /** Full slabs of which parts are yet to be flushed, and those of which all is. */
+  #filled: Buffer[] = [];
+  readonly #flushed: Buffer[] = [];
   #parts: Uint8Array[] = [];
   #partsLength = 0;
   #start = 0;
   #end = 0;
   #written = 0;
+  /** The most that the stream can hold: only a flush makes it more. */
+  #streamLength = 0;
   #scheduled = false;
   #closed = false;
 
@@ -30,7 +35,15 @@ export class Output {
 
   /** Bytes that were accepted and that the kernel has not taken. */
   get queuedLength(): number {
-    return this.#partsLength + this.#end - this.#start + this.#stream.writableLength;
+    this.#streamLength = this.#stream.writableLength;
+    return this.#partsLength + this.#end - this.#start + this.#streamLength;
+  }
+
+  /** Whether fewer bytes are queued: `queuedLength` for every message, without asking the stream for each. */
+  isBelow(length: number): boolean {
+    return (
+      this.#partsLength + this.#end - this.#start + this.#streamLength < length || this.queuedLength < length
+    );
   }
 
   /** Stands for what the peer has taken so far: another value when it has taken more. */
@@ -44,7 +57,8 @@ export class Output {
   reserve(length: number): number {
     if (this.#end + length > this.buffer.length) {
       this.#cut();
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB_LENGTH, length));
+      if (this.#reusable) this.#filled.push(this.buffer);
+      this.buffer = this.#takeSlab(length);
       this.#start = 0;
       this.#end = 0;
     }
@@ -72,7 +86,9 @@ export class Output {
       return;
     }
     this.#start = this.#end;
-    if (this.#reusable && this.#stream.writableLength === 0) {
+    this.#streamLength = this.#stream.writableLength;
+    if (this.#filled.length > 0) this.#keepFilled();
+    if (this.#reusable && this.#streamLength === 0) {
       this.#start = 0;
       this.#end = 0;
     }
@@ -85,6 +101,21 @@ export class Output {
     this.#parts = [];
     this.#partsLength = 0;
     this.#start = this.#end;
+    this.#filled = [];
+    this.#flushed.length = 0;
+  }
+
+  /** A new one for every burst would keep the garbage collector busier than all the rest. */
+  #takeSlab(length: number): Buffer {
+    if (length > SLAB_LENGTH) return Buffer.allocUnsafeSlow(length);
+    const free = this.#flushed.length > 0 && this.#stream.writableLength === 0 && this.#flushed.pop();
+    return free || Buffer.allocUnsafeSlow(SLAB_LENGTH);
+  }
+
+  #keepFilled(): void {
+    for (const slab of this.#filled)
+      if (slab.length === SLAB_LENGTH && this.#flushed.length < MAX_KEPT_SLABS) this.#flushed.push(slab);
+    this.#filled = [];
   }
 
   #write(): void {
@@ -122,3 +153,6 @@ export class Output {
 }
 
 const SLAB_LENGTH = 64 << 10;
+
+/** What a connection keeps for its next burst, besides the slab in use. */
+const MAX_KEPT_SLABS = 4;

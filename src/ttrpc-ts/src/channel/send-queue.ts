@@ -97,7 +97,7 @@ export class SendQueue {
   }
 
   get #full(): boolean {
-    return this.#options.output.queuedLength >= this.#options.highWaterMark;
+    return !this.#options.output.isBelow(this.#options.highWaterMark);
   }
 
   readonly #giveTurns = (): void => {

@@ -82,7 +82,7 @@ export class StreamCall implements PendingCall, Abandonable {
   onFrame(header: Readonly<FrameHeader>, buffer: Buffer, start: number, end: number): void {
     if (header.type === MessageType.Response) this.#onResponse(buffer, start, end);
     else if (header.type === MessageType.Data && this.#serverStreams)
-      this.#onData(header.flags, buffer.subarray(start, end));
+      this.#onData(header.flags, view(buffer, start, end), buffer);
     else this.fail(protocolError(header.type));
   }
 
@@ -133,8 +133,8 @@ export class StreamCall implements PendingCall, Abandonable {
     }
   }
 
-  #onData(flags: number, payload: Buffer): void {
-    if ((flags & Flag.NoData) === 0) this.answers.push(view(payload, 0, payload.length));
+  #onData(flags: number, payload: Uint8Array, read: Buffer): void {
+    if ((flags & Flag.NoData) === 0) this.answers.push(payload, read);
     if ((flags & Flag.RemoteClosed) === 0) return;
     this.#finish();
     this.answers.end();

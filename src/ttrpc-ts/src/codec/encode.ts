@@ -15,20 +15,21 @@ export function encodeMessage(schema: DescMessage, init: unknown): Uint8Array {
   const length = encoder.size(message, lengths);
   // Not a number: some field is not to be encoded here.
   if (Number.isNaN(length)) return toBinary(schema, message);
-  const buffer = allocate(length);
-  encoder.write(message, { buffer, at: 0, lengths, nextLength: 0 });
-  return buffer;
+  const { buffer, at } = allocate(length);
+  encoder.write(message, { buffer, at, lengths, nextLength: 0 });
+  // A plain view takes half the time of a `Buffer`.
+  return new Uint8Array(buffer.buffer, at, length);
 }
 
-/** Cuts small buffers from a larger one: to allocate each on its own costs more than to encode into it. */
-function allocate(length: number): Buffer {
-  if (length > POOLED_LENGTH) return Buffer.allocUnsafeSlow(length);
+/** Finds room, for what is small in a larger buffer: to allocate each on its own costs more than to encode into it. */
+function allocate(length: number): { buffer: Buffer; at: number } {
+  if (length > POOLED_LENGTH) return { buffer: Buffer.allocUnsafeSlow(length), at: 0 };
   if (poolUsed + length > pool.length) {
     pool = Buffer.allocUnsafeSlow(POOL_LENGTH);
     poolUsed = 0;
   }
   poolUsed += length;
-  return pool.subarray(poolUsed - length, poolUsed);
+  return { buffer: pool, at: poolUsed - length };
 }
 
 const POOLED_LENGTH = 16 << 10;

@@ -63,8 +63,8 @@ export class ActiveCall {
     this.onEnd(reason);
   }
 
-  /** A frame of data came in. A call whose client does not stream takes none. */
-  onData(flags: number, _payload: Uint8Array): void {
+  /** A frame of data came in, in what was `read` from the connection. A call whose client does not stream takes none. */
+  onData(flags: number, _payload: Uint8Array, _read: Uint8Array): void {
     if (this.route.method.methodKind === 'server_streaming' && (flags & Flag.NoData) !== 0) return;
     this.refuse(dataError('ttrpc: stream closed'));
   }

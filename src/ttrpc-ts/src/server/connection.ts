@@ -113,7 +113,7 @@ export class ServerConnection implements AnswerPort {
       this.#onRequest(streamId, buffer, start, end);
     } else if (type === MessageType.Data) {
       const call = this.#calls.get(streamId);
-      if (call) call.onData(header.flags, view(buffer, start, end));
+      if (call) call.onData(header.flags, view(buffer, start, end), buffer);
       else this.#refuse(streamId, Code.InvalidArgument, 'StreamID is no longer active');
     }
     // Other types are of a later version of the protocol, and to be ignored.

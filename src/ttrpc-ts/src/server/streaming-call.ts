@@ -42,12 +42,12 @@ export class StreamingCall extends ActiveCall {
     super.closeStream();
   }
 
-  override onData(flags: number, payload: Uint8Array): void {
+  override onData(flags: number, payload: Uint8Array, read: Uint8Array): void {
     if (this.#remoteClosed) {
       this.refuse(dataError('ttrpc: stream closed'));
       return;
     }
-    if ((flags & Flag.NoData) === 0) this.requests.push(payload);
+    if ((flags & Flag.NoData) === 0) this.requests.push(payload, read);
     if ((flags & Flag.RemoteClosed) === 0) return;
     this.#remoteClosed = true;
     this.requests.end();

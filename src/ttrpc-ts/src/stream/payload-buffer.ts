@@ -5,7 +5,7 @@ export class PayloadBuffer {
   #bytes = 0;
   /** From this index on, payloads are views of what was read from the connection. */
   #firstView = 0;
-  #lastRead: ArrayBufferLike | undefined;
+  #lastRead: Uint8Array | undefined;
   #readBytes = 0;
 
   /** How many there are. */
@@ -18,12 +18,13 @@ export class PayloadBuffer {
     return this.#bytes;
   }
 
-  push(payload: Uint8Array): void {
+  /** Adds a payload, a view of what was `read`. */
+  push(payload: Uint8Array, read: Uint8Array): void {
     this.#payloads.push(payload);
     this.#bytes += payload.length;
-    if (payload.buffer === this.#lastRead) return;
-    this.#lastRead = payload.buffer;
-    this.#readBytes += payload.buffer.byteLength;
+    if (read === this.#lastRead) return;
+    this.#lastRead = read;
+    this.#readBytes += read.buffer.byteLength;
     if (this.#readBytes > MAX_READ_BYTES && this.#readBytes > 2 * this.#bytes) this.#copyViews();
   }
 

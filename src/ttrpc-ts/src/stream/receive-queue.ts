@@ -63,8 +63,8 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Adds a message. One that comes after the end is dropped. */
-  push(payload: Uint8Array): void {
+  /** Adds a message, a view of what was `read` from the connection. One that comes after the end is dropped. */
+  push(payload: Uint8Array, read: Uint8Array = payload): void {
     if (this.#ended) return;
     const waiter = this.#waiting.shift();
     if (waiter) {
@@ -72,7 +72,7 @@ export class ReceiveQueue<T> implements AsyncIterableIterator<T, undefined> {
       this.#deliver(waiter, payload);
       return;
     }
-    this.#payloads.push(payload);
+    this.#payloads.push(payload, read);
     if (!this.#held && this.#full) this.#hold();
   }
 

@@ -1,0 +1,53 @@
+import { resolve } from 'node:path';
+import { OpenResponseSchema } from '../../proto/share/shares_pb.ts';
+import { callHost } from '../call-host.ts';
+import { describeOpened } from '../describe-share.ts';
+import { ExitCode } from '../exit-code.ts';
+import { jsonOf, jsonText } from '../json.ts';
+import { print } from '../output.ts';
+import { defineCommand } from './command.ts';
+import { HOST_OPTIONS, JSON_OPTION, MEMORY_OPTION, NAMESPACE_OPTION, parseMemory } from './host-options.ts';
+import { SHARE_OPTIONS, SOURCE } from './share-options.ts';
+
+/** Opens a share on a host. */
+export const open = defineCommand({
+  description: `Opens a share, and makes its sandbox where there is none. Prints, once its daemon waits for the VMM, the socket and
+the arguments that give QEMU every share of the sandbox. The share stays until "shim-virtiofs close", or until its
+daemon ends. Ctrl-C, while it waits, has the host give it up.
+With --json it prints {"share": {...}, "qemuArguments": [...]}.`,
+  positionals: {
+    sandbox: { value: 'SANDBOX', purpose: "The sandbox's id" },
+    tag: { value: 'TAG', purpose: 'The tag that the guest mounts it by' },
+    source: SOURCE,
+  },
+  options: { ...HOST_OPTIONS, ...NAMESPACE_OPTION, ...SHARE_OPTIONS, ...MEMORY_OPTION, ...JSON_OPTION },
+  exitStatus: '0 done, 1 failed, 2 wrong usage, name or configuration, 3 no host runs',
+  run: ({
+    sandbox,
+    tag,
+    source,
+    namespace = '',
+    'read-only': readOnly = false,
+    'shared-fs': sharedFs = '',
+    'memory-mib': memory,
+    json,
+    ...host
+  }) => {
+    const request = {
+      namespace,
+      sandboxId: sandbox,
+      tag,
+      source: source === undefined ? '' : resolve(source),
+      readOnly,
+      sharedFs,
+      memoryMib: parseMemory(memory),
+    };
+    return callHost(host, async (service) => {
+      const response = await service.open(request);
+      const { share, qemuArguments } = response;
+      if (json) await print(jsonText(jsonOf(OpenResponseSchema, response), 'document'));
+      else if (share) await print(describeOpened(share, qemuArguments));
+      return ExitCode.Done;
+    });
+  },
+});
