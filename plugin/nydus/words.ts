@@ -13,22 +13,28 @@ const FAREWELL = /^\tHandleRequest\((?:PartialMessage|Disconnected)\)$|\] failed
 const HEADER = /\] Error:$/;
 /** The line of such an error that says what it is; the others say where it was found. */
 const DETAIL = /^\t(?!at |note: )/;
-/** What ends nydusd before it logs. */
-const END = /^error: |^Error: |\bpanicked at\b/;
+/** By this its argument parser begins. */
+const USAGE = /^error: /;
+/** By this Rust ends a program that may not go on, and by this one whose main function failed. */
+const PANIC = /\bpanicked at\b/;
+const FAILURE = /^Error: /;
 
 /** How serious a line of nydusd is. */
 export function levelOf(line: string): LineLevel {
   if (FAREWELL.test(line) || HEADER.test(line)) return 'info';
   const level = PREFIX.exec(line)?.[1];
   if (level !== undefined) return level === 'ERROR' ? 'error' : level === 'WARN' ? 'warn' : 'info';
-  return DETAIL.test(line) || END.test(line) ? 'error' : 'info';
+  const isError = [DETAIL, USAGE, PANIC, FAILURE].some((pattern) => pattern.test(line));
+  return isError ? 'error' : 'info';
 }
 
 /** nydusd lives on when its VMM has left, so its end is that of a nydusd that was told to, or that failed. */
 export function explainEnd({ exitCode, lastLines }: DaemonEnd): EndMeaning {
   const said = lastLines.findLast((line) => levelOf(line) === 'error') ?? lastLines.at(-1);
   const words = isAboutOpenFiles(lastLines) ? `${said} (${RAISE_LIMIT})` : said;
-  return exitCode === 0 ? { cause: 'disconnected', words } : { cause: 'failed', words };
+  if (exitCode === 0) return { cause: 'disconnected', words };
+  if (lastLines.some((line) => PANIC.test(line))) return { cause: 'crashed', words };
+  return said !== undefined && USAGE.test(said) ? { cause: 'usage', words } : { words };
 }
 
 const isAboutOpenFiles = (lines: readonly string[]): boolean =>

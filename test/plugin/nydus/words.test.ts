@@ -39,12 +39,12 @@ describe('explainEnd()', () => {
   test('finds the line that says why', () => {
     const lastLines = ["error: Found argument '--x'", 'Usage: nydusd', "For more information try '--help'"];
     assert.deepEqual(explainEnd({ exitCode: 2, lastLines }), {
-      cause: 'failed',
+      cause: 'usage',
       words: "error: Found argument '--x'",
     });
-    assert.deepEqual(explainEnd({ signal: 'SIGKILL', lastLines: [] }), {
-      cause: 'failed',
-      words: undefined,
-    });
+    assert.deepEqual(explainEnd({ signal: 'SIGKILL', lastLines: [] }), { words: undefined });
+    const panic = ["thread 'main' panicked at src/main.rs:1:", 'it is broken'];
+    assert.deepEqual(explainEnd({ exitCode: 101, lastLines: panic }), { cause: 'crashed', words: panic[0] });
+    assert.equal(explainEnd({ exitCode: 0, lastLines: [] }).cause, 'disconnected');
   });
 });
