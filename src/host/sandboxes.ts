@@ -1,12 +1,12 @@
-import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
+import { shareFlight } from '../async/share-flight.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
 import type { SandboxOnDisk } from '../share/leftovers.ts';
-import { reapSandbox } from '../share/reap.ts';
 import type { ShareRecord } from '../share/record.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
@@ -14,21 +14,9 @@ import type { TellEvent } from './events.ts';
 import type { Profile } from './profile.ts';
 import { adoptSandbox } from './adopt-sandbox.ts';
 import { takeLeftovers } from './leftovers.ts';
+import { createReaper, type Reaper } from './reaper.ts';
 import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
-import type { ShareSpec } from './share-spec.ts';
-
-/** What is in a sandbox at its creation. */
-export interface SandboxContents {
-  readonly shares: readonly ShareSpec[];
-  /** @default the host's own configuration */
-  readonly profile?: Profile | undefined;
-}
-
-/** What makes a sandbox. */
-export interface SandboxRequest extends SandboxIdentity {
-  /** A function is called when the sandbox's id is taken, so that a deletion that overtakes it finds the sandbox. */
-  readonly contents: SandboxContents | (() => Promise<SandboxContents>);
-}
+import type { SandboxRequest } from './sandbox-request.ts';
 
 /** A daemon that ended without being asked to. */
 export interface Quit {
@@ -100,11 +88,12 @@ class SandboxTable implements Sandboxes {
   readonly #parts: SandboxesParts;
   readonly #entries = new Map<string, Entry>();
   readonly #purges = new Map<string, Promise<void>>();
-  readonly #reaps = new Map<string, Promise<void>>();
+  readonly #reap: Reaper;
   #isClosed = false;
 
   constructor(parts: SandboxesParts) {
     this.#parts = parts;
+    this.#reap = createReaper(parts);
   }
 
   get size(): number {
@@ -142,7 +131,7 @@ class SandboxTable implements Sandboxes {
     return takeLeftovers(this.#parts, async (onDisk, adoptable) => {
       const key = this.#parts.stateDir.sandboxDirectory(onDisk.namespace, onDisk.sandboxId);
       const cancel = new AbortController();
-      const creation = adoptable.then((records) => this.#adopt(records));
+      const creation = this.#adopt(onDisk, adoptable);
       const identity: SandboxIdentity = { ...onDisk, owner: 'library' };
       const entry: Entry = { identity, creation, isFormer: true, cancel, signal: cancel.signal };
       this.#entries.set(key, entry);
@@ -235,10 +224,19 @@ class SandboxTable implements Sandboxes {
     return openSandbox(request, shares, { ...this.#partsOf(request, profile), signal });
   }
 
-  #adopt(records: readonly ShareRecord[]): Promise<Sandbox | undefined> {
-    return adoptSandbox(records, async (identity, profileName) =>
-      this.#partsOf(identity, await this.#parts.profileOf(profileName)),
-    );
+  async #adopt(
+    { sandboxId }: SandboxOnDisk,
+    adoptable: Promise<readonly ShareRecord[]>,
+  ): Promise<Sandbox | undefined> {
+    const { log, profileOf } = this.#parts;
+    try {
+      return await adoptSandbox(await adoptable, async (identity, profile) =>
+        this.#partsOf(identity, await profileOf(profile)),
+      );
+    } catch (error) {
+      log.error({ sandbox: sandboxId, err: error }, 'Cannot adopt a sandbox');
+      return undefined;
+    }
   }
 
   #partsOf({ owner }: SandboxIdentity, profile: Profile): SandboxParts {
@@ -246,13 +244,6 @@ class SandboxTable implements Sandboxes {
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
     const outlivesHost = outliveHost && owner !== 'shim';
     return { profile, stateDir, daemons, log, outlivesHost, tell, onShareClosed };
-  }
-
-  /** Ends what stands on disk under an id; undefined where nothing does. */
-  #reap({ namespace, sandboxId }: SandboxOnDisk): Promise<void> | undefined {
-    const directory = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
-    if (!this.#reaps.has(directory) && !lstatSync(directory, { throwIfNoEntry: false })) return undefined;
-    return shareFlight(this.#reaps, directory, () => reapSandbox(directory, this.#parts));
   }
 
   #entry(namespace: string, sandboxId: string): Entry | undefined {
@@ -267,17 +258,6 @@ class SandboxTable implements Sandboxes {
       this.#parts.log.error({ sandbox: sandbox.sandboxId, err: error }, 'The quit callback failed');
     }
   }
-}
-
-/** Runs an action once at a time for each key: whoever comes meanwhile shares it. */
-function shareFlight(
-  flights: Map<string, Promise<void>>,
-  key: string,
-  action: () => Promise<void>,
-): Promise<void> {
-  const flight = flights.get(key) ?? action().finally(() => flights.delete(key));
-  flights.set(key, flight);
-  return flight;
 }
 
 /** Nobody waits for its creation any more; what was made of it is being closed. */

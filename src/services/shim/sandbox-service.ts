@@ -3,7 +3,7 @@ import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/sandbox.ts';
-import type { SandboxContents } from '../../host/sandboxes.ts';
+import type { SandboxContents } from '../../host/sandbox-request.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
 import { closed } from '../closing.ts';
 import { readShares } from './bundle.ts';
