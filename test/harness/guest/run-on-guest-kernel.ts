@@ -20,7 +20,7 @@ export interface GuestKernelOptions {
 
 /**
  * Runs a command of this machine, with its files, on the guest's kernel, for what this machine's kernel lacks: the guest
- * has this machine's root directory by virtio-fs, and /tmp and /run of its own.
+ * has this machine's root directory by virtio-fs, and /tmp and /run of its own; the working directory is there all the same.
  */
 export async function runOnGuestKernel(
   command: string,
@@ -38,7 +38,11 @@ export async function runOnGuestKernel(
       mount -t virtiofs root /mnt
       for module in ${modules.join(' ')}; do insmod "/mnt${kernel.modules}/$module"; done
       for name in dev proc sys; do mount --bind /$name /mnt/$name; done
+      mkdir /checkout
+      mount --bind "/mnt${process.cwd()}" /checkout
       for name in tmp run; do mount -t tmpfs $name /mnt/$name; done
+      mkdir -p "/mnt${process.cwd()}"
+      mount --bind /checkout "/mnt${process.cwd()}"
       PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb exec chroot /mnt /bin/sh -c '${command}'`;
     const memory = `memory-backend-memfd,id=mem,size=${MEMORY_MIB}M,share=on`;
     return await runGuest({

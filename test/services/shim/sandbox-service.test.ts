@@ -185,7 +185,7 @@ export const create = () => ({
   open: async ({ tag }) => ({
     tag, socketPath: '/s', sharedDir: '/d', queueSize: 1, pid: process.pid, ready: Promise.resolve(), closed,
     [Symbol.asyncDispose]: async () => {},
-    status: () => { if (tag === 'dumb') throw new Error('no word'); return { tag, state: 'waiting' }; },
+    status: () => { if (tag === 'dumb') throw new Error('no word'); return { tag, state: 'waiting', lastLines: [] }; },
   }),
   close: async () => {},
 });`;
@@ -198,7 +198,11 @@ export const create = () => ({
     const dumb = JSON.parse(info['share.dumb'] ?? '') as { tag: string; lastLines: string[] };
     assert.equal(dumb.tag, 'dumb');
     assert.match(dumb.lastLines[0] ?? '', /fsshare\.v1\.dumb" .* cannot say its status: no word$/);
-    assert.deepEqual(JSON.parse(info['share.other'] ?? ''), { tag: 'other', state: 'waiting' });
+    assert.deepEqual(JSON.parse(info['share.other'] ?? ''), {
+      tag: 'other',
+      state: 'waiting',
+      lastLines: [],
+    });
     const { version, node } = JSON.parse(info['host'] ?? '') as { version: string; node: string };
     assert.deepEqual([version, node], [packageVersion(), process.version]);
   });
