@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../../../src/index.ts';
+import { gapOf } from '../event-loop-gap.ts';
 import { toRows } from '../rows.ts';
 import type { Suite } from '../suite.ts';
 import { obtainVirtiofsds } from '../virtiofsds.ts';
@@ -16,8 +17,9 @@ export const live: Suite = {
     const virtiofsd = found[0];
     if (!virtiofsd) return { rows: [], notes };
     await using stack = new AsyncDisposableStack();
-    const { source, ...workbench } = stack.use(await openWorkbench());
-    const host = stack.use(await openBenchHost(virtiofsd, { source, ...workbench }));
+    const workbench = stack.use(await openWorkbench());
+    const { source } = workbench;
+    const host = stack.use(await openBenchHost(virtiofsd, workbench));
     const [shares, creates] = isQuick ? [200, 10] : [1000, 50];
     const one = (sandboxId: string): ReturnType<Host['openShare']> =>
       host.openShare({ sandboxId, tag: 'bench', source }, { signal });
@@ -68,34 +70,3 @@ export const live: Suite = {
     };
   },
 };
-
-/** For how long the event loop did not turn at most, in milliseconds. */
-interface Gap {
-  readonly gap: number;
-  /** The processor time of it: what it is on a machine that does nothing else. */
-  readonly work: number;
-}
-
-async function gapOf<T>(action: () => Promise<T>): Promise<{ result: T } & Gap> {
-  let [last, lastWorked, gap, work] = [performance.now(), worked(), 0, 0];
-  const observe = (): void => {
-    const [now, nowWorked] = [performance.now(), worked()];
-    gap = Math.max(gap, now - last);
-    work = Math.max(work, nowWorked - lastWorked);
-    [last, lastWorked] = [now, nowWorked];
-  };
-  const timer = setInterval(observe, 1);
-  try {
-    const result = await action();
-    observe();
-    return { result, gap, work };
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-/** Processor time of this thread, in milliseconds. */
-function worked(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-}
