@@ -1,8 +1,9 @@
-import { readdirSync, rmSync, type Dirent } from 'node:fs';
+import { existsSync, readdirSync, rmSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
-import { bootId } from '../proc/stat.ts';
+import { bootId, isAlive } from '../proc/stat.ts';
+import { isConnected } from '../proc/unix-sockets.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
 import { removeIfEmpty } from './remove.ts';
 import { releaseScratch } from './scratch.ts';
@@ -44,8 +45,7 @@ export function readLeftover(
     try {
       const record = readOwnRecord(files, stateDir);
       if (record) paths.push(record.socketPath, stateDir.apiSocketOf(record.socketPath), record.source);
-      if (record?.daemon && record.outlivesHost && !record.isClosing && record.bootId === boot)
-        adoptable.push(record);
+      if (record && isAdoptable(record, boot)) adoptable.push(record);
       else others.push(files);
     } catch (error) {
       log.error({ sandbox: sandboxId, err: error }, messageOf(error));
@@ -54,6 +54,26 @@ export function readLeftover(
     }
   }
   return { adoptable, others, paths: isComplete ? paths : undefined };
+}
+
+function isAdoptable(
+  { daemon, outlivesHost, isClosing, bootId: recorded, socketPath }: ShareRecord,
+  boot: string,
+): boolean {
+  return (
+    daemon !== undefined &&
+    outlivesHost &&
+    !isClosing &&
+    recorded === boot &&
+    !isUnreachable(daemon, socketPath)
+  );
+}
+
+/** A daemon that waits for a VMM and whose socket, which was there before it, somebody has removed: nobody can ever come. */
+function isUnreachable(daemon: NonNullable<ShareRecord['daemon']>, socketPath: string): boolean {
+  const { boundPath, connectedAt, exit } = daemon;
+  if (boundPath === undefined || boundPath === socketPath || connectedAt !== undefined || exit) return false;
+  return !existsSync(socketPath) && isAlive(daemon) && !isConnected(boundPath);
 }
 
 /** The files of the shares that have a directory in a sandbox's. */

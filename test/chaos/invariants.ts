@@ -103,7 +103,6 @@ function wrongSockets({ directory, shares, strangers = [] }: Expected): string[]
 
 function wrongDirectories({ directory, sharedDirectory, shares, strangers = [] }: Expected): string[] {
   const top = join(directory, 'state/sandboxes');
-  const below = (folder: string): string[] => namesIn(folder).map((name) => join(folder, name));
   const own = (paths: readonly string[]): string[] => paths.filter((path) => !strangers.includes(path));
   const namespaces = own(below(top));
   const sandboxes = namespaces.flatMap((namespace) => own(below(namespace)));
@@ -147,6 +146,8 @@ function wrongDescriptors({ directory, hostPid, shares, base }: Expected): strin
     wrong.push(`${watches} watches for ${live.length} daemons, at first ${base.watches}`);
   return wrong;
 }
+
+const below = (folder: string): string[] => namesIn(folder).map((name) => join(folder, name));
 
 function difference(what: string, expected: readonly string[], found: readonly string[]): string[] {
   return [

@@ -43,7 +43,7 @@ async function main(signal: AbortSignal): Promise<number> {
   console.log(`Seed ${seed}, ${steps} steps, ${virtiofsd.name}`);
   const onStep = values.verbose ? (step: string) => console.log(step) : () => {};
   const result = await walk({ ...choice, steps, seed, onStep, signal });
-  for (const [name, count] of Object.entries(result.counts).toSorted())
+  for (const [name, count] of Object.entries(result.counts))
     console.log(`${String(count).padStart(6)} ${name}`);
   if (result.wrong.length === 0) {
     console.log(`${result.steps} steps, and nothing is left or lost`);

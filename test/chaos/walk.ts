@@ -41,7 +41,8 @@ export async function walk({ steps, seed, onStep, signal, ...choice }: WalkOptio
   const last: string[] = [];
   let done = 0;
   let wrong: string[] = [];
-  while (done < steps && wrong.length === 0 && !signal?.aborted) {
+  const isOver = (): boolean => done >= steps || wrong.length > 0 || signal?.aborted === true;
+  while (!isOver()) {
     const step = draw(world);
     // oxlint-disable-next-line no-await-in-loop -- one step follows the other
     const told = await run(step, world);

@@ -1,4 +1,4 @@
-import { Code, StatusError } from 'ttrpc-ts';
+import { type Code, StatusError } from 'ttrpc-ts';
 import type { KnownShare, World } from '../world.ts';
 
 /** Something that can happen. */
