@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonTraits } from '../daemon/spec.ts';
 import type { Share } from './contract.ts';
@@ -25,6 +26,8 @@ export async function adoptShare(
   if (!record.daemon)
     throw new StatusError(Code.FailedPrecondition, `Cannot adopt share "${tag}": it never had a daemon`);
   const files = context.stateDir.share(namespace, sandboxId, tag);
+  // What the dead host was writing.
+  rmSync(files.newRecord, { force: true });
   const paths = {
     socketPath,
     apiSocketPath: context.stateDir.apiSocketOf(socketPath),

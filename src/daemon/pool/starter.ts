@@ -77,6 +77,7 @@ export function openStarter(directory: string): Starter {
   subprocess.stdin.on('error', () => {});
   subprocess.stdin.write(`trap ${quote(`rm -f ${quote(path)}`)} EXIT\n`);
   undo.move();
+  let published: string | undefined;
   return {
     child,
     identity,
@@ -86,6 +87,7 @@ export function openStarter(directory: string): Starter {
       requireShortPath(socketPath);
       const { ino } = statSync(path);
       renameSync(path, socketPath);
+      published = socketPath;
       return ino;
     },
     become({ command, args, outputPath, socket, oomScoreAdj }) {
@@ -94,7 +96,9 @@ export function openStarter(directory: string): Starter {
       const words = [command, ...args].map(quote).join(' ');
       // Where that is not allowed, the shell says so to nobody and goes on.
       const score = oomScoreAdj === undefined ? '' : `echo ${oomScoreAdj} >/proc/self/oom_score_adj\n`;
-      subprocess.stdin.end(`${score}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
+      // A shell that comes to it late may find that the next host has ended its share, and opened it again.
+      const check = published === undefined ? '' : `[ -S ${quote(published)} ] || exit\n`;
+      subprocess.stdin.end(`${score}${check}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {

@@ -260,6 +260,17 @@ describe('Share service: Open', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
+  test('is cancelled by a Close that comes right behind it, of the share or of its sandbox', async () => {
+    await using own = await serveShares();
+    for (const closed of [names, { sandboxId: names.sandboxId }]) {
+      const opening = assert.rejects(own.client.open(names), { code: Code.Canceled });
+      assert.equal((await own.client.close(closed)).closed, 1);
+      await opening;
+      assert.deepEqual((await own.client.list({})).shares, []);
+      assert.deepEqual(await leftovers(own.state), []);
+    }
+  });
+
   test('refuses further shares of a sandbox that has ended, until those it has are closed', async () => {
     await using own = await serveShares();
     const { share } = await own.client.open(names);
