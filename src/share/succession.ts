@@ -50,6 +50,7 @@ class DaemonSuccession implements Succession {
   readonly #stopping = new AbortController();
   #daemon: Daemon;
   #restarts: number;
+  #ready: Promise<void>;
   /** There while one has ended and the next one is not there yet. */
   #gap: PromiseWithResolvers<void> | undefined;
 
@@ -59,6 +60,7 @@ class DaemonSuccession implements Succession {
     this.#listeners = new Listeners((error) => log.error({ err: error }, 'A listener to a share failed'));
     this.#daemon = first;
     this.#restarts = restarts;
+    this.#ready = first.ready;
     first.onChange(() => this.#listeners.call());
     this.ended = this.#follow();
   }
@@ -77,7 +79,7 @@ class DaemonSuccession implements Succession {
   }
 
   get ready(): Promise<void> {
-    return this.#gap ? this.#gap.promise : this.#daemon.ready;
+    return this.#ready;
   }
 
   onChange(listener: () => void): Disposable {
@@ -144,6 +146,7 @@ class DaemonSuccession implements Succession {
     daemon.onChange(() => this.#listeners.call());
     this.#gap?.resolve(daemon.ready);
     this.#gap = undefined;
+    this.#ready = daemon.ready;
     this.#listeners.call();
     if (this.#stopping.signal.aborted) await daemon.stop();
   }
@@ -158,7 +161,8 @@ class DaemonSuccession implements Succession {
 
   #open(): void {
     this.#gap = Promise.withResolvers<void>();
-    this.#gap.promise.catch(() => {});
+    this.#ready = this.#gap.promise;
+    this.#ready.catch(() => {});
     this.#listeners.call();
   }
 
