@@ -5,12 +5,13 @@ import { describeVirtiofsd } from './virtiofsd.ts';
 
 /** The provider of `virtio-fs` shares: one virtiofsd each. */
 export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
-  const { queueSize, ...settings } = context.config;
+  const { queueSize, onExit, ...settings } = context.config;
   return {
     check: (shares, options) => checkSettings(context.config, shares, options),
     openShare: (request, { signal }) =>
       openShare(context, request, {
         queueSize,
+        onExit,
         signal,
         sourceTimeoutMs: settings.startTimeoutMs,
         daemon: ({ sharedDir }) =>

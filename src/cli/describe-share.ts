@@ -19,12 +19,19 @@ export const describeExit = ({ cause, message }: Pick<Exit, 'cause' | 'message'>
 export const timeText = (time: Timestamp | undefined): string =>
   time === undefined ? 'unknown' : timestampDate(time).toISOString();
 
+const daemonOf = ({ pid, adopted, restarts }: Share): string =>
+  [
+    `pid ${pid}`,
+    ...(adopted ? ['started by an earlier host'] : []),
+    ...(restarts > 0 ? [`respawned ${restarts}x`] : []),
+  ].join(', ');
+
 /** All that is known of a share, on lines. */
 export function describeShare(share: Share): string {
   const { exit } = share;
   const lines: (readonly [name: string, values: readonly string[]])[] = [
     ['State', [stateOf(share)]],
-    ['Daemon', [`pid ${share.pid}${share.adopted ? ', started by an earlier host' : ''}`]],
+    ['Daemon', [daemonOf(share)]],
     ['Ended', exit ? [`${timeText(exit.exitedAt)} ${describeExit(exit)}`] : []],
     ['Socket', [share.socketPath]],
     ['Directory', [`${share.sharedDir}${share.readOnly ? ' (read-only)' : ''}`]],

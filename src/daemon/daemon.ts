@@ -34,6 +34,8 @@ export interface Daemon extends AsyncDisposable {
   /** The socket of its API, where it has one. */
   readonly apiSocketPath: string | undefined;
   readonly state: DaemonState;
+  /** True once a VMM has come, also when that has left; undefined where nobody can tell. */
+  readonly hadClient: boolean | undefined;
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
   readonly startedBy: SpanContext | undefined;
@@ -95,6 +97,7 @@ class SupervisedDaemon implements Daemon {
   #state: DaemonState = 'starting';
   #exit: DaemonExit | undefined;
   #clientWatch: Disposable | undefined;
+  #hadClient: boolean | undefined;
   #isGivenUp = false;
 
   constructor(parts: DaemonParts) {
@@ -108,6 +111,7 @@ class SupervisedDaemon implements Daemon {
     this.boundPath = parts.boundPath;
     this.apiSocketPath = spec.apiSocketPath;
     this.startedBy = parts.startedBy;
+    this.#hadClient = spec.connectedLine ? false : undefined;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
@@ -124,6 +128,10 @@ class SupervisedDaemon implements Daemon {
 
   get state(): DaemonState {
     return this.#state;
+  }
+
+  get hadClient(): boolean | undefined {
+    return this.#hadClient;
   }
 
   get lastLines(): readonly string[] {
@@ -200,6 +208,7 @@ class SupervisedDaemon implements Daemon {
 
   #onConnected(): void {
     this.#clientWatch?.[Symbol.dispose]();
+    this.#hadClient = true;
     if (this.#state === 'waiting') this.#become('connected');
   }
 
@@ -216,6 +225,7 @@ class SupervisedDaemon implements Daemon {
 
   #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
     this.#output.drain({ final: true });
+    this.#hadClient ??= this.#parts.spec.hadClient?.();
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const known = this.#circumstances();
     this.#become('exited');

@@ -69,7 +69,10 @@ export interface Sandbox extends AsyncDisposable {
   mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
   unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<void>;
-  /** Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. */
+  /**
+   * Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. The end of
+   * a share whose policy is `keep` does not count.
+   */
   readonly ended: Promise<SandboxExit>;
   /** How it ended, once it has. */
   readonly exit: SandboxExit | undefined;
@@ -268,14 +271,15 @@ class GrowingSandbox implements Sandbox {
 
   #onClosed(share: Share, exit: DaemonExit): void {
     const { cause } = exit;
-    if (isFailure(cause))
+    if (isFailure(cause) && share.onExit !== 'keep')
       this.#end({ exitStatus: exitStatusOf(exit), cause, failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
 
-  /** Ends when the VMM has left all shares that are there. */
+  /** Ends when the VMM has left all shares that are there, and all are of those that end it. */
   #endIfLeft(): void {
+    if (this.shares.some(({ onExit }) => onExit === 'keep')) return;
     const causes = [...this.#shares.values()].map(({ exit }) => exit?.cause);
     if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
     this.#end({ exitStatus: 0, cause: 'disconnected' });

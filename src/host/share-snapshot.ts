@@ -18,7 +18,7 @@ export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin
 export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit | undefined): ShareSnapshot {
   const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
   const { tag, pid, socketPath, sharedDir, queueSize } = share;
-  const { state, lastLines } = share.status();
+  const { state, lastLines, restarts, adopted: isFormers } = share.status();
   return {
     namespace,
     sandboxId,
@@ -26,13 +26,15 @@ export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit
     owner,
     readOnly,
     sharedFs,
-    adopted,
+    // A daemon that has followed another host's is this one's.
+    adopted: adopted && isFormers !== false,
     createdAt,
     pid,
     socketPath,
     sharedDir,
     queueSize,
     lastLines,
+    ...(restarts === undefined ? {} : { restarts }),
     state: exit ? 'exited' : state,
     ...(exit ? { exit: describeEnd(exit) } : {}),
   };

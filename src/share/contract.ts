@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
 import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
+import type { ExitPolicy } from './exit-policy.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -43,6 +44,8 @@ export interface ShareStatus {
   readonly queueSize: number;
   /** True where another host started its daemon. */
   readonly adopted?: boolean;
+  /** How often its daemon has been replaced. @default 0 */
+  readonly restarts?: number;
   readonly lastLines: readonly string[];
   /** Why its daemon ended; absent while it runs. */
   readonly exit?: EndDescription;
@@ -68,14 +71,20 @@ export interface Share extends AsyncDisposable {
   readonly sharedDir: string;
   /** Entries of the request queue, for the VMM. */
   readonly queueSize: number;
+  /** The daemon's; another one's after a respawn. */
   readonly pid: number;
-  /** Resolves when the daemon waits for its VMM; rejects with a DaemonError that says why it never will. */
+  /**
+   * Resolves when the daemon waits for its VMM; rejects with a DaemonError that says why it never will. After a respawn,
+   * it is a promise of the next daemon.
+   */
   readonly ready: Promise<void>;
-  /** Resolves when the daemon has ended, whoever ended it. */
+  /** What follows when its daemon ends unasked. @default stop-sandbox */
+  readonly onExit?: ExitPolicy;
+  /** Resolves when the daemon has ended, whoever ended it, and none follows. */
   readonly closed: Promise<DaemonExit>;
   status(): ShareStatus;
   /**
-   * Calls the listener after each change of the state that `status()` tells, until disposal of what it returns.
+   * Calls the listener after each change of the state or pid that `status()` tells, until disposal of what it returns.
    *
    * @default the host hears that it is ready and that it has ended, and of nothing between
    */
@@ -135,7 +144,7 @@ export interface PluginContext<Config = unknown> {
   readonly config: Config;
   readonly log: Logger;
   /** The only way to a process. */
-  readonly daemons: Pick<Daemons, 'start' | 'adopt'>;
+  readonly daemons: Pick<Daemons, 'start' | 'adopt' | 'ending'>;
   readonly stateDir: StateDirectory;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;

@@ -29,6 +29,8 @@ const DEAD_RECORD: Omit<ShareRecord, 'socketPath' | 'bootId'> = {
   ownsSource: false,
   readOnly: false,
   queueSize: 1024,
+  onExit: 'stop-sandbox',
+  restarts: 0,
   createdAt: new Date().toISOString(),
   mounts: [],
 };

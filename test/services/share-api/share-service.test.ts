@@ -48,6 +48,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         sharedFs: 'virtio-fs',
         owner: 'api',
         adopted: false,
+        restarts: 0,
       });
       assert.ok(createdAt);
       assert.match(lastLines.join('\n'), /[Ww]aiting for vhost-user socket connection/);
