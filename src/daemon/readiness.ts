@@ -38,7 +38,8 @@ export function watchReadiness(
 
   const settle = (act: () => void): void => {
     if (settled.signal.aborted) return;
-    settled.abort();
+    // A reason of its own spares the making of an error.
+    settled.abort('settled');
     act();
   };
   const reached = (): void =>
