@@ -2,6 +2,7 @@ import type { SpanContext } from '@opentelemetry/api';
 import { fstatSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Listeners } from '../async/listeners.ts';
+import { takeTurn } from '../async/take-turn.ts';
 import type { ExitStatus } from '../errors.ts';
 import { awaitFilterKill, type FilterKill } from '../proc/kernel-kills.ts';
 import { holdsFile } from '../proc/holds-file.ts';
@@ -123,7 +124,10 @@ class SupervisedDaemon implements Daemon {
     });
     for (const line of formerLines) this.#understand(line);
     if (past?.hadClient) this.#onClient();
-    this.exited = process.ended.then((status) => this.#onEnd(status));
+    this.exited = process.ended.then(async (status) => {
+      await takeTurn();
+      return this.#onEnd(status);
+    });
   }
 
   get state(): DaemonState {
@@ -158,11 +162,12 @@ class SupervisedDaemon implements Daemon {
     process.expectEnd();
     const attributes = { 'process.pid': this.identity.pid };
     const kill = (): Promise<void> =>
-      terminate(this.identity, { timeoutMs: spec.stopTimeoutMs, exited: this.exited, log });
-    await spanOf(spec, 'stop', attributes, () => spanOf(spec, 'kill', attributes, kill), {
-      startedBy: this.startedBy,
-    });
-    return this.exited;
+      terminate(this.identity, { timeoutMs: spec.stopTimeoutMs, exited: process.ended, log });
+    const end = async (): Promise<DaemonExit> => {
+      await spanOf(spec, 'kill', attributes, kill);
+      return this.exited;
+    };
+    return spanOf(spec, 'stop', attributes, end, { startedBy: this.startedBy });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, closeSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { Code, MAX_SOCKET_PATH_BYTES, StatusError } from 'ttrpc-ts';
@@ -22,7 +22,8 @@ export interface Listener extends Disposable {
  */
 export function openListener(directory: string): Listener {
   requireDirectory(directory);
-  const path = `${directory}/.${randomBytes(6).toString('hex')}`;
+  // The numbers of identifiers are drawn in advance; to draw some here would hold up the start.
+  const path = `${directory}/.${randomUUID().slice(-12)}`;
   const boundPath = `${path}.new`;
   requireShortPath(boundPath);
   const server = listen(boundPath);

@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { oneATurn } from '../async/one-a-turn.ts';
+import { takeTurn } from '../async/take-turn.ts';
 import { isAlive, type ProcessIdentity } from '../proc/stat.ts';
 
 /**
@@ -19,7 +18,7 @@ export async function terminate(
 ): Promise<void> {
   const { exited, log, timeoutMs } = options;
   // Their ends come as they are asked for: each is followed by system calls that are many together.
-  await oneATurn();
+  await takeTurn();
   if (!signalProcess(target, 'SIGTERM')) {
     log.warn({ pid: target.pid }, 'Cannot signal the daemon: no such process');
     return;
@@ -34,10 +33,11 @@ export async function terminate(
 }
 
 async function endsWithin(ms: number, exited: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController();
-  const grace = delay(ms, false, { signal: timer.signal }).catch(() => false);
+  // Not a promise of Node's with a signal: to abort it makes two errors, and daemons end by the hundred.
+  const { promise: grace, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, ms, false);
   const isGone = await Promise.race([exited.then(() => true), grace]);
-  timer.abort();
+  clearTimeout(timer);
   return isGone;
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
-import { oneATurn } from '../async/one-a-turn.ts';
 import { singleFlight } from '../async/single-flight.ts';
+import { takeTurn } from '../async/take-turn.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share } from '../share/contract.ts';
@@ -71,7 +71,7 @@ export function openSandboxShare(options: {
     }
   };
   const open = async (): Promise<CheckedShare> => {
-    await oneATurn();
+    await takeTurn();
     signal.throwIfAborted();
     const opened = await source.open(signal).catch((error: unknown) => {
       throw systemStatus(error, { doing: `Cannot open share "${tag}"` }) ?? error;
@@ -93,6 +93,7 @@ export function openSandboxShare(options: {
     const message = `Share "${tag}" was closed while it was being opened`;
     cancel.abort(new StatusError(Code.Canceled, message));
     await opening.catch(() => {});
+    await takeTurn();
     if (own) await source.close(own);
     onRemoved();
     changes?.closed();

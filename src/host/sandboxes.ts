@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import { shareFlight } from '../async/share-flight.ts';
+import { takeTurn } from '../async/take-turn.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
@@ -44,6 +45,8 @@ export interface Sandboxes extends AsyncDisposable {
   reap(namespace: string, sandboxId: string): Promise<void>;
   /** How many there are, those that are being created or purged included. */
   readonly size: number;
+  /** True for one whose creation is done, until it is deleted. */
+  has(sandbox: Sandbox): boolean;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
   /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
@@ -189,6 +192,10 @@ class SandboxTable implements Sandboxes {
       await this.#reap({ namespace, sandboxId });
   }
 
+  has(sandbox: Sandbox): boolean {
+    return this.#entry(sandbox.namespace, sandbox.sandboxId)?.sandbox === sandbox;
+  }
+
   list(): readonly Sandbox[] {
     return [...this.#entries.values()].flatMap(({ sandbox }) => sandbox ?? []);
   }
@@ -215,6 +222,7 @@ class SandboxTable implements Sandboxes {
 
   async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
     const { contents } = request;
+    await takeTurn();
     requireInPlace(this.#parts.stateDir);
     const reaping = this.#reap(request);
     if (reaping) await abortable(reaping, signal);

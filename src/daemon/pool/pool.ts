@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
+import { takeTurn } from '../../async/take-turn.ts';
 import { adoptDaemon, type DaemonRecord } from '../adopt.ts';
 import type { Daemon } from '../daemon.ts';
 import type { DaemonSpec, DaemonTraits } from '../spec.ts';
@@ -62,6 +63,8 @@ export function createDaemons({
         turn: (launch, { signal }) =>
           slots.run(
             async () => {
+              // A fork is the longest step of all.
+              await takeTurn();
               const directory = dirname(spec.socketPath);
               return launch(directory === socketDirectory ? launcher.take() : openStarter(directory));
             },

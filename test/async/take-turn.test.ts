@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { oneATurn } from '../../src/async/one-a-turn.ts';
+import { takeTurn } from '../../src/async/take-turn.ts';
 
-describe('oneATurn()', () => {
+describe('takeTurn()', () => {
   test('lets one pass in each turn of the event loop, in the order in which they asked', async () => {
     let turns = 0;
     let isCounting = true;
@@ -14,7 +14,7 @@ describe('oneATurn()', () => {
     setImmediate(count);
     const passed: [who: number, turn: number][] = [];
     const asked = Array.from({ length: 20 }, async (_, who) => {
-      await oneATurn();
+      await takeTurn();
       passed.push([who, turns]);
     });
     await Promise.all(asked);
@@ -31,7 +31,7 @@ describe('oneATurn()', () => {
     await turn();
     let isTurned = false;
     setImmediate(() => void (isTurned = true));
-    await oneATurn();
+    await takeTurn();
     assert.equal(isTurned, false);
   });
 });
