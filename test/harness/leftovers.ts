@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identify } from '../../src/proc/stat.ts';
@@ -13,8 +14,18 @@ export async function leftovers(state: string): Promise<string[]> {
   return (await entriesOf(state)).filter((entry) => !OWN.test(entry));
 }
 
-const entriesOf = (directory: string): Promise<string[]> =>
-  readdir(directory, { recursive: true }).catch(() => []);
+/** None where there is no such directory. What is removed while it is read says nothing: it is read again. */
+async function entriesOf(directory: string): Promise<string[]> {
+  for (;;) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- until nobody removes anything
+      return await readdir(directory, { recursive: true });
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      if (!existsSync(directory)) return [];
+    }
+  }
+}
 
 /** True when no process has that pid; a zombie that its parent has not asked for yet is none. */
 export const isGone = (pid: number): boolean => identify(pid) === undefined;
