@@ -10,16 +10,18 @@ const OWN =
 
 /** What of sandboxes and shares stands in a host's state directory, once what it removes in the background is gone. */
 export async function leftovers(state: string): Promise<string[]> {
-  await eventually('the trash is empty', async () => (await entriesOf(join(state, 'trash'))).length === 0);
-  return (await entriesOf(state)).filter((entry) => !OWN.test(entry));
+  // Its own names are enough: what is below them may be too deep to be listed.
+  const trash = join(state, 'trash');
+  await eventually('the trash is empty', async () => (await namesIn(trash)).length === 0);
+  return (await namesIn(state, { recursive: true })).filter((entry) => !OWN.test(entry));
 }
 
 /** None where there is no such directory. What is removed while it is read says nothing: it is read again. */
-async function entriesOf(directory: string): Promise<string[]> {
+async function namesIn(directory: string, options: { recursive?: boolean } = {}): Promise<string[]> {
   for (;;) {
     try {
       // oxlint-disable-next-line no-await-in-loop -- until nobody removes anything
-      return await readdir(directory, { recursive: true });
+      return await readdir(directory, options);
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       if (!existsSync(directory)) return [];
