@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { serve, type Host } from '../../src/index.ts';
 // Loaded with the rest: that takes its time also where there is nothing to adopt.
+// oxlint-disable-next-line import/no-unassigned-import
 import '../../plugin/virtiofs/index.ts';
 import { gapOf, type Gap } from './event-loop-gap.ts';
 import { openBenchHost } from './workbench.ts';

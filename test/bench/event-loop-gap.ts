@@ -7,10 +7,6 @@ export interface Gap {
 
 /** Runs an action and measures the gaps meanwhile. */
 export async function gapOf<T>(action: () => Promise<T>): Promise<{ result: T } & Gap> {
-  const worked = (): number => {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1000;
-  };
   let [last, lastWorked, gap, work] = [performance.now(), worked(), 0, 0];
   const observe = (): void => {
     const [now, nowWorked] = [performance.now(), worked()];
@@ -26,4 +22,9 @@ export async function gapOf<T>(action: () => Promise<T>): Promise<{ result: T } 
   } finally {
     clearInterval(timer);
   }
+}
+
+function worked(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }

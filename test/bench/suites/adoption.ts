@@ -37,14 +37,14 @@ export const adoption: Suite = {
       const begin = process.hrtime.bigint();
       const host = startHost(virtiofsd, workbench);
       // oxlint-disable-next-line no-await-in-loop -- one host after the other
-      const found = await ask<Adoption>(host, 'adoption');
-      add('from exec until announced', toMs(BigInt(found.announcedAt) - begin));
-      add('from exec until all adopted', toMs(BigInt(found.adoptedAt) - begin));
-      add('from announced until all adopted', toMs(BigInt(found.adoptedAt) - BigInt(found.announcedAt)));
-      add("the host's processor time until all adopted", found.processorMs);
-      add('longest gap', found.gap);
-      add('longest gap, processor time', found.work);
-      other += pids.filter((pid, index) => found.pids[index] !== pid).length;
+      const done = await ask<Adoption>(host, 'adoption');
+      add('from exec until announced', toMs(BigInt(done.announcedAt) - begin));
+      add('from exec until all adopted', toMs(BigInt(done.adoptedAt) - begin));
+      add('from announced until all adopted', toMs(BigInt(done.adoptedAt) - BigInt(done.announcedAt)));
+      add("the host's processor time until all adopted", done.processorMs);
+      add('longest gap', done.gap);
+      add('longest gap, processor time', done.work);
+      other += pids.filter((pid, index) => done.pids[index] !== pid).length;
       // oxlint-disable-next-line no-await-in-loop
       if (round === rounds - 1) adopted = await ask<Idle>(host, `idle ${seconds}`);
       // oxlint-disable-next-line no-await-in-loop
