@@ -59,6 +59,9 @@ for (const virtiofsd of await realVirtiofsds()) {
       await eventually('the next one is there', () => share.status().restarts === 12);
       assert.equal(new Set([...pids, share.pid]).size, 13);
       assert.deepEqual([sandbox.exit, own.quits], [undefined, []]);
+      // A VMM that comes back at once finds it.
+      const delays = own.captured.lines.flatMap((line) => ('delayMs' in line ? [line['delayMs']] : []));
+      assert.deepEqual([...new Set(delays)], [0]);
       await own.host.sandboxes.delete('default', 'a');
       assert.deepEqual(
         [...pids, share.pid].filter((pid) => !isGone(pid)),
@@ -112,11 +115,17 @@ for (const virtiofsd of await realVirtiofsds()) {
       assert.deepEqual([share?.restarts, share?.adopted, share?.socketPath], [1, false, socketPath]);
       // And while there is one.
       assert.notEqual(await askFeatures(socketPath), 0n);
-      await eventually(
-        'there is a third one',
-        async () => (await host.shares.get(name)).share?.restarts === 2,
-      );
-      assert.equal((await host.shares.close(name)).closed, 1);
+      await eventually('there is a third one', async () => {
+        const { share: now } = await host.shares.get(name);
+        return now?.restarts === 2 && now.state === 'waiting';
+      });
+      await host.end('SIGKILL');
+      await using last = await node.start();
+      await eventually('it is known', async () => (await last.shares.get(name)).share?.state !== 'starting');
+      const { share: third } = await last.shares.get(name);
+      // The VMM of an earlier daemon is not this one's.
+      assert.deepEqual([third?.state, third?.restarts, third?.adopted], ['waiting', 2, true]);
+      assert.equal((await last.shares.close(name)).closed, 1);
       assert.deepEqual(await leftovers(node.state), []);
     });
   });
