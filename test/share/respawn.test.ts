@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Code } from 'ttrpc-ts';
 import type { Daemons } from '../../src/daemon/pool/pool.ts';
 import type { DaemonTraits } from '../../src/daemon/spec.ts';
@@ -176,6 +177,8 @@ describe('a share whose policy is to respawn', () => {
     await eventually('it has ended', () => delaysOf(own).length === 1);
     await (own.context.daemons as Daemons)[Symbol.asyncDispose]();
     t.mock.timers.tick(10_000);
+    // Nothing tells that nothing comes.
+    await delay(200);
     assert.deepEqual([share.status().state, share.status().restarts], ['starting', 0]);
     assert.deepEqual([recordOf(own)?.daemon?.exit?.cause, recordOf(own)?.isClosing], ['crashed', undefined]);
   });
