@@ -141,8 +141,7 @@ class Joined implements JoinedShares {
   async #leave(name: ShareName, sandbox: Sandbox | undefined): Promise<void> {
     const isEmpty = sandbox?.tags.length === 0 && this.#goesWithItsShares(sandbox);
     // Another one may have its name by now.
-    if (isEmpty && this.#useOf(name).openers === 0 && this.#sandboxes.has(sandbox))
-      await this.#delete(name);
+    if (isEmpty && this.#useOf(name).openers === 0 && this.#sandboxes.has(sandbox)) await this.#delete(name);
     this.#forget(name);
   }
 

@@ -20,7 +20,9 @@ describe('Daemon.stop()', () => {
     );
     assert.equal(daemon.state, 'exited');
     assert.equal(isGone(daemon.identity.pid), true);
-    assert.deepEqual(await readdir(place.path), ['daemon.log']);
+    // The socket of the next one is hidden, and may stand there already.
+    const left = (await readdir(place.path)).filter((name) => !name.startsWith('.'));
+    assert.deepEqual(left, ['daemon.log']);
     assert.deepEqual(
       place.captured.lines.filter(({ level }) => level === 'warn'),
       [],

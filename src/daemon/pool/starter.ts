@@ -46,7 +46,7 @@ export function openStarter(directory: string): Starter {
   using undo = new DisposableStack();
   undo.defer(() => rmSync(path, { force: true }));
 
-  const subprocess = execa('/bin/sh', ['-s'], {
+  const { nodeChildProcess: child } = execa('/bin/sh', ['-s'], {
     // The shell reads its commands here. At descriptors 0 to 2 libuv makes the socket blocking, which both virtiofsds
     // need: at 3 one dies and one spins. execa takes any descriptor; its types name only the first ten.
     stdin: 'pipe',
@@ -60,8 +60,7 @@ export function openStarter(directory: string): Starter {
     extendEnv: false,
     env: daemonEnvironment(),
   });
-  const child = subprocess.nodeChildProcess;
-  if (child?.pid === undefined) {
+  if (child?.pid === undefined || !child.stdin) {
     throw new DaemonError('Cannot start a process: the machine has no room for one, or no /bin/sh', {
       code: Code.ResourceExhausted,
     });
@@ -73,9 +72,11 @@ export function openStarter(directory: string): Starter {
       code: Code.Unavailable,
     });
   }
+  letGo(child);
+  const { stdin } = child;
   // A starter that was killed says so by its exit.
-  subprocess.stdin.on('error', () => {});
-  subprocess.stdin.write(`trap ${quote(`rm -f ${quote(path)}`)} EXIT\n`);
+  stdin.on('error', () => {});
+  stdin.write(`trap ${quote(`rm -f ${quote(path)}`)} EXIT\n`);
   undo.move();
   let published: string | undefined;
   return {
@@ -98,7 +99,7 @@ export function openStarter(directory: string): Starter {
       const score = oomScoreAdj === undefined ? '' : `echo ${oomScoreAdj} >/proc/self/oom_score_adj\n`;
       // A shell that comes to it late may find that the next host has ended its share, and opened it again.
       const check = published === undefined ? '' : `[ -S ${quote(published)} ] || exit\n`;
-      subprocess.stdin.end(`${score}${check}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
+      stdin.end(`${score}${check}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
@@ -109,6 +110,16 @@ export function openStarter(directory: string): Starter {
       if (existsSync(path)) rmSync(path, { force: true });
     },
   };
+}
+
+/**
+ * Takes a child from execa, whose own wait for it keeps 18 KiB and makes an error of its end: a daemon lives for long,
+ * and its end is followed here.
+ */
+function letGo(child: ChildProcess): void {
+  child.removeAllListeners();
+  // A signal that cannot be sent is told as an event as well.
+  child.on('error', () => {});
 }
 
 /** One word of a shell's command, whatever is in it. */
