@@ -15,6 +15,7 @@ const A_PATH: Expectation = [
   'an absolute path',
 ];
 const A_PATH_OR_NOTHING: Expectation = [(value) => value === undefined || A_PATH[0](value), A_PATH[1]];
+const A_STRING_OR_NOTHING: Expectation = [(value) => value === undefined || A_STRING[0](value), A_STRING[1]];
 const A_NUMBER: Expectation = [
   (value) => Number.isSafeInteger(value) && Number(value) > 0,
   'a positive integer',
@@ -32,6 +33,7 @@ const MEMBERS = {
   apiSocketPath: A_PATH_OR_NOTHING,
   sharedDir: A_PATH,
   queueSize: A_NUMBER,
+  cache: A_STRING_OR_NOTHING,
   pid: A_NUMBER,
   ready: A_PROMISE,
   closed: A_PROMISE,
@@ -73,13 +75,14 @@ export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
-  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, pid } = share;
+  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, cache, pid } = share;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
   const plain = { tag, socketPath, ...api, sharedDir, queueSize, pid };
   const ready = Promise.resolve(share.ready);
   ready.catch(() => {});
   return {
     ...plain,
+    ...(cache === undefined ? {} : { cache }),
     ready,
     closed: exitOf(share.closed, origin),
     status() {

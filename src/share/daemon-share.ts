@@ -24,7 +24,7 @@ export interface DaemonShareParts {
 /** The share that a daemon serves, opened or adopted. Its record follows what becomes of the daemon. */
 export function createDaemonShare(context: ShareContext, parts: DaemonShareParts): Share {
   const { record, daemon, adopted } = parts;
-  const { tag, queueSize } = record;
+  const { tag, queueSize, cache } = record;
   const { apiSocketPath } = daemon;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
   const paths = { socketPath: record.socketPath, ...api, sharedDir: record.source };
@@ -36,6 +36,7 @@ export function createDaemonShare(context: ShareContext, parts: DaemonShareParts
     tag,
     ...paths,
     queueSize,
+    ...(cache === undefined ? {} : { cache }),
     pid,
     ready,
     closed: daemon.exited,

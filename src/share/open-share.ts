@@ -122,7 +122,7 @@ function makeUnlessThere(directory: string): void {
 }
 
 function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number): ShareRecord {
-  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly } = request;
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache } = request;
   return {
     namespace,
     sandboxId,
@@ -137,6 +137,7 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
       : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
+    ...(cache === undefined ? {} : { cache }),
     queueSize,
     socketPath: paths.socketPath,
     bootId: boot,
