@@ -98,6 +98,17 @@ describe('Sandboxes.create()', () => {
     assert.deepEqual(await leftovers(own.state), []);
   });
 
+  test('rejects what the daemon of its dialect has not, before any of it is started', async () => {
+    await using own = await openTestHost({ virtiofs: { virtio_fs_dialect: 'c' } });
+    await assert.rejects(own.host.sandboxes.create(request('a', { tag: 'x', cache: 'metadata' })), {
+      code: Code.InvalidArgument,
+      message:
+        'Cannot start share "x": The C virtiofsd has no cache mode "metadata": use the Rust virtiofsd or another mode',
+    });
+    assert.equal(own.host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
   test('starts each daemon in the cache mode of its share, and records it', async () => {
     await using own = await openTestHost({ virtiofs: { virtio_fs_cache: 'never' } });
     const shares = [{ tag: 'x', cache: 'always', readOnly: true }, { tag: 'y' }] as const;

@@ -4,8 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
+import { runSteps } from '../../examples/shares/qmp.ts';
 import { eventually } from '../harness/eventually.ts';
-import { connectQmp, hotPlugArguments } from '../harness/guest/qmp.ts';
 import { startGuest } from '../harness/guest/start-guest.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { serveShares } from '../harness/share-client.ts';
@@ -15,6 +15,14 @@ import { realVirtiofsds } from '../harness/virtiofsds.ts';
 
 const MEMORY_MIB = 256;
 const sandboxId = 'sb';
+
+/** A monitor, and a free port. */
+const hotPlug = (socket: string): string[] => [
+  '-qmp',
+  `unix:${socket},server=on,wait=off`,
+  '-device',
+  'pcie-root-port,id=fs-port0,chassis=1,slot=1',
+];
 
 const HOT = `
 set -e
@@ -46,14 +54,13 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
       await using guest = await startGuest({
         script: HOT,
         memoryMiB: MEMORY_MIB,
-        qemuArguments: [...(opened.vmm?.arguments ?? []), ...hotPlugArguments(socket, 'fs-port0')],
+        qemuArguments: [...(opened.vmm?.arguments ?? []), ...hotPlug(socket)],
       });
       await guest.waitForLine('booted');
-      await using qmp = await connectQmp(socket);
       for (const round of [1, 2]) {
         const { share, vmm } = await client.open({ sandboxId, tag: 'hot', source: hot });
         assert.ok(share && vmm);
-        await qmp.run(vmm.add);
+        await runSteps(socket, vmm.add);
         guest.write('mount\n');
         await guest.waitForLine('mounted');
         assert.equal(await readFile(join(hot, 'from-guest'), 'utf8'), 'hot\n', `${round}`);
@@ -69,7 +76,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         );
         guest.write('umount\n');
         await guest.waitForLine('unmounted');
-        await qmp.run(vmm.remove);
+        await runSteps(socket, vmm.remove);
         await eventually('its daemon has seen its VMM leave', async () => {
           const { share: now } = await client.get({ sandboxId, tag: 'hot' });
           return now?.exit?.cause === 'disconnected';
@@ -120,7 +127,11 @@ describe(
       }
       await client.open({ sandboxId, tag: 'work', source: work, cache: 'auto' });
       const { vmm } = await client.open({
-        ...{ sandboxId, tag: 'models', source: models, cache: 'always', readOnly: true },
+        sandboxId,
+        tag: 'models',
+        source: models,
+        cache: 'always',
+        readOnly: true,
         memoryMib: MEMORY_MIB,
       });
       const { shares } = await client.list({});

@@ -15,6 +15,11 @@ import { runShimVirtiofs, SHIM_VIRTIOFS, type Ended } from '../../harness/shim-v
 import { askFeatures } from '../../harness/vhost-user.ts';
 import { realVirtiofsds } from '../../harness/virtiofsds.ts';
 
+const ALL =
+  'sb a /srv -n mine --read-only --cache always --shared-fs x --memory-mib 64 --vmm libvirt --bus rp1'.split(
+    ' ',
+  );
+
 interface Shown {
   readonly pid: number;
   readonly tag: string;
@@ -56,12 +61,10 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         'tag     work',
         `shared  ${own.source}`,
         `qemu    ${qemuArguments.join(' ')}`,
-        ...[
-          `add     qmp {"execute":"chardev-add","arguments":{"id":"fs-work","backend":{"type":"socket","data":{"addr":{"type":"unix","data":{"path":"${share.socketPath}"}},"server":false}}}}`,
-          '        qmp {"execute":"device_add","arguments":{"driver":"vhost-user-fs-pci","id":"fs-work","chardev":"fs-work","tag":"work","bus":"fs-port0","queue-size":1024,"num-request-queues":1}}',
-          'remove  qmp {"execute":"device_del","arguments":{"id":"fs-work"}}  (then wait for DEVICE_DELETED)',
-          '        qmp {"execute":"chardev-remove","arguments":{"id":"fs-work"}}',
-        ],
+        `add     qmp {"execute":"chardev-add","arguments":{"id":"fs-work","backend":{"type":"socket","data":{"addr":{"type":"unix","data":{"path":"${share.socketPath}"}},"server":false}}}}`,
+        '        qmp {"execute":"device_add","arguments":{"driver":"vhost-user-fs-pci","id":"fs-work","chardev":"fs-work","tag":"work","bus":"fs-port0","queue-size":1024,"num-request-queues":1}}',
+        'remove  qmp {"execute":"device_del","arguments":{"id":"fs-work"}}  (then wait for DEVICE_DELETED)',
+        '        qmp {"execute":"chardev-remove","arguments":{"id":"fs-work"}}',
       ]);
       const table = await run('ls');
       assert.match(
@@ -172,13 +175,7 @@ describe('shim-virtiofs open', () => {
     });
     const open = (...args: string[]): Promise<Ended> =>
       runShimVirtiofs('open', ...args, '--address', fake.address);
-    const [given, byDefault] = [
-      await open(
-        ...['sb', 'a', '/srv', '-n', 'mine', '--read-only', '--cache', 'always', '--shared-fs', 'x'],
-        ...['--memory-mib', '64', '--vmm', 'libvirt', '--bus', 'rp1'],
-      ),
-      await open('sb', 'a'),
-    ];
+    const [given, byDefault] = [await open(...ALL), await open('sb', 'a')];
     assert.match(given.stdout, /^qemu {4}-m 64M 'a b'$/m);
     assert.equal(byDefault.exitCode, 0);
     const names = { $typeName: 'shimvirtiofs.share.v1.OpenRequest', sandboxId: 'sb', tag: 'a' };
