@@ -16,6 +16,7 @@ const A_PATH: Expectation = [
   'an absolute path',
 ];
 const A_PATH_OR_NOTHING: Expectation = [(value) => value === undefined || A_PATH[0](value), A_PATH[1]];
+const A_STRING_OR_NOTHING: Expectation = [(value) => value === undefined || A_STRING[0](value), A_STRING[1]];
 const A_NUMBER: Expectation = [
   (value) => Number.isSafeInteger(value) && Number(value) > 0,
   'a positive integer',
@@ -38,6 +39,7 @@ const MEMBERS = {
   apiSocketPath: A_PATH_OR_NOTHING,
   sharedDir: A_PATH,
   queueSize: A_NUMBER,
+  cache: A_STRING_OR_NOTHING,
   pid: A_NUMBER,
   ready: A_PROMISE,
   closed: A_PROMISE,
@@ -81,11 +83,12 @@ export type CheckedShare = Share & Required<Pick<Share, 'onChange' | 'onExit'>>;
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
-  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, onExit = 'stop-sandbox' } = share;
+  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, cache, onExit = 'stop-sandbox' } = share;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
   const plain = { tag, socketPath, ...api, sharedDir, queueSize };
   return {
     ...plain,
+    ...(cache === undefined ? {} : { cache }),
     onExit,
     get pid() {
       return share.pid;

@@ -33,6 +33,10 @@ export class HostShare implements Share {
     return this.#share.queueSize;
   }
 
+  get cache(): string | undefined {
+    return this.#share.cache;
+  }
+
   get pid(): number {
     return this.#share.pid;
   }

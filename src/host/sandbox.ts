@@ -16,7 +16,7 @@ import type { Profile } from './profile.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
 import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
-import { requireUniqueTags, type ShareSpec } from './share-spec.ts';
+import { requireCacheModes, requireUniqueTags, type ShareSpec } from './share-spec.ts';
 
 /** Who a sandbox is, and who wants it. */
 export interface SandboxIdentity {
@@ -105,6 +105,7 @@ export async function openSandbox(
   { signal, ...parts }: SandboxParts & CallOptions,
 ): Promise<Sandbox> {
   requireUniqueTags(shares);
+  requireCacheModes(shares, parts.profile);
   const sandbox = createSandbox(identity, parts);
   const results = await Promise.allSettled(shares.map((spec) => sandbox.openShare(spec, { signal })));
   const failure = results.find((result) => result.status === 'rejected');
@@ -238,6 +239,7 @@ class GrowingSandbox implements Sandbox {
     tag,
     source,
     readOnly = false,
+    cache,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
     const { namespace, sandboxId, owner } = this;
@@ -248,9 +250,10 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.InvalidArgument, message);
     }
     const { outlivesHost, profile } = this.#parts;
+    requireCacheModes([{ tag, cache, sharedFs }], profile);
     const createdAt = new Date();
     const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
-    return { ...request, tag, source, readOnly, sharedFs };
+    return { ...request, tag, source, readOnly, cache, sharedFs };
   }
 
   #filesOf(tag: string): ShareFiles {

@@ -12,12 +12,12 @@ export interface ShareOrigin extends Pick<
 }
 
 /** A share as it is at a moment, and whose it is. */
-export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin {}
+export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin, Pick<Share, 'cache'> {}
 
 /** Takes a snapshot of an open share. */
 export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit | undefined): ShareSnapshot {
   const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
-  const { tag, pid, socketPath, sharedDir, queueSize } = share;
+  const { tag, pid, socketPath, sharedDir, queueSize, cache } = share;
   const { state, lastLines, restarts, adopted: isFormers } = share.status();
   return {
     namespace,
@@ -33,6 +33,7 @@ export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit
     socketPath,
     sharedDir,
     queueSize,
+    ...(cache === undefined ? {} : { cache }),
     lastLines,
     ...(restarts === undefined ? {} : { restarts }),
     state: exit ? 'exited' : state,

@@ -19,6 +19,8 @@ export interface ShareRequest {
   /** Absolute path of the directory; absent for an empty one that the host owns. */
   readonly source?: string | undefined;
   readonly readOnly: boolean;
+  /** One of its provider's cache modes. @default the provider's own setting */
+  readonly cache?: string | undefined;
   /** Which provider serves it, e.g. `virtio-fs`. */
   readonly sharedFs: string;
   readonly owner: ShareOwner;
@@ -31,7 +33,7 @@ export interface ShareRequest {
 }
 
 /** A share of the configuration, before any sandbox has it. */
-export type ShareWish = Pick<ShareRequest, 'tag' | 'source' | 'readOnly'>;
+export type ShareWish = Pick<ShareRequest, 'tag' | 'source' | 'readOnly' | 'cache'>;
 
 /** A snapshot of a share for a person or a monitor. */
 export interface ShareStatus {
@@ -71,6 +73,8 @@ export interface Share extends AsyncDisposable {
   readonly sharedDir: string;
   /** Entries of the request queue, for the VMM. */
   readonly queueSize: number;
+  /** How long the guest may keep file data and names, where its provider has such modes. */
+  readonly cache?: string | undefined;
   /** The daemon's; another one's after a respawn. */
   readonly pid: number;
   /**
@@ -101,6 +105,12 @@ export interface CallOptions {
  * usual names. A provider with a disposal of its own is disposed of with its profile.
  */
 export interface Provider extends Partial<AsyncDisposable> {
+  /**
+   * The cache modes that a share can ask for; the host refuses all others.
+   *
+   * @default it has none: a share that asks for one is refused
+   */
+  readonly cacheModes?: readonly string[] | undefined;
   openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
   /**
    * Says what would keep it from opening these shares, but for what is not there yet: `check-config` asks.

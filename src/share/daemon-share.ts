@@ -12,7 +12,7 @@ import type { Succession } from './succession.ts';
 /** The share that a daemon serves, opened or adopted. Its record follows what becomes of the daemon. */
 export function createDaemonShare(context: ShareContext, parts: DaemonShareParts): Share {
   const { record, daemon: first, adopted } = parts;
-  const { tag, queueSize, onExit, socketPath } = record;
+  const { tag, queueSize, cache, onExit, socketPath } = record;
   const { apiSocketPath } = first;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
   const paths = { socketPath, ...api, sharedDir: record.source };
@@ -23,6 +23,7 @@ export function createDaemonShare(context: ShareContext, parts: DaemonShareParts
     tag,
     ...paths,
     queueSize,
+    ...(cache === undefined ? {} : { cache }),
     onExit,
     get pid() {
       return succession.daemon.identity.pid;

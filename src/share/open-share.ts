@@ -126,7 +126,7 @@ function firstRecord(
   paths: SharePaths,
   { queueSize, onExit = 'stop-sandbox' }: OpenShareOptions,
 ): ShareRecord {
-  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly } = request;
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache } = request;
   return {
     namespace,
     sandboxId,
@@ -141,6 +141,7 @@ function firstRecord(
       : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
+    ...(cache === undefined ? {} : { cache }),
     queueSize,
     socketPath: paths.socketPath,
     onExit,

@@ -58,6 +58,8 @@ const recordSchema = z.object({
   /** True where the host made the source, and removes it with the share. */
   ownsSource: z.boolean(),
   readOnly: z.boolean(),
+  /** Absent where its provider has no cache modes. */
+  cache: z.string().optional(),
   queueSize: z.int(),
   socketPath: z.string(),
   /** What follows when its daemon ends unasked. */

@@ -27,8 +27,8 @@ test('examples/library/open-share.ts prints socket, tag and arguments, and leave
   const socket = /^socket (.*)$/m.exec(stdout)?.[1] ?? '';
   assert.match(socket, new RegExp(`^${state}/s/[0-9a-f]{16}\\.sock$`));
   assert.match(stdout, /^tag {4}work$/m);
-  const expected = `-device vhost-user-fs-pci,chardev=fs0,tag=work,queue-size=1024,num-request-queues=1`;
-  assert.equal(stdout.includes(`-chardev socket,id=fs0,path=${socket} ${expected}`), true, stdout);
+  const expected = `-device vhost-user-fs-pci,id=fs-work,chardev=fs-work,tag=work,queue-size=1024,num-request-queues=1`;
+  assert.equal(stdout.includes(`-chardev socket,id=fs-work,path=${socket} ${expected}`), true, stdout);
   assert.equal(existsSync(socket), false);
   assert.deepEqual(await leftovers(state), []);
 });
