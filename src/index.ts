@@ -18,10 +18,11 @@ export type { JoinedShares, JoinRequest, LibraryShareRequest, ShareName } from '
 export type { Profile } from './host/profile.ts';
 export type { Sandbox, SandboxExit } from './host/sandbox.ts';
 export type { Quit, Sandboxes, SandboxContents, SandboxRequest } from './host/sandboxes.ts';
+export type { ShareMount } from './host/share-mounts.ts';
 export type { ShareSnapshot } from './host/share-snapshot.ts';
 export type { ShareSpec } from './host/share-spec.ts';
 export { sendTraceContext } from './services/send-trace-context.ts';
 export { serve, type Serving } from './services/serve.ts';
-export type { MountRequest, Share, ShareOwner, ShareStatus } from './share/contract.ts';
+export type { MountRequest, Share, ShareOwner, ShareStatus, UnmountOutcome } from './share/contract.ts';
 export type { StateDirectory } from './share/state-directory.ts';
 export { qemuArguments } from './vmm/qemu.ts';

@@ -63,6 +63,11 @@ const tableSchema = z.strictObject({
     .positive()
     .default(1000)
     .describe('How long virtiofsd may take to end after SIGTERM before SIGKILL follows, in milliseconds.'),
+  virtio_fs_mount_timeout_ms: z
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('How long mount(8) and umount(8) may take in a share, in milliseconds.'),
 });
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
@@ -81,6 +86,7 @@ export const configSchema = tableSchema
     startTimeoutMs: table.virtio_fs_start_timeout_ms,
     clientTimeoutMs: table.virtio_fs_client_timeout_ms,
     stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
+    mountTimeoutMs: table.virtio_fs_mount_timeout_ms,
   }));
 
 /** A validated {@link configSchema}. */

@@ -1,11 +1,18 @@
-import { adoptShare, openShare, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
+import {
+  adoptShare,
+  mountBind,
+  openShare,
+  settleBinds,
+  unmountBind,
+  type CreateProvider,
+} from 'containerd-shim-virtiofs/plugin';
 import { checkSettings } from './check-settings.ts';
 import type { VirtiofsConfig } from './config.ts';
 import { describeVirtiofsd } from './virtiofsd.ts';
 
 /** The provider of `virtio-fs` shares: one virtiofsd each. */
 export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
-  const { queueSize, ...settings } = context.config;
+  const { queueSize, mountTimeoutMs: timeoutMs, ...settings } = context.config;
   return {
     check: (shares, options) => checkSettings(context.config, shares, options),
     openShare: (request, { signal }) =>
@@ -16,10 +23,14 @@ export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
         daemon: ({ sharedDir }) =>
           describeVirtiofsd({ ...settings, sourcePath: sharedDir, readOnly: request.readOnly }),
       }),
-    adoptShare: (record) =>
-      adoptShare(context, record, {
+    async adoptShare(record) {
+      if (record.ownsSource) await settleBinds(context, record);
+      return adoptShare(context, record, {
         daemon: ({ sharedDir }) =>
           describeVirtiofsd({ ...settings, sourcePath: sharedDir, readOnly: record.readOnly }),
-      }),
+      });
+    },
+    mount: (share, request, options) => mountBind(context, share, request, { ...options, timeoutMs }),
+    unmount: (share, mountpoint, options) => unmountBind(share, mountpoint, { ...options, timeoutMs }),
   };
 };

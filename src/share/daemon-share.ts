@@ -4,9 +4,9 @@ import type { Daemon } from '../daemon/daemon.ts';
 import { describeEnd } from '../daemon/exit.ts';
 import { inShare } from './in-share.ts';
 import type { PluginContext, Share } from './contract.ts';
-import { updateRecord, type ShareRecord } from './record.ts';
+import { readRecord, updateRecord, type ShareRecord } from './record.ts';
+import { removeSource } from './remove-source.ts';
 import { removeShareFiles } from './remove.ts';
-import { releaseScratch } from './scratch.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** What of a plugin's context a share needs. */
@@ -72,18 +72,9 @@ async function close(context: ShareContext, { files, record, daemon }: DaemonSha
   const { stateDir, log } = context;
   changeRecord({ files, stateDir, log }, (former) => ({ ...former, isClosing: true }));
   await daemon.stop();
-  if (record.ownsSource) await removeSource(context, record.source);
+  if (record.ownsSource) await removeSource(readRecord(files) ?? record, stateDir);
   // Last, so that what could not be removed stays on record.
   if (stateDir.isInPlace()) removeShareFiles(files, stateDir);
-}
-
-/** Removes the directory that a host made for a share. */
-export async function removeSource(
-  { stateDir }: Pick<ShareContext, 'stateDir'>,
-  source: string,
-): Promise<void> {
-  await releaseScratch(source);
-  stateDir.trash.remove(source);
 }
 
 /** Where the record cannot be written, the share goes on all the same. */

@@ -1,10 +1,12 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
-import { releaseScratch } from './scratch.ts';
+import { clearStages } from './mount-areas.ts';
+import { namesIn } from './names-in.ts';
+import { removeSource } from './remove-source.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** A sandbox as its directory names it. */
@@ -69,15 +71,18 @@ export function findUnrecorded(parts: {
   const directories = pathsIn(stateDir.sharedDirectory).filter((path) => stateDir.ownsSharedDirectory(path));
   // Those of starters, which end by themselves.
   for (const path of sockets) if (stateDir.isHiddenSocket(path)) rmSync(path, { force: true });
+  const staged = clearStages(stateDir).catch((error: unknown) =>
+    log.error({ path: stateDir.stagingDirectory, err: error }, 'Cannot unmount what a dead host left'),
+  );
   return async (recorded) => {
+    await staged;
     const isNobodys = (path: string): boolean => !recorded.has(path);
     for (const path of sockets.filter(isNobodys))
       if (stateDir.ownsSocket(path)) rmSync(path, { force: true });
     for (const path of directories.filter(isNobodys)) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
-        await releaseScratch(path);
-        stateDir.trash.remove(path);
+        await removeSource({ source: path, mounts: [] }, stateDir);
       } catch (error) {
         log.error({ path, err: error }, 'Cannot remove what a dead host left');
       }
@@ -86,14 +91,3 @@ export function findUnrecorded(parts: {
 }
 
 const pathsIn = (directory: string): string[] => namesIn(directory).map((name) => join(directory, name));
-
-/** The names in a directory; none where there is no such directory. */
-export function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
-  }
-}

@@ -6,10 +6,11 @@ import type { DaemonSpec } from '../daemon/spec.ts';
 import { bootId } from '../proc/stat.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from './contract.ts';
-import { createDaemonShare, removeSource, type ShareContext } from './daemon-share.ts';
+import { createDaemonShare, type ShareContext } from './daemon-share.ts';
 import { inShare } from './in-share.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
+import { removeSource } from './remove-source.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
 import { makeScratch } from './scratch.ts';
@@ -78,7 +79,7 @@ async function open(context: ShareContext, request: ShareRequest, options: OpenS
   if (source !== undefined) await inShare(tag, async () => requireOutsideState(paths.sharedDir, stateDir));
   if (source === undefined) {
     await makeScratch(stateDir, paths.sharedDir);
-    undo.defer(() => removeSource(context, paths.sharedDir));
+    undo.defer(() => removeSource({ source: paths.sharedDir, mounts: [] }, stateDir));
   }
   const record = firstRecord(request, paths, options.queueSize);
   stateDir.reserve.use(() => writeRecord(files, record));

@@ -6,10 +6,10 @@ import { terminate } from '../daemon/terminate.ts';
 import { isStillDaemon } from '../daemon/is-still-daemon.ts';
 import { holdsFile, isShellWith } from '../proc/holds-file.ts';
 import { bootId, identify, type ProcessIdentity } from '../proc/stat.ts';
-import { namesIn } from './leftovers.ts';
+import { namesIn } from './names-in.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
+import { removeSource } from './remove-source.ts';
 import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
-import { releaseScratch } from './scratch.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** How long a daemon may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
@@ -60,10 +60,7 @@ export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts)
     for (const path of [record.socketPath, stateDir.apiSocketOf(record.socketPath)])
       rmSync(path, { force: true });
   }
-  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
-    await releaseScratch(record.source);
-    stateDir.trash.remove(record.source);
-  }
+  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) await removeSource(record, stateDir);
   removeShareFiles(files, stateDir);
 }
 

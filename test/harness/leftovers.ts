@@ -5,11 +5,14 @@ import { eventually } from './eventually.ts';
 
 /** What a host has in its state directory that is its own: folders, locks, address, the socket of a prepared process. */
 const OWN =
-  /^(s|sandboxes|shared|reserve|deletions|trash|host\.(lock|sock|address|pid)|last-start|start\.lock|s\/\.[0-9a-f]{12}(\.new)?)$/;
+  /^(s|sandboxes|shared(\/trash)?|staging|reserve|deletions|trash|host\.(lock|sock|address|pid)|last-start|start\.lock|s\/\.[0-9a-f]{12}(\.new)?)$/;
 
 /** What of sandboxes and shares stands in a host's state directory, once what it removes in the background is gone. */
 export async function leftovers(state: string): Promise<string[]> {
-  await eventually('the trash is empty', async () => (await entriesOf(join(state, 'trash'))).length === 0);
+  await eventually('the trash is empty', async () => {
+    const trash = await Promise.all(['trash', 'shared/trash'].map((name) => entriesOf(join(state, name))));
+    return trash.flat().length === 0;
+  });
   return (await entriesOf(state)).filter((entry) => !OWN.test(entry));
 }
 
