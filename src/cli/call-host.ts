@@ -43,8 +43,10 @@ async function translate(
 ): Promise<Error> {
   if (error.code === Code.NotFound)
     return new CommandError(ExitCode.NotFound, error.message, { cause: error });
-  if (error.code === Code.Unimplemented) {
-    const message = `The host on "${address}" has no share service: it is an older one; restart it with this version`;
+  // In the words of a server that has no such service or method.
+  if (error.code === Code.Unimplemented && /^(service|method) /.test(error.message)) {
+    const what = error.message.startsWith('method') ? 'no such call' : 'no share service';
+    const message = `The host on "${address}" has ${what}: it is an older one; restart it with this version`;
     return new CommandError(ExitCode.Failed, message, { cause: error });
   }
   return error.code === Code.Unavailable && (await isClosed(transport)) ? hostEnded(address, error) : error;

@@ -1,13 +1,14 @@
 import { Code, StatusError, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
+import type { Sandbox } from '../../host/sandbox.ts';
 import type { ShareSnapshot } from '../../host/share-snapshot.ts';
 import type { OpenRequest, Shares } from '../../proto/share/shares_pb.ts';
 import { qemuArguments } from '../../vmm/qemu.ts';
 import { closed } from '../closing.ts';
 import { EXAMPLE_MEMORY_MIB, VERSION } from '../view.ts';
-import { listShares } from './list.ts';
-import { shareMessage } from './message.ts';
+import { listMounts, listShares } from './list.ts';
+import { mountMessage, shareMessage } from './message.ts';
 import { watchShares } from './watch.ts';
 
 /** Where a request names none. */
@@ -26,6 +27,13 @@ export function createShareService(host: ServedHost): ShareService {
     underWay.add(call);
     return call.finally(() => underWay.delete(call));
   };
+  const find = (request: {
+    namespace: string;
+    sandboxId: string;
+  }): { namespace: string; sandbox: Sandbox } => {
+    const namespace = request.namespace || DEFAULT_NAMESPACE;
+    return { namespace, sandbox: host.sandboxes.get(namespace, request.sandboxId) };
+  };
   const open: ShareService['open'] = (request, { signal }) => track(openShare(host, request, signal));
   return {
     open,
@@ -40,6 +48,21 @@ export function createShareService(host: ServedHost): ShareService {
     get: ({ namespace, ...rest }) => describe(host, { namespace: namespace || DEFAULT_NAMESPACE, ...rest }),
 
     watch: (filter, { signal }) => watchShares(host, { filter, signal }),
+
+    async mount({ config, type, ...request }, { signal }) {
+      const { namespace, sandbox } = find(request);
+      const { tag, source, mountpoint, options } = request;
+      const optional = { ...(config ? { config } : {}), ...(type ? { type } : {}) };
+      const asked = { source, mountpoint, options, ...optional };
+      const mount = await track(sandbox.mount(tag, asked, { signal }));
+      return { mount: mountMessage({ namespace, sandboxId: sandbox.sandboxId, tag }, mount) };
+    },
+
+    async unmount({ mountpoint, tag, ...request }, { signal }) {
+      return track(find(request).sandbox.unmount(tag, mountpoint, { signal }));
+    },
+
+    listMounts: (filter) => ({ mounts: listMounts(host, filter) }),
 
     version: () => ({ version: VERSION, pid: process.pid, state: host.stateDir.path }),
 
@@ -77,12 +100,15 @@ function describe(
   const memoryMiB = memoryMib || EXAMPLE_MEMORY_MIB;
   const running = snapshots.filter(({ exit }) => !exit);
   return {
-    share: shareMessage(find(snapshots, { sandboxId, tag })),
+    share: shareMessage(findShare(snapshots, { sandboxId, tag })),
     qemuArguments: qemuArguments(running, { memoryMiB }),
   };
 }
 
-function find(snapshots: readonly ShareSnapshot[], names: { sandboxId: string; tag: string }): ShareSnapshot {
+function findShare(
+  snapshots: readonly ShareSnapshot[],
+  names: { sandboxId: string; tag: string },
+): ShareSnapshot {
   const found = snapshots.find(({ tag }) => tag === names.tag);
   if (found) return found;
   throw new StatusError(Code.NotFound, `Sandbox "${names.sandboxId}" has no share "${names.tag}"`);
