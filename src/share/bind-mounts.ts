@@ -61,6 +61,7 @@ export async function mountBind(
       limits,
     );
   } catch (error) {
+    limits.signal?.throwIfAborted();
     if (StatusError.is(error))
       throw new StatusError(error.code, `${doing}: ${error.message}`, { cause: error });
     throw systemStatus(error, { doing, path: request.source }) ?? error;

@@ -7,7 +7,8 @@ import { mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { askedGuest, type AskedGuest } from '../harness/guest/asked-guest.ts';
 import { leftovers } from '../harness/leftovers.ts';
 import { sandboxRequest } from '../harness/sandbox-request.ts';
-import { openTestHost, type TestHost } from '../harness/test-host.ts';
+import { smallFileSystem } from '../harness/small-file-system.ts';
+import { openTestHost, type TestHost, type TestHostOptions } from '../harness/test-host.ts';
 import { mountedTree } from '../harness/mounted-tree.ts';
 import { realVirtiofsds } from '../harness/virtiofsds.ts';
 
@@ -28,9 +29,9 @@ interface SharedWithGuest extends TestHost {
   readonly sharedDir: string;
 }
 
-async function shareWithGuest(virtiofs: Record<string, unknown>, daemon: string): Promise<SharedWithGuest> {
+async function shareWithGuest(options: TestHostOptions): Promise<SharedWithGuest> {
   await using stack = new AsyncDisposableStack();
-  const own = stack.use(await openTestHost({ daemon, virtiofs }));
+  const own = stack.use(await openTestHost(options));
   const sandbox = await own.host.sandboxes.create(sandboxRequest('sb', { tag: 'work' }));
   const [share] = sandbox.shares;
   await share?.ready;
@@ -59,7 +60,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
 
       test('shows the guest a directory, a file and what is mounted beneath, and writes nothing that is read-only', async () => {
         await using tree = await mountedTree();
-        await using own = await shareWithGuest(virtiofs, daemon);
+        await using own = await shareWithGuest({ daemon, virtiofs });
         const { sandbox, guest } = own;
         const before = mountsBeneath(tree.path);
         const file = join(tree.path, 'file');
@@ -109,4 +110,33 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
       });
     });
   }
+
+  describe(`Sandbox.mount() with ${name}`, { skip }, () => {
+    const virtiofs = { virtio_fs_dialect: dialect };
+
+    test('shows it in a share whose directory is a file system of its own', async () => {
+      await using small = await smallFileSystem(64 << 20);
+      const config = { scratch_dir: small.path, scratch_limit_mib: 2 };
+      await using own = await shareWithGuest({ daemon, virtiofs, config });
+      const { sandbox, guest, source } = own;
+      assert.deepEqual(mountsBeneath(own.sharedDir), [own.sharedDir]);
+      writeFileSync(join(source, 'file'), 'of the host\n');
+      await sandbox.mount('work', { source, mountpoint: '/data' });
+      assert.deepEqual(await guest.ask('cat /mnt/data/file'), { code: 0, output: 'of the host' });
+      await sandbox[Symbol.asyncDispose]();
+      assert.deepEqual(mountsBeneath(small.path), [small.path]);
+    });
+
+    test('says that the guest does not hold what it never looked up, or has unmounted itself', async () => {
+      await using own = await shareWithGuest({ daemon, virtiofs });
+      const { sandbox, guest, source } = own;
+      await sandbox.mount('work', { source, mountpoint: '/never' });
+      assert.deepEqual(await sandbox.unmount('work', '/never'), { guestMayHoldIt: false });
+      await sandbox.mount('work', { source, mountpoint: '/data' });
+      await guest.ask('echo of the guest > /mnt/data/written');
+      await guest.ask('umount /mnt');
+      assert.deepEqual(await sandbox.unmount('work', '/data'), { guestMayHoldIt: false });
+      assert.equal(readFileSync(join(source, 'written'), 'utf8'), 'of the guest\n');
+    });
+  });
 }
