@@ -24,17 +24,22 @@ export { systemStatus } from './proc/system-error.ts';
 export type {
   CallOptions,
   CreateProvider,
+  MountOutcome,
   MountRequest,
   PluginContext,
+  PluginMountOptions,
   Provider,
   Share,
   ShareOwner,
   ShareRequest,
   ShareStatus,
+  UnmountOutcome,
 } from './share/contract.ts';
 export { EXIT_POLICIES, type ExitPolicy } from './share/exit-policy.ts';
 export { adoptShare, type AdoptShareOptions } from './share/adopt-share.ts';
+export { mountBind, unmountBind } from './share/bind-mounts.ts';
 export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
 export type { ShareRecord } from './share/record.ts';
 export { resolveSource } from './share/resolve-source.ts';
+export { settleBinds } from './share/settle-binds.ts';
 export type { StateDirectory } from './share/state-directory.ts';

@@ -69,6 +69,11 @@ const tableSchema = z.strictObject({
     .describe(
       'What follows when virtiofsd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet; "keep" only reports it.',
     ),
+  virtio_fs_mount_timeout_ms: z
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('How long mount(8) and umount(8) may take in a share, in milliseconds.'),
 });
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
@@ -88,6 +93,7 @@ export const configSchema = tableSchema
     clientTimeoutMs: table.virtio_fs_client_timeout_ms,
     stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
     onExit: table.virtio_fs_on_exit,
+    mountTimeoutMs: table.virtio_fs_mount_timeout_ms,
   }));
 
 /** A validated {@link configSchema}. */

@@ -1,11 +1,18 @@
-import { adoptShare, openShare, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
+import {
+  adoptShare,
+  mountBind,
+  openShare,
+  settleBinds,
+  unmountBind,
+  type CreateProvider,
+} from 'containerd-shim-virtiofs/plugin';
 import { checkSettings } from './check-settings.ts';
 import { CACHE_MODES, type VirtiofsConfig } from './config.ts';
 import { describeVirtiofsd } from './virtiofsd.ts';
 
 /** The provider of `virtio-fs` shares: one virtiofsd each. */
 export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
-  const { queueSize, onExit, ...settings } = context.config;
+  const { queueSize, onExit, mountTimeoutMs: timeoutMs, ...settings } = context.config;
   return {
     cacheModes: CACHE_MODES,
     check: (shares, options) => checkSettings(context.config, shares, options),
@@ -25,11 +32,14 @@ export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
         },
       );
     },
-    adoptShare(record) {
+    async adoptShare(record) {
+      if (record.ownsSource) await settleBinds(context, record);
       const { readOnly, cache = settings.cache } = record;
       return adoptShare(context, record, {
         daemon: ({ sharedDir }) => describeVirtiofsd({ ...settings, cache, sourcePath: sharedDir, readOnly }),
       });
     },
+    mount: (share, request, options) => mountBind(context, share, request, { ...options, timeoutMs }),
+    unmount: (share, mountpoint, options) => unmountBind(share, mountpoint, { ...options, timeoutMs }),
   };
 };

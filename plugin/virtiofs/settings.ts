@@ -3,7 +3,7 @@ import type { VirtiofsConfig } from './config.ts';
 /** What one virtiofsd is to serve, and how. */
 export interface VirtiofsdSettings extends Omit<
   VirtiofsConfig,
-  'queueSize' | 'onExit' | 'cache' | 'daemonPath'
+  'queueSize' | 'onExit' | 'cache' | 'daemonPath' | 'mountTimeoutMs'
 > {
   /** Absolute path of the executable. @default the first one found */
   readonly daemonPath?: string | undefined;

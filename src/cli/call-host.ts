@@ -47,7 +47,8 @@ async function translate(
   if (error.code === Code.NotFound)
     return new CommandError(ExitCode.NotFound, error.message, { cause: error });
   if (error.code === Code.Unimplemented && NOT_SERVED.test(error.message)) {
-    const message = `The host on "${address}" has no share service: it is an older one; restart it with this version`;
+    const what = error.message.startsWith('method') ? 'no such call' : 'no share service';
+    const message = `The host on "${address}" has ${what}: it is an older one; restart it with this version`;
     return new CommandError(ExitCode.Failed, message, { cause: error });
   }
   return error.code === Code.Unavailable && (await isClosed(transport)) ? hostEnded(address, error) : error;

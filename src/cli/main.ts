@@ -37,6 +37,21 @@ const COMMANDS: readonly LoadableCommand[] = [
     load: async () => (await import('./commands/close.ts')).close,
   },
   {
+    name: 'mount',
+    purpose: 'Mount a directory or file of the host in a share',
+    load: async () => (await import('./commands/mount.ts')).mount,
+  },
+  {
+    name: 'unmount',
+    purpose: 'Unmount it',
+    load: async () => (await import('./commands/unmount.ts')).unmount,
+  },
+  {
+    name: 'mounts',
+    purpose: 'List what is mounted in the shares of a host',
+    load: async () => (await import('./commands/mounts.ts')).mounts,
+  },
+  {
     name: 'watch',
     purpose: 'Print what happens to the shares of a host, as it happens',
     load: async () => (await import('./commands/watch.ts')).watch,

@@ -37,3 +37,7 @@ export async function printAll(text: string): Promise<number> {
   }
   return ExitCode.Done;
 }
+
+/** How many columns a table may have there. A terminal that does not know its width says 0. */
+export const columnsOf = ({ isTTY, columns }: NodeJS.WriteStream): number =>
+  isTTY && columns > 0 ? columns : Infinity;

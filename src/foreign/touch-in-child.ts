@@ -14,7 +14,7 @@ export interface TouchOptions {
 /** A path, and the mount that it leads to. */
 export interface Place {
   readonly path: string;
-  readonly mount: Mount;
+  readonly mount: Pick<Mount, 'id' | 'mountpoint' | 'fileSystem'>;
 }
 
 const TIMEOUT_MS = 5000;

@@ -106,8 +106,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const stateDir = openState(config, { file: configFile, log });
   const take = (): Promise<Lock> => lockStateDirectory(stateDir, options.shares);
   const { lost } = stack.use(await keepLock(stateDir, { take, log }));
-  stack.defer(() => {
-    if (stateDir.isInPlace()) removeEmptyScratch(stateDir);
+  stack.defer(async () => {
+    if (stateDir.isInPlace()) await removeEmptyScratch(stateDir);
   });
   stack.use(keepReserve(stateDir));
   warnOfScratch(stateDir, log);

@@ -43,6 +43,8 @@ export function openSandboxShare(options: {
   log: Logger;
   tell: TellEvent;
   signal: AbortSignal | undefined;
+  /** Ends what is done to it otherwise. */
+  beforeClose: () => Promise<void>;
   /** Takes it out of its sandbox. */
   onRemoved: () => void;
   onClosed: (share: Share, exit: DaemonExit) => void;
@@ -93,6 +95,7 @@ export function openSandboxShare(options: {
     const message = `Share "${tag}" was closed while it was being opened`;
     cancel.abort(new StatusError(Code.Canceled, message));
     await opening.catch(() => {});
+    await options.beforeClose();
     await takeTurn();
     if (own) await source.close(own);
     onRemoved();

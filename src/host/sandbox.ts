@@ -6,14 +6,23 @@ import { singleFlight } from '../async/single-flight.ts';
 import { isFailure, type DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import { messageOf, type ExitCause } from '../errors.ts';
-import type { CallOptions, MountRequest, Share, ShareOwner, ShareRequest } from '../share/contract.ts';
-import { recordMount, type ShareRecord } from '../share/record.ts';
+import type {
+  CallOptions,
+  MountRequest,
+  Share,
+  ShareOwner,
+  ShareRequest,
+  UnmountOutcome,
+} from '../share/contract.ts';
+import type { ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+import { withAttributes } from '../tracing/span.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { TellEvent } from './events.ts';
 import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
+import { createShareMounts, type ShareMount, type ShareMounts } from './share-mounts.ts';
 import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
 import { requireCacheModes, requireUniqueTags, type ShareSpec } from './share-spec.ts';
@@ -65,10 +74,17 @@ export interface Sandbox extends AsyncDisposable {
    * @throws StatusError NotFound for an unknown tag
    */
   closeShare(tag: string, options?: CallOptions): Promise<void>;
-  /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
-  mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
-  /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
-  unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<void>;
+  /**
+   * Mounts something in a share. The signal gives it up: then nothing is left of it.
+   *
+   * @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts; what the plugin's
+   *   hook throws
+   */
+  mount(tag: string, request: MountRequest, options?: CallOptions): Promise<ShareMount>;
+  /** Unmounts it, and says whether the guest may still hold it. @throws as {@link mount} */
+  unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<UnmountOutcome>;
+  /** What is mounted in a share, in the order in which it was. @throws StatusError NotFound for an unknown tag */
+  mounts(tag: string): readonly ShareMount[];
   /**
    * Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. The end of
    * a share whose policy is `keep` does not count.
@@ -126,7 +142,7 @@ class GrowingSandbox implements Sandbox {
   readonly createdAt: Date;
   readonly ended: Promise<SandboxExit>;
   readonly #parts: SandboxParts;
-  readonly #shares = new Map<string, SandboxShare>();
+  readonly #shares = new Map<string, { readonly entry: SandboxShare; readonly mounts: ShareMounts }>();
   readonly #resolveEnded: (exit: SandboxExit) => void;
   readonly #close: () => Promise<void>;
   #isClosing = false;
@@ -145,11 +161,11 @@ class GrowingSandbox implements Sandbox {
   }
 
   get shares(): readonly Share[] {
-    return [...this.#shares.values()].flatMap(({ share }) => share ?? []);
+    return [...this.#shares.values()].flatMap(({ entry }) => entry.share ?? []);
   }
 
   snapshots(): readonly ShareSnapshot[] {
-    return [...this.#shares.values()].flatMap((share) => share.snapshot() ?? []);
+    return [...this.#shares.values()].flatMap(({ entry }) => entry.snapshot() ?? []);
   }
 
   get tags(): readonly string[] {
@@ -182,23 +198,49 @@ class GrowingSandbox implements Sandbox {
       const message = `Sandbox "${this.sandboxId}" already has a share "${tag}": close it first`;
       throw new StatusError(Code.AlreadyExists, message);
     }
-    const entry = openSandboxShare({
+    const mounts = this.#createMounts(tag, () => entry);
+    const entry: SandboxShare = openSandboxShare({
       source,
       log,
       tell,
       signal,
+      beforeClose: () => mounts.close(),
       onRemoved: () => {
-        if (this.#shares.get(tag) === entry) this.#shares.delete(tag);
+        if (this.#shares.get(tag)?.entry === entry) this.#shares.delete(tag);
         this.#endIfLeft();
       },
       onClosed: (share, exit) => this.#onClosed(share, exit),
     });
-    this.#shares.set(tag, entry);
+    this.#shares.set(tag, { entry, mounts });
     return entry.opening;
   }
 
+  #createMounts(tag: string, entryOf: () => SandboxShare): ShareMounts {
+    const { stateDir, profile } = this.#parts;
+    const { namespace, sandboxId } = this;
+    const attributes = { 'sandbox.id': sandboxId, 'containerd.namespace': namespace, 'share.tag': tag };
+    const own = (): [sharedFs: string, share: Share] => {
+      const { sharedFs, plugins: share } = entryOf();
+      if (share) return [sharedFs, share];
+      throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
+    };
+    return createShareMounts({
+      tag,
+      files: this.#filesOf(tag),
+      stateDir,
+      mount: (request, options) =>
+        withAttributes({ ...attributes, ...attributesOf(request) }, () =>
+          profile.plugins.call('mount', ...own(), request, options),
+        ),
+      unmount: (mountpoint, options) =>
+        withAttributes({ ...attributes, 'mount.mountpoint': mountpoint }, () =>
+          profile.plugins.call('unmount', ...own(), mountpoint, options),
+        ),
+    });
+  }
+
   async closeShare(tag: string, { signal }: CallOptions = {}): Promise<void> {
-    const closing = this.#find(tag).close();
+    const closing = this.#find(tag).entry.close();
     closing.catch((error: unknown) => {
       if (signal?.aborted)
         this.#parts.log.error({ sandbox: this.sandboxId, share: tag, err: error }, NOT_CLOSED);
@@ -206,16 +248,18 @@ class GrowingSandbox implements Sandbox {
     await abortable(closing, signal);
   }
 
-  async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<void> {
-    const { sharedFs, plugins: share } = this.#findOpen(tag);
-    await this.#parts.profile.plugins.call('mount', sharedFs, share, request, options);
-    recordMount(this.#filesOf(tag), request.mountpoint, { source: request.source });
+  async mount(tag: string, request: MountRequest, options: CallOptions = {}): Promise<ShareMount> {
+    const { mounts } = this.#find(tag);
+    return mounts.mount(request, options);
   }
 
-  async unmount(tag: string, mountpoint: string, options: CallOptions = {}): Promise<void> {
-    const { sharedFs, plugins: share } = this.#findOpen(tag);
-    await this.#parts.profile.plugins.call('unmount', sharedFs, share, mountpoint, options);
-    recordMount(this.#filesOf(tag), mountpoint, undefined);
+  async unmount(tag: string, mountpoint: string, options: CallOptions = {}): Promise<UnmountOutcome> {
+    const { mounts } = this.#find(tag);
+    return mounts.unmount(mountpoint, options);
+  }
+
+  mounts(tag: string): readonly ShareMount[] {
+    return this.#find(tag).mounts.list();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -224,7 +268,7 @@ class GrowingSandbox implements Sandbox {
 
   async #closeAll(): Promise<void> {
     this.#isClosing = true;
-    const results = await Promise.allSettled([...this.#shares.values()].map((share) => share.close()));
+    const results = await Promise.allSettled([...this.#shares.values()].map(({ entry }) => entry.close()));
     this.#end({ exitStatus: 0, cause: 'stopped' });
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],
@@ -260,16 +304,10 @@ class GrowingSandbox implements Sandbox {
     return this.#parts.stateDir.share(this.namespace, this.sandboxId, tag);
   }
 
-  #find(tag: string): SandboxShare {
+  #find(tag: string): { readonly entry: SandboxShare; readonly mounts: ShareMounts } {
     const found = this.#shares.get(tag);
     if (found) return found;
     throw new StatusError(Code.NotFound, `Sandbox "${this.sandboxId}" has no share "${tag}"`);
-  }
-
-  #findOpen(tag: string): { sharedFs: string; plugins: Share } {
-    const { sharedFs, plugins } = this.#find(tag);
-    if (plugins) return { sharedFs, plugins };
-    throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
   }
 
   #onClosed(share: Share, exit: DaemonExit): void {
@@ -283,7 +321,7 @@ class GrowingSandbox implements Sandbox {
   /** Ends when the VMM has left all shares that are there, and all are of those that end it. */
   #endIfLeft(): void {
     if (this.shares.some(({ onExit }) => onExit === 'keep')) return;
-    const causes = [...this.#shares.values()].map(({ exit }) => exit?.cause);
+    const causes = [...this.#shares.values()].map(({ entry }) => entry.exit?.cause);
     if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
     this.#end({ exitStatus: 0, cause: 'disconnected' });
   }
@@ -293,3 +331,9 @@ class GrowingSandbox implements Sandbox {
     this.#resolveEnded(this.#exit);
   }
 }
+
+const attributesOf = ({ source, mountpoint, type }: MountRequest): Record<string, string> => ({
+  'mount.source': source,
+  'mount.mountpoint': mountpoint,
+  ...(type === undefined ? {} : { 'mount.kind': type }),
+});

@@ -6,6 +6,14 @@ export interface Mount {
   /** Of no other mount while this one exists, also where its mountpoint is used again. */
   readonly id: number;
   readonly mountpoint: string;
+  /** Of the file system, the same for all mounts of it, e.g. `254:0`. */
+  readonly device: string;
+  /** What of the file system is mounted: `/` but for a bind mount of a directory in it. */
+  readonly root: string;
+  /** Of this mount alone, as the kernel names them, e.g. `ro` or `nosuid`. */
+  readonly options: readonly string[];
+  /** The number that it has in common with the mounts to which it passes on what is mounted on it, where it does. */
+  readonly peerGroup: string | undefined;
   /** As the kernel names it, e.g. `ext4` or `fuse.sshfs`. */
   readonly fileSystem: string;
   /** Of the file system, as the kernel names them, e.g. `rw` or `prjquota`. */
@@ -28,19 +36,42 @@ export const parseMounts = (table: string): Mount[] => table.split('\n').filter(
  * @throws the error of realpath(3) where its parent does not exist
  */
 export function mountsBeneath(directory: string): string[] {
-  const resolved = join(realpathSync(dirname(directory)), basename(directory));
-  const prefix = resolved.endsWith('/') ? resolved : `${resolved}/`;
+  const resolved = resolveParent(directory);
   return listMounts()
     .map(({ mountpoint }) => mountpoint)
-    .filter((mountpoint) => mountpoint === resolved || mountpoint.startsWith(prefix));
+    .filter((mountpoint) => isWithin(mountpoint, resolved));
+}
+
+/** A path as the kernel's table of mounts has it; as {@link mountsBeneath}, it does not touch what the path leads to. */
+export const resolveParent = (path: string): string => join(realpathSync(dirname(path)), basename(path));
+
+/** True for the directory and for what is beneath it. */
+export const isWithin = (path: string, directory: string): boolean =>
+  path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
+
+/** The mount on which a directory stands; of several at one place the last, which hides the others. */
+export function mountOf(directory: string): Mount | undefined {
+  const path = `${realpathSync(directory)}/`;
+  return listMounts()
+    .filter(({ mountpoint }) => path.startsWith(mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`))
+    .reduce<Mount | undefined>(
+      (deepest, one) => (one.mountpoint.length >= (deepest?.mountpoint.length ?? 0) ? one : deepest),
+      undefined,
+    );
 }
 
 function parseMount(line: string): Mount {
   const fields = line.split(' ');
-  const [fileSystem = '', , superOptions = ''] = fields.slice(fields.indexOf('-') + 1);
+  const separator = fields.indexOf('-');
+  const [fileSystem = '', , superOptions = ''] = fields.slice(separator + 1);
+  const shared = fields.slice(6, separator).find((field) => field.startsWith('shared:'));
   return {
     id: Number(fields[0]),
+    device: fields[2] ?? '',
+    root: unescapeOctal(fields[3] ?? ''),
     mountpoint: unescapeOctal(fields[4] ?? ''),
+    options: (fields[5] ?? '').split(','),
+    peerGroup: shared?.slice('shared:'.length),
     fileSystem,
     superOptions: superOptions.split(','),
   };

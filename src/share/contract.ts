@@ -63,6 +63,20 @@ export interface MountRequest {
   readonly options?: readonly string[];
 }
 
+/** What became of a mount. */
+export interface MountOutcome {
+  /** As `type` would name it, e.g. `bind`. */
+  readonly kind: string;
+  /** Those that hold. */
+  readonly options: readonly string[];
+}
+
+/** What became of an unmount. */
+export interface UnmountOutcome {
+  /** True where the guest may still reach what was mounted: nobody can take that away but by the end of the daemon. */
+  readonly guestMayHoldIt: boolean;
+}
+
 /** A directory served to one sandbox. Disposal closes it and waits until nothing of it is left. */
 export interface Share extends AsyncDisposable {
   readonly tag: string;
@@ -100,6 +114,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a provider is asked for a mount. */
+export interface PluginMountOptions extends CallOptions {
+  /** Where something was mounted in this share and is no more: a guest may remember what it was. */
+  readonly formerMountpoints: ReadonlySet<string>;
+}
+
 /**
  * What a plugin's `createProvider` returns: an object with the methods that the manifest's hooks name. These are the
  * usual names. A provider with a disposal of its own is disposed of with its profile.
@@ -126,8 +146,10 @@ export interface Provider extends Partial<AsyncDisposable> {
   adoptShare?(record: ShareRecord, options: CallOptions): Promise<Share>;
   /** @default the share's disposal */
   closeShare?(share: Share): Promise<void>;
-  mount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;
-  unmount?(share: Share, mountpoint: string, options: CallOptions): Promise<void>;
+  /** Leaves nothing where it rejects. @default of its outcome: the type and the options that were asked for */
+  mount?(share: Share, request: MountRequest, options: PluginMountOptions): Promise<MountOutcome | void>;
+  /** Of what is not mounted it says that it is done. @default of its outcome: the guest may still hold it */
+  unmount?(share: Share, mountpoint: string, options: CallOptions): Promise<UnmountOutcome | void>;
 }
 
 /** The events that a manifest can map to methods of its provider. */
@@ -144,8 +166,8 @@ export interface HookResults {
   'sandbox.create': Share;
   'sandbox.adopt': Share;
   'sandbox.delete': void;
-  mount: void;
-  unmount: void;
+  mount: MountOutcome | void;
+  unmount: UnmountOutcome | void;
 }
 
 /** What a plugin gets from the host; there are no globals. */

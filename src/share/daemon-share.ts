@@ -5,8 +5,9 @@ import type { DaemonShareParts, ShareContext } from './daemon-share-parts.ts';
 import { inShare } from './in-share.ts';
 import { recordChanger } from './keep-record.ts';
 import { removeShareFiles } from './remove.ts';
+import { readRecord } from './record.ts';
+import { removeSource } from './remove-source.ts';
 import { followDaemon } from './respawn.ts';
-import { releaseScratch } from './scratch.ts';
 import type { Succession } from './succession.ts';
 
 /** The share that a daemon serves, opened or adopted. Its record follows what becomes of the daemon. */
@@ -58,16 +59,7 @@ async function close(
   const { stateDir, log } = context;
   recordChanger(files, { stateDir, log })((former) => ({ ...former, isClosing: true }));
   await succession.stop();
-  if (record.ownsSource) await removeSource(context, record.source);
+  if (record.ownsSource) await removeSource(readRecord(files) ?? record, stateDir);
   // Last, so that what could not be removed stays on record.
   if (stateDir.isInPlace()) removeShareFiles(files, stateDir);
-}
-
-/** Removes the directory that a host made for a share. */
-export async function removeSource(
-  { stateDir }: Pick<ShareContext, 'stateDir'>,
-  source: string,
-): Promise<void> {
-  await releaseScratch(source);
-  stateDir.trash.remove(source);
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, type Dirent } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
@@ -6,7 +6,9 @@ import { bootId, isAlive } from '../proc/stat.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
 import { removeIfEmpty } from './remove.ts';
-import { releaseScratch } from './scratch.ts';
+import { clearStages } from './mount-areas.ts';
+import { foldersIn, namesIn } from './names-in.ts';
+import { removeSource } from './remove-source.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** A sandbox as its directory names it. */
@@ -95,15 +97,18 @@ export function findUnrecorded(parts: {
   for (const path of pathsIn(stateDir.sandboxesDirectory)) removeIfEmpty(path);
   // Those of starters, which end by themselves.
   for (const path of sockets) if (stateDir.isHiddenSocket(path)) rmSync(path, { force: true });
+  const staged = clearStages(stateDir).catch((error: unknown) =>
+    log.error({ path: stateDir.stagingDirectory, err: error }, 'Cannot unmount what a dead host left'),
+  );
   return async (recorded) => {
+    await staged;
     const isNobodys = (path: string): boolean => !recorded.has(path);
     for (const path of sockets.filter(isNobodys))
       if (stateDir.ownsSocket(path)) rmSync(path, { force: true });
     for (const path of directories.filter(isNobodys)) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- few, and mounted ones are rare
-        await releaseScratch(path);
-        stateDir.trash.remove(path);
+        await removeSource({ source: path, mounts: [] }, stateDir);
       } catch (error) {
         log.error({ path, err: error }, 'Cannot remove what a dead host left');
       }
@@ -112,23 +117,3 @@ export function findUnrecorded(parts: {
 }
 
 const pathsIn = (directory: string): string[] => namesIn(directory).map((name) => join(directory, name));
-
-function namesIn(directory: string): string[] {
-  return entriesIn(directory).map(({ name }) => name);
-}
-
-/** What others put there is no folder of ours, be it a link to one. */
-function foldersIn(directory: string): string[] {
-  return entriesIn(directory).flatMap((entry) => (entry.isDirectory() ? entry.name : []));
-}
-
-/** None where there is no such directory. */
-function entriesIn(directory: string): Dirent[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
-  }
-}

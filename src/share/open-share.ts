@@ -6,12 +6,13 @@ import { bootId } from '../proc/stat.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from './contract.ts';
 import { daemonRecord } from './daemon-record.ts';
-import { createDaemonShare, removeSource } from './daemon-share.ts';
+import { createDaemonShare } from './daemon-share.ts';
 import { startOptions, type ShareContext } from './daemon-share-parts.ts';
 import type { ExitPolicy } from './exit-policy.ts';
 import { inShare } from './in-share.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
+import { removeSource } from './remove-source.ts';
 import { removeShareFiles } from './remove.ts';
 import { resolveSource } from './resolve-source.ts';
 import { makeScratch } from './scratch.ts';
@@ -82,7 +83,7 @@ async function open(context: ShareContext, request: ShareRequest, options: OpenS
   if (source !== undefined) await inShare(tag, async () => requireOutsideState(paths.sharedDir, stateDir));
   if (source === undefined) {
     await makeScratch(stateDir, paths.sharedDir);
-    undo.defer(() => removeSource(context, paths.sharedDir));
+    undo.defer(() => removeSource({ source: paths.sharedDir, mounts: [] }, stateDir));
   }
   const record = firstRecord(request, paths, options);
   stateDir.reserve.use(() => writeRecord(files, record));

@@ -1,8 +1,8 @@
 import { execa } from 'execa';
-import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
-import { listMounts } from '../proc/mountinfo.ts';
+import { listMounts, mountOf } from '../proc/mountinfo.ts';
 
 /** File systems that count by project id and pass a directory's id on to what is made in it (ext4(5), xfs(5)). */
 const FILE_SYSTEMS: ReadonlySet<string> = new Set(['ext4', 'xfs']);
@@ -26,12 +26,13 @@ export interface QuotaLimit {
  * @returns undefined where the file system does not, or is mounted without them (`prjquota`)
  */
 export function quotaMount(directory: string): string | undefined {
-  const path = `${realpathSync(directory)}/`;
-  const mount = listMounts()
-    .filter(({ mountpoint }) => path.startsWith(mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`))
-    .reduce((deepest, one) => (one.mountpoint.length >= deepest.mountpoint.length ? one : deepest));
-  const isEnforced = FILE_SYSTEMS.has(mount.fileSystem) && mount.superOptions.includes('prjquota');
-  return isEnforced ? mount.mountpoint : undefined;
+  const mount = mountOf(directory);
+  if (!mount || !FILE_SYSTEMS.has(mount.fileSystem) || !mount.superOptions.includes('prjquota'))
+    return undefined;
+  if (mount.root === '/') return mount.mountpoint;
+  // The programs know a file system by where the whole of it is mounted.
+  const whole = listMounts().find(({ device, root }) => device === mount.device && root === '/');
+  return (whole ?? mount).mountpoint;
 }
 
 /** The programs for quotas that this machine lacks. */

@@ -7,8 +7,8 @@ import { holdsFile, isShellWith, type FileIdentity } from '../proc/holds-file.ts
 import { bootId, identify, type ProcessIdentity } from '../proc/stat.ts';
 import { sharesIn } from './leftovers.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
+import { removeSource } from './remove-source.ts';
 import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
-import { releaseScratch } from './scratch.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** How long a daemon may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
@@ -56,10 +56,7 @@ export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts)
     for (const path of [record.socketPath, stateDir.apiSocketOf(record.socketPath)])
       rmSync(path, { force: true });
   }
-  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) {
-    await releaseScratch(record.source);
-    stateDir.trash.remove(record.source);
-  }
+  if (record?.ownsSource && stateDir.ownsSharedDirectory(record.source)) await removeSource(record, stateDir);
   removeShareFiles(files, stateDir);
 }
 

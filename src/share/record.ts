@@ -37,6 +37,18 @@ const daemonSchema = z.object({
     .optional(),
 });
 
+/** What is mounted in a share, or was being mounted when its host died. */
+const mountSchema = z.object({
+  source: z.string(),
+  mountpoint: z.string(),
+  mountedAt: time,
+  /** As the provider names it; absent until it is mounted. */
+  kind: z.string().optional(),
+  options: z.array(z.string()).optional(),
+  /** True from before it is mounted until it is. */
+  isPending: z.boolean().optional(),
+});
+
 const recordSchema = z.object({
   formatVersion: z.literal(FORMAT_VERSION),
   namespace: z.string(),
@@ -68,7 +80,9 @@ const recordSchema = z.object({
   restarts: z.int().nonnegative().default(0),
   bootId: z.string(),
   createdAt: time,
-  mounts: z.array(z.object({ source: z.string(), mountpoint: z.string(), mountedAt: time })),
+  mounts: z.array(mountSchema),
+  /** Where something was mounted and is no more. */
+  formerMountpoints: z.array(z.string()).optional(),
   /** Absent in what was written before the spawn: a process may have been started, and be unknown. */
   daemon: daemonSchema.optional(),
 });
@@ -89,17 +103,15 @@ export function updateRecord(files: ShareFiles, change: (record: ShareRecord) =>
   if (record) writeRecord(files, change(record));
 }
 
-/** Records a mount below a share, or with `undefined` for what is mounted, that nothing is mounted there any more. */
-export function recordMount(
+/** A mount as it is on record. */
+export type MountRecord = ShareRecord['mounts'][number];
+
+/** Records what is mounted in a share, and where something was. */
+export function recordMounts(
   files: ShareFiles,
-  mountpoint: string,
-  mounted: { source: string } | undefined,
+  mounts: Pick<ShareRecord, 'mounts' | 'formerMountpoints'>,
 ): void {
-  updateRecord(files, (record) => {
-    const others = record.mounts.filter((mount) => mount.mountpoint !== mountpoint);
-    const own = mounted ? [{ ...mounted, mountpoint, mountedAt: new Date().toISOString() }] : [];
-    return { ...record, mounts: [...others, ...own] };
-  });
+  updateRecord(files, (record) => ({ ...record, ...mounts }));
 }
 
 /**

@@ -1,11 +1,11 @@
-import { execa } from 'execa';
 import { chmodSync, mkdirSync, rmdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { Code, StatusError } from 'ttrpc-ts';
 import { DEFAULT_SCRATCH_DIR } from '../config/schema.ts';
 import { exists } from '../mount/remove-tree.ts';
-import { mountsBeneath } from '../proc/mountinfo.ts';
+import { runMount } from '../mount/run.ts';
+import { isMounted } from '../mount/unmount.ts';
+import { passMountsOn, releaseMountAreas } from './mount-areas.ts';
 import { limitDirectory, missingQuotaPrograms, quotaMount, unlimitDirectory } from './project-quota.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -13,8 +13,6 @@ import type { StateDirectory } from './state-directory.ts';
 const TMPFS_MAGIC = 0x01021994;
 /** An inode for each page of 4 KiB, as a file without content takes memory too. */
 const INODES_PER_MIB = 256;
-/** How long mount(8) and umount(8) may take, in milliseconds. */
-const MOUNT_TIMEOUT_MS = 10_000;
 
 type Scratch = Pick<StateDirectory, 'sharedDirectory' | 'scratchLimitMib'>;
 
@@ -30,6 +28,7 @@ export async function makeScratch(stateDir: Scratch, directory: string): Promise
   chmodSync(directory, 0o755);
   try {
     await limit(stateDir, directory);
+    if (!isMounted(directory)) await passMountsOn(stateDir);
   } catch (error) {
     rmdirSync(directory);
     throw error;
@@ -42,8 +41,11 @@ async function limit(stateDir: Scratch, directory: string): Promise<void> {
   const inodes = mib * INODES_PER_MIB;
   if (means === 'tmpfs') {
     const options = `size=${mib}m,nr_inodes=${inodes},mode=755,nosuid,nodev`;
-    await run('mount', ['-t', 'tmpfs', '-o', options, 'containerd-shim-virtiofs', directory]);
-  } else if (means) await limitDirectory(directory, means.quotaMount, { kib: mib * 1024, inodes });
+    const args = ['-t', 'tmpfs', '-o', options, '--make-shared', 'containerd-shim-virtiofs', directory];
+    await runMount('mount', args, { about: directory });
+    return;
+  }
+  if (means) await limitDirectory(directory, means.quotaMount, { kib: mib * 1024, inodes });
 }
 
 /**
@@ -52,11 +54,11 @@ async function limit(stateDir: Scratch, directory: string): Promise<void> {
  * @throws StatusError Unavailable where it is in use, or its quota cannot be changed
  */
 export async function releaseScratch(directory: string): Promise<void> {
-  if (isMountpoint(directory)) {
-    await run('umount', ['--', directory]);
+  if (!exists(directory)) return;
+  if (isMounted(directory)) {
+    await runMount('umount', ['--', directory], { about: directory });
     return;
   }
-  if (!exists(directory)) return;
   const mountpoint = quotaMount(directory);
   // Without the programs nothing was limited, or what was stays so, of use to nobody.
   if (mountpoint !== undefined && missingQuotaPrograms().length === 0)
@@ -64,13 +66,14 @@ export async function releaseScratch(directory: string): Promise<void> {
 }
 
 /** Removes what a host made for scratch directories, where none is left in it. Call it with the state's lock in hand. */
-export function removeEmptyScratch(stateDir: StateDirectory): void {
+export async function removeEmptyScratch(stateDir: StateDirectory): Promise<void> {
   const { path, scratchDirectory, sharedDirectory, trashDirectories } = stateDir;
+  await releaseMountAreas(stateDir);
   if (scratchDirectory === path) return;
   const top = dirname(scratchDirectory);
   // One that the operator named is the operator's.
   const tops = top === DEFAULT_SCRATCH_DIR ? [top, dirname(top)] : [];
-  for (const directory of [sharedDirectory, trashDirectories.at(-1) ?? '', scratchDirectory, ...tops]) {
+  for (const directory of [trashDirectories.at(-1) ?? '', sharedDirectory, scratchDirectory, ...tops]) {
     try {
       rmdirSync(directory);
     } catch {} // something is in it, or it is gone
@@ -106,26 +109,4 @@ function meansOf({
   const mountpoint = quotaMount(sharedDirectory);
   if (mountpoint === undefined || missingQuotaPrograms().length > 0) return undefined;
   return { quotaMount: mountpoint };
-}
-
-function isMountpoint(directory: string): boolean {
-  try {
-    return mountsBeneath(directory).includes(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-async function run(program: 'mount' | 'umount', args: readonly string[]): Promise<void> {
-  const { failed, stderr, shortMessage } = await execa(program, args, {
-    stdin: 'ignore',
-    stdout: 'ignore',
-    reject: false,
-    timeout: MOUNT_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-    cwd: '/',
-  });
-  if (failed)
-    throw new StatusError(Code.Unavailable, `Cannot ${program} "${args.at(-1)}": ${stderr || shortMessage}`);
 }

@@ -55,9 +55,13 @@ export interface StateDirectory {
   readonly sharedDirectory: string;
   /** A fresh name, never used before, for a directory that the host owns. */
   newSharedDirectory(): string;
+  /** Where mounts are made ready; it is there once a first one is. */
+  readonly stagingDirectory: string;
+  /** A fresh name in it. */
+  newStage(): string;
   /** Takes directories that the host made. */
   readonly trash: Trash;
-  /** Where they wait for their removal, one on each file system that has some of ours. */
+  /** Where they wait for their removal, one on each mount that has some of ours. */
   readonly trashDirectories: readonly string[];
   /** True for what is, by its name, one of those. */
   ownsSharedDirectory(path: string): boolean;
@@ -95,6 +99,7 @@ export const FOLDERS = {
   sockets: 's',
   shared: 'shared',
   trash: 'trash',
+  staging: 'staging',
   /** The shim's wishes, `<namespace>:<id>` each: neither name has a colon. */
   deletions: 'deletions',
 } as const;
@@ -150,7 +155,9 @@ export function describeStateDirectory(
   // Several hosts may have the same place for guests to write, and each removes what is its own.
   const scratchDirectory = scratchDir === path ? path : join(scratchDir, nameOf(path));
   const sharedDirectory = join(scratchDirectory, FOLDERS.shared);
-  const trashDirectories = [...new Set([path, scratchDirectory])].map((top) => join(top, FOLDERS.trash));
+  // Beside what the host owns, which can be moved neither off its file system nor off a mount of it.
+  const trashDirectories = [path, sharedDirectory].map((top) => join(top, FOLDERS.trash));
+  const stagingDirectory = join(path, FOLDERS.staging);
   const deletionDirectory = join(path, FOLDERS.deletions);
   const sandboxDirectory = (namespace: string, sandboxId: string): string =>
     join(
@@ -188,6 +195,8 @@ export function describeStateDirectory(
     sharedDirectory,
     trashDirectories,
     trash: createTrash(trashDirectories, { log }),
+    stagingDirectory,
+    newStage: () => join(stagingDirectory, randomBytes(8).toString('hex')),
     newSharedDirectory: () => join(sharedDirectory, randomBytes(16).toString('hex')),
     ownsSharedDirectory: isIn(sharedDirectory, /^[0-9a-f]{32}$/),
   };

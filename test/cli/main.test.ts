@@ -21,6 +21,21 @@ const COMMANDS: [name: string, options: string[]][] = [
   ['inspect', [...HOST, '--namespace NAME', ...VMM, '--json', '--help']],
   ['open', [...HOST, '--namespace NAME', ...SHARE, ...VMM, '--json', '--help']],
   ['close', [...HOST, '--namespace NAME', '--json', '--help']],
+  [
+    'mount',
+    [
+      ...HOST,
+      '--namespace NAME',
+      '--read-only',
+      '--type TYPE',
+      '--options LIST',
+      '--image-config FILE',
+      '--json',
+      '--help',
+    ],
+  ],
+  ['unmount', [...HOST, '--namespace NAME', '--json', '--help']],
+  ['mounts', [...HOST, '--namespace NAME', '--json', '--help']],
   ['watch', [...HOST, '--namespace NAME', '--json', '--help']],
   ['run', ['--config FILE', '--tag TAG', ...SHARE, ...VMM, '--verbose', '--json', '--help']],
   ['check-config', ['--config FILE', '--state DIR', '--help']],
@@ -84,7 +99,7 @@ describe('shim-virtiofs', () => {
   const wrong: [args: string[], problem: RegExp, help: string][] = [
     [
       ['nonsense'],
-      /^Unknown command "nonsense"; known: serve, ls, inspect, open, close, watch, run, check-config$/,
+      /^Unknown command "nonsense"; known: serve, ls, inspect, open, close, mount, unmount, mounts, watch, run, check-config$/,
       '--help',
     ],
     [['check-confg'], /^Unknown command "check-confg"; did you mean "check-config"\?$/, '--help'],

@@ -6,13 +6,15 @@ import { eventually } from './eventually.ts';
 
 /** What a host has in its state directory that is its own: folders, locks, address, the socket of a prepared process. */
 const OWN =
-  /^(s|sandboxes|shared|reserve|deletions|trash|host\.(lock|sock|address|pid)|last-start|start\.lock|s\/\.[0-9a-f]{12}(\.new)?)$/;
+  /^(s|sandboxes|shared(\/trash)?|staging|reserve|deletions|trash|host\.(lock|sock|address|pid)|last-start|start\.lock|s\/\.[0-9a-f]{12}(\.new)?)$/;
 
 /** What of sandboxes and shares stands in a host's state directory, once what it removes in the background is gone. */
 export async function leftovers(state: string): Promise<string[]> {
   // Its own names are enough: what is below them may be too deep to be listed.
-  const trash = join(state, 'trash');
-  await eventually('the trash is empty', async () => (await namesIn(trash)).length === 0);
+  await eventually('the trash is empty', async () => {
+    const trash = await Promise.all(['trash', 'shared/trash'].map((name) => namesIn(join(state, name))));
+    return trash.flat().length === 0;
+  });
   return (await namesIn(state, { recursive: true })).filter((entry) => !OWN.test(entry));
 }
 

@@ -108,8 +108,9 @@ describe('openHost()', () => {
     try {
       const { host } = await open(state);
       await using _ = host;
+      await host.adopted;
       const names = [stateDir.socketDirectory, stateDir.sharedDirectory].map((path) => readdirSync(path));
-      assert.deepEqual(names, [['precious'], ['precious']]);
+      assert.deepEqual(names, [['precious'], ['precious', 'trash']]);
     } finally {
       server.close();
     }

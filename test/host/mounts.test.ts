@@ -72,14 +72,21 @@ describe('Sandbox.mount()', () => {
       code: Code.NotFound,
       message: 'Sandbox "a" has no share "other"',
     });
-    const plain = await own.host.sandboxes.create(request('b', { tag: 'work' }));
+    await using others = await temporaryDirectory();
+    const bare = code.replace(
+      /^  mount: [^]*$/m,
+      '  close: async (share) => share[Symbol.asyncDispose](),\n});',
+    );
+    await writePlugin(others.path, { id: 'y', code: bare });
+    await using other = await openTestHost({ config: { plugin_dirs: [others.path] } });
+    const plain = await other.host.sandboxes.create(request('b', { tag: 'work', sharedFs: 'fs-y' }));
     for (const [hook, call] of [
       ['mount', plain.mount('work', mount)],
       ['unmount', plain.unmount('work', '/x')],
     ] as const) {
       await assert.rejects(call, {
         code: Code.Unimplemented,
-        message: `Plugin "io.containerd.fsshare.v1.virtiofs" implements no "${hook}"`,
+        message: `Plugin "io.containerd.fsshare.v1.y" implements no "${hook}"`,
       });
     }
   });

@@ -28,7 +28,7 @@ describe('a share without a source', () => {
       assert.equal(statSync(share.sharedDir).mode & 0o777, 0o755);
       assert.equal(statSync(scratch).mode & 0o777, 0o700);
       await share[Symbol.asyncDispose]();
-      assert.deepEqual(readdirSync(own.host.stateDir.sharedDirectory), []);
+      assert.deepEqual(readdirSync(own.host.stateDir.sharedDirectory), ['trash']);
     } finally {
       process.umask(former);
     }

@@ -3,7 +3,7 @@ import { callHost } from '../call-host.ts';
 import { stateOf } from '../describe-share.ts';
 import { ExitCode } from '../exit-code.ts';
 import { jsonOf, jsonText } from '../json.ts';
-import { print } from '../output.ts';
+import { columnsOf, print } from '../output.ts';
 import { formatTable } from '../table.ts';
 import { defineCommand } from './command.ts';
 import { HOST_OPTIONS, JSON_OPTION, NAMESPACE_FILTER } from './host-options.ts';
@@ -37,7 +37,3 @@ const rowOf = (share: Share): string[] => [
   share.owner,
   share.sharedDir,
 ];
-
-/** A terminal that does not know its width says 0. */
-const columnsOf = ({ isTTY, columns }: NodeJS.WriteStream): number =>
-  isTTY && columns > 0 ? columns : Infinity;

@@ -1,3 +1,4 @@
+import type { Attributes } from '@opentelemetry/api';
 import { Code, StatusError } from 'ttrpc-ts';
 import { within } from '../../async/within.ts';
 import type { Config } from '../../config/schema.ts';
@@ -148,8 +149,19 @@ async function callHook<Name extends keyof Hooks>(
   if (!run) throw new StatusError(Code.Unimplemented, `Plugin "${manifest.name}" implements no "${hook}"`);
   const attributes = { 'plugin.id': manifest.name };
   return withAttributes({ subsystem: manifest.id }, () =>
-    withSpan(hook, attributes, async () => inPlugin(manifest.name, () => run(...args))),
+    withSpan(hook, attributes, async (span) => {
+      const result = await inPlugin(manifest.name, () => run(...args));
+      span.setAttributes(outcomeAttributes(result));
+      return result;
+    }),
   );
+}
+
+/** What only its end tells of a mount. */
+function outcomeAttributes(result: HookResults[keyof Hooks]): Attributes {
+  if (typeof result !== 'object') return {};
+  if ('guestMayHoldIt' in result) return { 'mount.guest_may_hold_it': result.guestMayHoldIt };
+  return 'kind' in result ? { 'mount.kind': result.kind, 'mount.options': result.options.join(',') } : {};
 }
 
 function contextOf(

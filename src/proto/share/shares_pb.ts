@@ -12,7 +12,248 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file src/proto/share/shares.proto.
  */
 export const file_src_proto_share_shares: GenFile = /*@__PURE__*/
-  fileDesc("ChxzcmMvcHJvdG8vc2hhcmUvc2hhcmVzLnByb3RvEhVzaGltdmlydGlvZnMuc2hhcmUudjEiuQEKC09wZW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEQoJcmVhZF9vbmx5GAUgASgIEhEKCXNoYXJlZF9mcxgGIAEoCRISCgptZW1vcnlfbWliGAcgASgNEg0KBWNhY2hlGB4gASgJEgsKA3ZtbRgfIAEoCRIQCghxZW11X2J1cxggIAEoCSJ8CgxPcGVuUmVzcG9uc2USKwoFc2hhcmUYASABKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUSFgoOcWVtdV9hcmd1bWVudHMYAiADKAkSJwoDdm1tGB4gASgLMhouc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbSJCCgxDbG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJIh8KDUNsb3NlUmVzcG9uc2USDgoGY2xvc2VkGAEgASgNIjQKC0xpc3RSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJIjwKDExpc3RSZXNwb25zZRIsCgZzaGFyZXMYASADKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUicwoKR2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkSEgoKbWVtb3J5X21pYhgEIAEoDRILCgN2bW0YHiABKAkSEAoIcWVtdV9idXMYHyABKAkiewoLR2V0UmVzcG9uc2USKwoFc2hhcmUYASABKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUSFgoOcWVtdV9hcmd1bWVudHMYAiADKAkSJwoDdm1tGB4gASgLMhouc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbSI1CgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkidQoNV2F0Y2hSZXNwb25zZRINCgVldmVudBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVzaGFyZRgDIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZSIQCg5WZXJzaW9uUmVxdWVzdCI+Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SDQoFc3RhdGUYAyABKAkihwMKBVNoYXJlEhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRINCgVzdGF0ZRgEIAEoCRILCgNwaWQYBSABKA0SEwoLc29ja2V0X3BhdGgYBiABKAkSEgoKc2hhcmVkX2RpchgHIAEoCRIRCglyZWFkX29ubHkYCCABKAgSEgoKcXVldWVfc2l6ZRgJIAEoDRIRCglzaGFyZWRfZnMYCiABKAkSDQoFb3duZXIYCyABKAkSDwoHYWRvcHRlZBgMIAEoCBIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgRleGl0GA4gASgLMhsuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkV4aXRIAIgBARISCgpsYXN0X2xpbmVzGA8gAygJEhAKCHJlc3RhcnRzGBAgASgNEhIKBWNhY2hlGB4gASgJSAGIAQFCBwoFX2V4aXRCCAoGX2NhY2hlIoMBCgNWbW0SDAoEbmFtZRgBIAEoCRIRCglhcmd1bWVudHMYAiADKAkSKwoDYWRkGAMgAygLMh4uc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbVN0ZXASLgoGcmVtb3ZlGAQgAygLMh4uc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbVN0ZXAiNwoHVm1tU3RlcBIMCgR0b29sGAEgASgJEgwKBHRleHQYAiABKAkSEAoId2FpdF9mb3IYAyABKAkimwEKBEV4aXQSDQoFY2F1c2UYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIWCglleGl0X2NvZGUYAyABKAVIAIgBARITCgZzaWduYWwYBCABKAlIAYgBARItCglleGl0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbDL8AwoGU2hhcmVzEk8KBE9wZW4SIi5zaGltdmlydGlvZnMuc2hhcmUudjEuT3BlblJlcXVlc3QaIy5zaGltdmlydGlvZnMuc2hhcmUudjEuT3BlblJlc3BvbnNlElIKBUNsb3NlEiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkNsb3NlUmVxdWVzdBokLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5DbG9zZVJlc3BvbnNlEk8KBExpc3QSIi5zaGltdmlydGlvZnMuc2hhcmUudjEuTGlzdFJlcXVlc3QaIy5zaGltdmlydGlvZnMuc2hhcmUudjEuTGlzdFJlc3BvbnNlEkwKA0dldBIhLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5HZXRSZXF1ZXN0GiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkdldFJlc3BvbnNlElQKBVdhdGNoEiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLldhdGNoUmVxdWVzdBokLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5XYXRjaFJlc3BvbnNlMAESWAoHVmVyc2lvbhIlLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5WZXJzaW9uUmVxdWVzdBomLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5WZXJzaW9uUmVzcG9uc2VCH1odc2hpbXZpcnRpb2ZzL3NoYXJlL3YxO3NoYXJldjFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChxzcmMvcHJvdG8vc2hhcmUvc2hhcmVzLnByb3RvEhVzaGltdmlydGlvZnMuc2hhcmUudjEilQEKDE1vdW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkSDgoGc291cmNlGAQgASgJEhIKCm1vdW50cG9pbnQYBSABKAkSDAoEdHlwZRgGIAEoCRIPCgdvcHRpb25zGAcgAygJEg4KBmNvbmZpZxgIIAEoCSI8Cg1Nb3VudFJlc3BvbnNlEisKBW1vdW50GAEgASgLMhwuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk1vdW50IlgKDlVubW91bnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRISCgptb3VudHBvaW50GAQgASgJIiwKD1VubW91bnRSZXNwb25zZRIZChFndWVzdF9tYXlfaG9sZF9pdBgBIAEoCCJHChFMaXN0TW91bnRzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkiQgoSTGlzdE1vdW50c1Jlc3BvbnNlEiwKBm1vdW50cxgBIAMoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5Nb3VudCKuAQoFTW91bnQSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRISCgptb3VudHBvaW50GAUgASgJEgwKBGtpbmQYBiABKAkSDwoHb3B0aW9ucxgHIAMoCRIuCgptb3VudGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK5AQoLT3BlblJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRIRCglyZWFkX29ubHkYBSABKAgSEQoJc2hhcmVkX2ZzGAYgASgJEhIKCm1lbW9yeV9taWIYByABKA0SDQoFY2FjaGUYHiABKAkSCwoDdm1tGB8gASgJEhAKCHFlbXVfYnVzGCAgASgJInwKDE9wZW5SZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCRInCgN2bW0YHiABKAsyGi5zaGltdmlydGlvZnMuc2hhcmUudjEuVm1tIkIKDENsb3NlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkiHwoNQ2xvc2VSZXNwb25zZRIOCgZjbG9zZWQYASABKA0iNAoLTGlzdFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkiPAoMTGlzdFJlc3BvbnNlEiwKBnNoYXJlcxgBIAMoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZSJzCgpHZXRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRISCgptZW1vcnlfbWliGAQgASgNEgsKA3ZtbRgeIAEoCRIQCghxZW11X2J1cxgfIAEoCSJ7CgtHZXRSZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCRInCgN2bW0YHiABKAsyGi5zaGltdmlydGlvZnMuc2hhcmUudjEuVm1tIjUKDFdhdGNoUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCSJ1Cg1XYXRjaFJlc3BvbnNlEg0KBWV2ZW50GAEgASgJEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBXNoYXJlGAMgASgLMhwuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlNoYXJlIhAKDlZlcnNpb25SZXF1ZXN0Ij4KD1ZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEgsKA3BpZBgCIAEoDRINCgVzdGF0ZRgDIAEoCSKHAwoFU2hhcmUSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJEg0KBXN0YXRlGAQgASgJEgsKA3BpZBgFIAEoDRITCgtzb2NrZXRfcGF0aBgGIAEoCRISCgpzaGFyZWRfZGlyGAcgASgJEhEKCXJlYWRfb25seRgIIAEoCBISCgpxdWV1ZV9zaXplGAkgASgNEhEKCXNoYXJlZF9mcxgKIAEoCRINCgVvd25lchgLIAEoCRIPCgdhZG9wdGVkGAwgASgIEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KBGV4aXQYDiABKAsyGy5zaGltdmlydGlvZnMuc2hhcmUudjEuRXhpdEgAiAEBEhIKCmxhc3RfbGluZXMYDyADKAkSEAoIcmVzdGFydHMYECABKA0SEgoFY2FjaGUYHiABKAlIAYgBAUIHCgVfZXhpdEIICgZfY2FjaGUigwEKA1ZtbRIMCgRuYW1lGAEgASgJEhEKCWFyZ3VtZW50cxgCIAMoCRIrCgNhZGQYAyADKAsyHi5zaGltdmlydGlvZnMuc2hhcmUudjEuVm1tU3RlcBIuCgZyZW1vdmUYBCADKAsyHi5zaGltdmlydGlvZnMuc2hhcmUudjEuVm1tU3RlcCI3CgdWbW1TdGVwEgwKBHRvb2wYASABKAkSDAoEdGV4dBgCIAEoCRIQCgh3YWl0X2ZvchgDIAEoCSKbAQoERXhpdBINCgVjYXVzZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhYKCWV4aXRfY29kZRgDIAEoBUgAiAEBEhMKBnNpZ25hbBgEIAEoCUgBiAEBEi0KCWV4aXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsMo0GCgZTaGFyZXMSTwoET3BlbhIiLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5PcGVuUmVxdWVzdBojLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5PcGVuUmVzcG9uc2USUgoFQ2xvc2USIy5zaGltdmlydGlvZnMuc2hhcmUudjEuQ2xvc2VSZXF1ZXN0GiQuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkNsb3NlUmVzcG9uc2USTwoETGlzdBIiLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5MaXN0UmVxdWVzdBojLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5MaXN0UmVzcG9uc2USTAoDR2V0EiEuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkdldFJlcXVlc3QaIi5zaGltdmlydGlvZnMuc2hhcmUudjEuR2V0UmVzcG9uc2USVAoFV2F0Y2gSIy5zaGltdmlydGlvZnMuc2hhcmUudjEuV2F0Y2hSZXF1ZXN0GiQuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLldhdGNoUmVzcG9uc2UwARJSCgVNb3VudBIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5Nb3VudFJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuTW91bnRSZXNwb25zZRJYCgdVbm1vdW50EiUuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlVubW91bnRSZXF1ZXN0GiYuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlVubW91bnRSZXNwb25zZRJhCgpMaXN0TW91bnRzEiguc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RNb3VudHNSZXF1ZXN0Gikuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RNb3VudHNSZXNwb25zZRJYCgdWZXJzaW9uEiUuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZlcnNpb25SZXF1ZXN0GiYuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZlcnNpb25SZXNwb25zZUIfWh1zaGltdmlydGlvZnMvc2hhcmUvdjE7c2hhcmV2MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.MountRequest
+ */
+export type MountRequest = Message<"shimvirtiofs.share.v1.MountRequest"> & {
+  /**
+   * Where it is empty: "default".
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string sandbox_id = 2;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+
+  /**
+   * Absolute path on the host.
+   *
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * Where the guest sees it, from the root of the share, as "/data".
+   *
+   * @generated from field: string mountpoint = 5;
+   */
+  mountpoint: string;
+
+  /**
+   * Where it is empty, the provider's own kind.
+   *
+   * @generated from field: string type = 6;
+   */
+  type: string;
+
+  /**
+   * Of a bind mount: "ro" (also for what is mounted beneath), "rw", "rbind", "bind", "rprivate", "private".
+   *
+   * @generated from field: repeated string options = 7;
+   */
+  options: string[];
+
+  /**
+   * What else the provider needs, as the JSON of a RAFS image's backend.
+   *
+   * @generated from field: string config = 8;
+   */
+  config: string;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.MountRequest.
+ * Use `create(MountRequestSchema)` to create a new message.
+ */
+export const MountRequestSchema: GenMessage<MountRequest> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 0);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.MountResponse
+ */
+export type MountResponse = Message<"shimvirtiofs.share.v1.MountResponse"> & {
+  /**
+   * @generated from field: shimvirtiofs.share.v1.Mount mount = 1;
+   */
+  mount?: Mount | undefined;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.MountResponse.
+ * Use `create(MountResponseSchema)` to create a new message.
+ */
+export const MountResponseSchema: GenMessage<MountResponse> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 1);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.UnmountRequest
+ */
+export type UnmountRequest = Message<"shimvirtiofs.share.v1.UnmountRequest"> & {
+  /**
+   * Where it is empty: "default".
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string sandbox_id = 2;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string mountpoint = 4;
+   */
+  mountpoint: string;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.UnmountRequest.
+ * Use `create(UnmountRequestSchema)` to create a new message.
+ */
+export const UnmountRequestSchema: GenMessage<UnmountRequest> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 2);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.UnmountResponse
+ */
+export type UnmountResponse = Message<"shimvirtiofs.share.v1.UnmountResponse"> & {
+  /**
+   * True where the guest may reach it yet: it has files open, or its cache mode keeps names. The end of the share's
+   * daemon takes it away, or the guest's own umount before this call.
+   *
+   * @generated from field: bool guest_may_hold_it = 1;
+   */
+  guestMayHoldIt: boolean;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.UnmountResponse.
+ * Use `create(UnmountResponseSchema)` to create a new message.
+ */
+export const UnmountResponseSchema: GenMessage<UnmountResponse> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 3);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.ListMountsRequest
+ */
+export type ListMountsRequest = Message<"shimvirtiofs.share.v1.ListMountsRequest"> & {
+  /**
+   * Where it is empty, every namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Where it is empty, every sandbox.
+   *
+   * @generated from field: string sandbox_id = 2;
+   */
+  sandboxId: string;
+
+  /**
+   * Where it is empty, every share.
+   *
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.ListMountsRequest.
+ * Use `create(ListMountsRequestSchema)` to create a new message.
+ */
+export const ListMountsRequestSchema: GenMessage<ListMountsRequest> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 4);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.ListMountsResponse
+ */
+export type ListMountsResponse = Message<"shimvirtiofs.share.v1.ListMountsResponse"> & {
+  /**
+   * @generated from field: repeated shimvirtiofs.share.v1.Mount mounts = 1;
+   */
+  mounts: Mount[];
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.ListMountsResponse.
+ * Use `create(ListMountsResponseSchema)` to create a new message.
+ */
+export const ListMountsResponseSchema: GenMessage<ListMountsResponse> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 5);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.Mount
+ */
+export type Mount = Message<"shimvirtiofs.share.v1.Mount"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string sandbox_id = 2;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string tag = 3;
+   */
+  tag: string;
+
+  /**
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string mountpoint = 5;
+   */
+  mountpoint: string;
+
+  /**
+   * "bind", "rafs" or as its provider names it.
+   *
+   * @generated from field: string kind = 6;
+   */
+  kind: string;
+
+  /**
+   * Those that hold.
+   *
+   * @generated from field: repeated string options = 7;
+   */
+  options: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp mounted_at = 8;
+   */
+  mountedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.Mount.
+ * Use `create(MountSchema)` to create a new message.
+ */
+export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 6);
 
 /**
  * @generated from message shimvirtiofs.share.v1.OpenRequest
@@ -90,7 +331,7 @@ export type OpenRequest = Message<"shimvirtiofs.share.v1.OpenRequest"> & {
  * Use `create(OpenRequestSchema)` to create a new message.
  */
 export const OpenRequestSchema: GenMessage<OpenRequest> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 0);
+  messageDesc(file_src_proto_share_shares, 7);
 
 /**
  * @generated from message shimvirtiofs.share.v1.OpenResponse
@@ -119,7 +360,7 @@ export type OpenResponse = Message<"shimvirtiofs.share.v1.OpenResponse"> & {
  * Use `create(OpenResponseSchema)` to create a new message.
  */
 export const OpenResponseSchema: GenMessage<OpenResponse> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 1);
+  messageDesc(file_src_proto_share_shares, 8);
 
 /**
  * @generated from message shimvirtiofs.share.v1.CloseRequest
@@ -150,7 +391,7 @@ export type CloseRequest = Message<"shimvirtiofs.share.v1.CloseRequest"> & {
  * Use `create(CloseRequestSchema)` to create a new message.
  */
 export const CloseRequestSchema: GenMessage<CloseRequest> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 2);
+  messageDesc(file_src_proto_share_shares, 9);
 
 /**
  * @generated from message shimvirtiofs.share.v1.CloseResponse
@@ -169,7 +410,7 @@ export type CloseResponse = Message<"shimvirtiofs.share.v1.CloseResponse"> & {
  * Use `create(CloseResponseSchema)` to create a new message.
  */
 export const CloseResponseSchema: GenMessage<CloseResponse> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 3);
+  messageDesc(file_src_proto_share_shares, 10);
 
 /**
  * @generated from message shimvirtiofs.share.v1.ListRequest
@@ -195,7 +436,7 @@ export type ListRequest = Message<"shimvirtiofs.share.v1.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 4);
+  messageDesc(file_src_proto_share_shares, 11);
 
 /**
  * @generated from message shimvirtiofs.share.v1.ListResponse
@@ -212,7 +453,7 @@ export type ListResponse = Message<"shimvirtiofs.share.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 5);
+  messageDesc(file_src_proto_share_shares, 12);
 
 /**
  * @generated from message shimvirtiofs.share.v1.GetRequest
@@ -262,7 +503,7 @@ export type GetRequest = Message<"shimvirtiofs.share.v1.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 6);
+  messageDesc(file_src_proto_share_shares, 13);
 
 /**
  * @generated from message shimvirtiofs.share.v1.GetResponse
@@ -291,7 +532,7 @@ export type GetResponse = Message<"shimvirtiofs.share.v1.GetResponse"> & {
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 7);
+  messageDesc(file_src_proto_share_shares, 14);
 
 /**
  * @generated from message shimvirtiofs.share.v1.WatchRequest
@@ -317,7 +558,7 @@ export type WatchRequest = Message<"shimvirtiofs.share.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 8);
+  messageDesc(file_src_proto_share_shares, 15);
 
 /**
  * @generated from message shimvirtiofs.share.v1.WatchResponse
@@ -351,7 +592,7 @@ export type WatchResponse = Message<"shimvirtiofs.share.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 9);
+  messageDesc(file_src_proto_share_shares, 16);
 
 /**
  * @generated from message shimvirtiofs.share.v1.VersionRequest
@@ -364,7 +605,7 @@ export type VersionRequest = Message<"shimvirtiofs.share.v1.VersionRequest"> & {
  * Use `create(VersionRequestSchema)` to create a new message.
  */
 export const VersionRequestSchema: GenMessage<VersionRequest> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 10);
+  messageDesc(file_src_proto_share_shares, 17);
 
 /**
  * @generated from message shimvirtiofs.share.v1.VersionResponse
@@ -395,7 +636,7 @@ export type VersionResponse = Message<"shimvirtiofs.share.v1.VersionResponse"> &
  * Use `create(VersionResponseSchema)` to create a new message.
  */
 export const VersionResponseSchema: GenMessage<VersionResponse> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 11);
+  messageDesc(file_src_proto_share_shares, 18);
 
 /**
  * @generated from message shimvirtiofs.share.v1.Share
@@ -514,7 +755,7 @@ export type Share = Message<"shimvirtiofs.share.v1.Share"> & {
  * Use `create(ShareSchema)` to create a new message.
  */
 export const ShareSchema: GenMessage<Share> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 12);
+  messageDesc(file_src_proto_share_shares, 19);
 
 /**
  * How a VMM gets the share.
@@ -556,7 +797,7 @@ export type Vmm = Message<"shimvirtiofs.share.v1.Vmm"> & {
  * Use `create(VmmSchema)` to create a new message.
  */
 export const VmmSchema: GenMessage<Vmm> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 13);
+  messageDesc(file_src_proto_share_shares, 20);
 
 /**
  * @generated from message shimvirtiofs.share.v1.VmmStep
@@ -588,7 +829,7 @@ export type VmmStep = Message<"shimvirtiofs.share.v1.VmmStep"> & {
  * Use `create(VmmStepSchema)` to create a new message.
  */
 export const VmmStepSchema: GenMessage<VmmStep> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 14);
+  messageDesc(file_src_proto_share_shares, 21);
 
 /**
  * @generated from message shimvirtiofs.share.v1.Exit
@@ -631,7 +872,7 @@ export type Exit = Message<"shimvirtiofs.share.v1.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 15);
+  messageDesc(file_src_proto_share_shares, 22);
 
 /**
  * Shares of a host, for shims and runtimes in any language. Who can open the host's socket, which is its owner's alone,
@@ -698,6 +939,42 @@ export const Shares: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof WatchResponseSchema;
+  },
+  /**
+   * Mounts something in a share, for its guest to see at once: a directory or file of the host ("bind", in a virtio-fs
+   * share without a source), or what else its provider mounts. Where the call's timeout passes or its connection ends
+   * before, nothing is left.
+   *
+   * NotFound: no such sandbox, share or source. InvalidArgument: a bad mountpoint, type or option. AlreadyExists: the
+   * mountpoint is in use, or was in this share. FailedPrecondition: the share takes no mounts. Unimplemented: its
+   * provider has none. DeadlineExceeded: the source's file system hangs.
+   *
+   * @generated from rpc shimvirtiofs.share.v1.Shares.Mount
+   */
+  mount: {
+    methodKind: "unary";
+    input: typeof MountRequestSchema;
+    output: typeof MountResponseSchema;
+  },
+  /**
+   * Unmounts it; what is unmounted already is success. NotFound: no such sandbox or share.
+   *
+   * @generated from rpc shimvirtiofs.share.v1.Shares.Unmount
+   */
+  unmount: {
+    methodKind: "unary";
+    input: typeof UnmountRequestSchema;
+    output: typeof UnmountResponseSchema;
+  },
+  /**
+   * What is mounted in the shares of every sandbox, in the order of namespace, sandbox and tag, and of its mounting.
+   *
+   * @generated from rpc shimvirtiofs.share.v1.Shares.ListMounts
+   */
+  listMounts: {
+    methodKind: "unary";
+    input: typeof ListMountsRequestSchema;
+    output: typeof ListMountsResponseSchema;
   },
   /**
    * @generated from rpc shimvirtiofs.share.v1.Shares.Version

@@ -1,8 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Host } from '../../host/host.ts';
 import type { ShareSnapshot } from '../../host/share-snapshot.ts';
-import type { ShareSchema } from '../../proto/share/shares_pb.ts';
-import { shareMessage } from './message.ts';
+import type { MountSchema, ShareSchema } from '../../proto/share/shares_pb.ts';
+import { mountMessage, shareMessage } from './message.ts';
 
 /** How much of an answer last lines may take, in bytes: a message has at most 4 MiB. */
 const MAX_LINES_BYTES = 2 << 20;
@@ -36,6 +36,20 @@ export function listShares(
   const shares = wantedShares(host, filter);
   const room = MAX_LINES_BYTES / shares.length;
   return shares.map((share) => shareMessage({ ...share, lastLines: newest(share.lastLines, room) }));
+}
+
+/** What is mounted in the shares that a caller wants. */
+export function listMounts(
+  host: Pick<Host, 'sandboxes'>,
+  { tag: wanted, ...filter }: ShareFilter & { readonly tag: string },
+): MessageInitShape<typeof MountSchema>[] {
+  const shares = wantedShares(host, filter).filter(({ tag }) => wanted === '' || tag === wanted);
+  return shares.flatMap(({ namespace, sandboxId, tag }) =>
+    host.sandboxes
+      .get(namespace, sandboxId)
+      .mounts(tag)
+      .map((mount) => mountMessage({ namespace, sandboxId, tag }, mount)),
+  );
 }
 
 /** The newest lines that fit. */

@@ -1,11 +1,13 @@
 import type { ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
+import type { Sandbox } from '../../host/sandbox.ts';
 import type { OpenRequest, Shares } from '../../proto/share/shares_pb.ts';
 import { closed } from '../closing.ts';
 import { VERSION } from '../view.ts';
 import { describe, requireForm, type Description } from './describe.ts';
-import { listShares } from './list.ts';
+import { listMounts, listShares } from './list.ts';
+import { mountMessage } from './message.ts';
 import { watchShares } from './watch.ts';
 
 /** Where a request names none. */
@@ -24,6 +26,13 @@ export function createShareService(host: ServedHost): ShareService {
     underWay.add(call);
     return call.finally(() => underWay.delete(call));
   };
+  const find = (request: {
+    namespace: string;
+    sandboxId: string;
+  }): { namespace: string; sandbox: Sandbox } => {
+    const namespace = request.namespace || DEFAULT_NAMESPACE;
+    return { namespace, sandbox: host.sandboxes.get(namespace, request.sandboxId) };
+  };
   const open: ShareService['open'] = (request, { signal }) => track(openShare(host, request, signal));
   return {
     open,
@@ -41,6 +50,21 @@ export function createShareService(host: ServedHost): ShareService {
     },
 
     watch: (filter, { signal }) => watchShares(host, { filter, signal }),
+
+    async mount({ config, type, ...request }, { signal }) {
+      const { namespace, sandbox } = find(request);
+      const { tag, source, mountpoint, options } = request;
+      const optional = { ...(config ? { config } : {}), ...(type ? { type } : {}) };
+      const asked = { source, mountpoint, options, ...optional };
+      const mount = await track(sandbox.mount(tag, asked, { signal }));
+      return { mount: mountMessage({ namespace, sandboxId: sandbox.sandboxId, tag }, mount) };
+    },
+
+    async unmount({ mountpoint, tag, ...request }, { signal }) {
+      return track(find(request).sandbox.unmount(tag, mountpoint, { signal }));
+    },
+
+    listMounts: (filter) => ({ mounts: listMounts(host, filter) }),
 
     version: () => ({ version: VERSION, pid: process.pid, state: host.stateDir.path }),
 

@@ -22,8 +22,8 @@ export interface NydusPlace extends TestContext {
 export interface NydusShare extends AsyncDisposable {
   readonly share: Share;
   readonly api: NydusApi;
-  mount(request: MountRequest, options?: { signal?: AbortSignal }): Promise<void>;
-  unmount(mountpoint: string): Promise<void>;
+  mount(request: MountRequest, options?: { signal?: AbortSignal }): Promise<unknown>;
+  unmount(mountpoint: string): Promise<unknown>;
 }
 
 /** Makes one. Disposal removes its directory. */
@@ -57,7 +57,8 @@ export async function nydusPlace(table: Record<string, unknown> = {}): Promise<N
       return {
         share,
         api: createApi(share.apiSocketPath ?? ''),
-        mount: async (mount, options = {}) => provider.mount?.(share, mount, options),
+        mount: async (mount, options = {}) =>
+          provider.mount?.(share, mount, { formerMountpoints: new Set(), ...options }),
         unmount: async (mountpoint) => provider.unmount?.(share, mountpoint, {}),
         [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
       };
