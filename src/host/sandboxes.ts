@@ -236,13 +236,12 @@ class SandboxTable implements Sandboxes {
     { sandboxId }: SandboxOnDisk,
     adoptable: Promise<readonly ShareRecord[]>,
   ): Promise<Sandbox | undefined> {
-    const { log, profileOf } = this.#parts;
     try {
       return await adoptSandbox(await adoptable, async (identity, profile) =>
-        this.#partsOf(identity, await profileOf(profile)),
+        this.#partsOf(identity, await this.#parts.profileOf(profile)),
       );
     } catch (error) {
-      log.error({ sandbox: sandboxId, err: error }, 'Cannot adopt a sandbox');
+      this.#parts.log.error({ sandbox: sandboxId, err: error }, 'Cannot adopt a sandbox');
       return undefined;
     }
   }

@@ -25,7 +25,7 @@ interface Remains extends AsyncDisposable {
   readonly record: ShareRecord;
   readonly pid: number;
   /** Changes the record; undefined stands for no record at all. */
-  write(record: object | undefined): void;
+  readonly write: (record: object | undefined) => void;
   start(): Promise<ServeProcess>;
 }
 
@@ -88,16 +88,16 @@ describe('a host that finds a half-made share', () => {
     ],
     [
       'a socket without a daemon',
-      ({ record: { daemon: _, ...record }, pid, write }) => {
+      ({ record, pid, write }) => {
         process.kill(pid, 'SIGKILL');
-        write(record);
+        write({ ...record, daemon: undefined });
       },
     ],
     [
       'a daemon whose pid is not on record, without a socket',
-      ({ record: { daemon: _, ...record }, write }) => {
+      ({ record, write }) => {
         rmSync(record.socketPath);
-        write(record);
+        write({ ...record, daemon: undefined });
       },
     ],
     ['a daemon whose record somebody removed', ({ write }) => write(undefined)],
