@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { Code, StatusError } from 'ttrpc-ts';
 import type {
   CallOptions,
@@ -8,6 +9,9 @@ import type {
 } from '../share/contract.ts';
 import { readRecord, recordMounts, type MountRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+
+/** How many mounts of a share are under way at a time. More are not done sooner, and hold up the event loop. */
+const MOUNTS_AT_A_TIME = 4;
 
 /** Something that is mounted in a share. */
 export interface ShareMount {
@@ -51,6 +55,7 @@ class RecordedMounts implements ShareMounts {
   readonly #cancel = new AbortController();
   /** What goes on at a mountpoint, which the next one there waits for. */
   readonly #underWay = new Map<string, Promise<unknown>>();
+  readonly #limit = pLimit(MOUNTS_AT_A_TIME);
   #state: State | undefined;
 
   constructor(parts: ShareMountsParts) {
@@ -111,10 +116,11 @@ class RecordedMounts implements ShareMounts {
   ): Promise<T> {
     const { signal: closing } = this.#cancel;
     const either = signal ? AbortSignal.any([signal, closing]) : closing;
-    const run = async (): Promise<T> => {
-      either.throwIfAborted();
-      return action(either);
-    };
+    const run = (): Promise<T> =>
+      this.#limit(async () => {
+        either.throwIfAborted();
+        return action(either);
+      });
     const before = this.#underWay.get(mountpoint) ?? Promise.resolve();
     const turn = before.then(run, run);
     this.#underWay.set(mountpoint, turn);

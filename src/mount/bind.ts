@@ -40,6 +40,8 @@ export async function bindMount(bind: Bind, options: MountOptions): Promise<void
   try {
     await run(['--move', '--no-canonicalize', stage, '/proc/self/fd/0'], place.fd);
     requireAt(target, staged);
+    undo.move();
+    removePlace(stage);
   } catch (error) {
     await undoMove(bind, staged);
     throw error;

@@ -5,7 +5,8 @@ import { coldShare } from './cold-share.ts';
 import { encode } from './encode.ts';
 import { live } from './live.ts';
 import { many } from './many.ts';
+import { mounts } from './mounts.ts';
 import { stop } from './stop.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [coldShare, stop, many, live, adoption, containerd, encode];
+export const suites: readonly Suite[] = [coldShare, stop, many, mounts, live, adoption, containerd, encode];
