@@ -83,8 +83,8 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         });
         assert.equal((await client.close({ sandboxId, tag: 'hot' })).closed, 1);
         assert.deepEqual([isGone(share.pid), existsSync(share.socketPath)], [true, false]);
-        const left = (await client.list({})).shares.map(({ tag, state }) => [tag, state]);
-        assert.deepEqual(left, [['first', 'connected']]);
+        const left = (await client.list({})).shares.map(({ tag, exit }) => [tag, exit]);
+        assert.deepEqual(left, [['first', undefined]]);
       }
       guest.write('end\n');
       const { code, lines } = await guest.exit;

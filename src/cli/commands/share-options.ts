@@ -14,7 +14,7 @@ export const SHARE_OPTIONS = {
     type: 'string',
     value: 'MODE',
     purpose:
-      "How long the guest may keep file data and names, of virtiofsd auto, always, metadata or never (default: the configuration's)",
+      "How long the guest may keep file data and names, one of its provider's modes, as auto, always, metadata, never (default: the configuration's)",
   },
   'shared-fs': {
     type: 'string',
