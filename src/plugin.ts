@@ -32,6 +32,7 @@ export type {
   ShareRequest,
   ShareStatus,
 } from './share/contract.ts';
+export { EXIT_POLICIES, type ExitPolicy } from './share/exit-policy.ts';
 export { adoptShare, type AdoptShareOptions } from './share/adopt-share.ts';
 export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
 export type { ShareRecord } from './share/record.ts';

@@ -1,4 +1,4 @@
-import { z } from 'containerd-shim-virtiofs/plugin';
+import { EXIT_POLICIES, z } from 'containerd-shim-virtiofs/plugin';
 import { findForbidden } from './extra-args.ts';
 
 /** nydusd's own queue is that long (its QUEUE_SIZE); a longer one of the VMM would not fit. */
@@ -42,6 +42,12 @@ const tableSchema = z.strictObject({
       'How long nydusd may take to end after SIGTERM before SIGKILL follows, in milliseconds. It never ends by itself ' +
         'while no VMM has come, or while one holds on.',
     ),
+  virtio_fs_on_exit: z
+    .enum(EXIT_POLICIES)
+    .default('stop-sandbox')
+    .describe(
+      'What follows when nydusd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet, and no image is mounted; "keep" only reports it.',
+    ),
   nydus_mount_timeout_ms: z
     .int()
     .positive()
@@ -69,6 +75,7 @@ export const configSchema = tableSchema.transform((table) => ({
   debug: table.virtio_fs_debug,
   startTimeoutMs: table.virtio_fs_start_timeout_ms,
   stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
+  onExit: table.virtio_fs_on_exit,
   mountTimeoutMs: table.nydus_mount_timeout_ms,
   registryAuthFile: table.nydus_registry_auth_file,
   registryAuthEnv: table.nydus_registry_auth_env,

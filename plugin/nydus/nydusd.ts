@@ -7,6 +7,7 @@ import {
   type Program,
   type SharePaths,
 } from 'containerd-shim-virtiofs/plugin';
+import { existsSync } from 'node:fs';
 import { createApi } from './api-client.ts';
 import type { NydusConfig } from './config.ts';
 import { findDaemon } from './find.ts';
@@ -77,7 +78,7 @@ async function serves(
 
 function traitsOf(
   settings: Settings,
-  { apiSocketPath, sharedDir }: SharePaths,
+  { socketPath, apiSocketPath, sharedDir }: SharePaths,
 ): Omit<DaemonTraits, 'socketPath' | 'outputPath' | 'ready'> {
   const { startTimeoutMs, stopTimeoutMs } = settings;
   return {
@@ -85,6 +86,9 @@ function traitsOf(
     attributes: { 'nydusd.shared_dir': sharedDir, 'nydusd.api_socket_path': apiSocketPath },
     socket: 'own',
     apiSocketPath,
+    // It removes its socket when its VMM has come.
+    hadClient: () => !existsSync(socketPath),
+    losesMounts: true,
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
     stopTimeoutMs,

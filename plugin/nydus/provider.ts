@@ -21,6 +21,7 @@ export const createProvider: CreateProvider<NydusConfig> = (context) => {
       refuseReadOnly(request);
       return openShare(context, request, {
         queueSize: config.queueSize,
+        onExit: config.onExit,
         signal,
         sourceTimeoutMs: config.startTimeoutMs,
         daemon: (paths) => describeNydusd(config, paths),
@@ -29,6 +30,7 @@ export const createProvider: CreateProvider<NydusConfig> = (context) => {
     adoptShare: (record) =>
       adoptShare(context, record, {
         daemon: (paths) => describeAdopted(config, paths, new Date(record.daemon?.startedAt ?? 0)),
+        respawned: (paths) => describeNydusd(config, paths),
       }),
     mount: (share, request, { signal }) => mountRafs(share, request, { ...config, signal }),
     unmount: (share, mountpoint, { signal }) => unmountRafs(share, mountpoint, { ...config, signal }),

@@ -16,7 +16,8 @@ export async function checkSettings(
   requireKnownArgs(config, dialect);
   if (dialect !== 'c') return;
   refuseRustOnly({ cache, readOnly: false });
-  for (const { tag, readOnly } of shares) inShare(tag, () => refuseRustOnly({ cache, readOnly }));
+  for (const { tag, readOnly, cache: own = cache } of shares)
+    inShare(tag, () => refuseRustOnly({ cache: own, readOnly }));
 }
 
 function inShare(tag: string, action: () => void): void {

@@ -1,4 +1,4 @@
-import { z } from 'containerd-shim-virtiofs/plugin';
+import { EXIT_POLICIES, z } from 'containerd-shim-virtiofs/plugin';
 import { findProblem, hidesOutput } from './extra-args/check.ts';
 
 /** Kata's cache modes: how long the guest may keep file data and names. */
@@ -63,6 +63,12 @@ const tableSchema = z.strictObject({
     .positive()
     .default(1000)
     .describe('How long virtiofsd may take to end after SIGTERM before SIGKILL follows, in milliseconds.'),
+  virtio_fs_on_exit: z
+    .enum(EXIT_POLICIES)
+    .default('stop-sandbox')
+    .describe(
+      'What follows when virtiofsd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet; "keep" only reports it.',
+    ),
 });
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
@@ -81,6 +87,7 @@ export const configSchema = tableSchema
     startTimeoutMs: table.virtio_fs_start_timeout_ms,
     clientTimeoutMs: table.virtio_fs_client_timeout_ms,
     stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
+    onExit: table.virtio_fs_on_exit,
   }));
 
 /** A validated {@link configSchema}. */

@@ -1,7 +1,10 @@
 import type { VirtiofsConfig } from './config.ts';
 
 /** What one virtiofsd is to serve, and how. */
-export interface VirtiofsdSettings extends Omit<VirtiofsConfig, 'queueSize' | 'cache' | 'daemonPath'> {
+export interface VirtiofsdSettings extends Omit<
+  VirtiofsConfig,
+  'queueSize' | 'onExit' | 'cache' | 'daemonPath'
+> {
   /** Absolute path of the executable. @default the first one found */
   readonly daemonPath?: string | undefined;
   /** The directory to share. */

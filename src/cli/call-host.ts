@@ -37,13 +37,16 @@ async function connectTo(address: string, choice: HostChoice): Promise<Transport
   }
 }
 
+/** What a ttrpc server says of a service or a method that it does not have; a provider's refusal has its own words. */
+const NOT_SERVED = /^(service|method) \S+$/;
+
 async function translate(
   error: StatusError,
   { address, transport }: { address: string; transport: Transport },
 ): Promise<Error> {
   if (error.code === Code.NotFound)
     return new CommandError(ExitCode.NotFound, error.message, { cause: error });
-  if (error.code === Code.Unimplemented) {
+  if (error.code === Code.Unimplemented && NOT_SERVED.test(error.message)) {
     const message = `The host on "${address}" has no share service: it is an older one; restart it with this version`;
     return new CommandError(ExitCode.Failed, message, { cause: error });
   }

@@ -1,5 +1,5 @@
 import { timestampDate, type Timestamp } from '@bufbuild/protobuf/wkt';
-import type { Exit, Share } from '../proto/share/shares_pb.ts';
+import type { Exit, GetResponse, Share, Vmm, VmmStep } from '../proto/share/shares_pb.ts';
 import { printable } from '../text/printable.ts';
 import { shellWords } from './shell-words.ts';
 
@@ -19,16 +19,24 @@ export const describeExit = ({ cause, message }: Pick<Exit, 'cause' | 'message'>
 export const timeText = (time: Timestamp | undefined): string =>
   time === undefined ? 'unknown' : timestampDate(time).toISOString();
 
+const daemonOf = ({ pid, adopted, restarts }: Share): string =>
+  [
+    `pid ${pid}`,
+    ...(adopted ? ['started by an earlier host'] : []),
+    ...(restarts > 0 ? [`respawned ${restarts}x`] : []),
+  ].join(', ');
+
 /** All that is known of a share, on lines. */
 export function describeShare(share: Share): string {
   const { exit } = share;
   const lines: (readonly [name: string, values: readonly string[]])[] = [
     ['State', [stateOf(share)]],
-    ['Daemon', [`pid ${share.pid}${share.adopted ? ', started by an earlier host' : ''}`]],
+    ['Daemon', [daemonOf(share)]],
     ['Ended', exit ? [`${timeText(exit.exitedAt)} ${describeExit(exit)}`] : []],
     ['Socket', [share.socketPath]],
     ['Directory', [`${share.sharedDir}${share.readOnly ? ' (read-only)' : ''}`]],
     ['Provider', [`${share.sharedFs}, ${share.queueSize} entries in its queue`]],
+    ['Cache', share.cache === undefined ? [] : [share.cache]],
     ['Opened', [`${timeText(share.createdAt)} by ${share.owner}`]],
     ['Last lines', share.lastLines],
   ];
@@ -42,10 +50,30 @@ export function describeShare(share: Share): string {
 }
 
 /** What a VMM needs of a share that has just been opened. */
-export const describeOpened = (share: Share, qemuArguments: readonly string[]): string =>
+export const describeOpened = ({ share, vmm }: Pick<GetResponse, 'share' | 'vmm'>): string =>
   [
-    `socket  ${printable(share.socketPath)}`,
-    `tag     ${printable(share.tag)}`,
-    `shared  ${printable(share.sharedDir)}${share.readOnly ? ' (read-only)' : ''}`,
-    `qemu    ${shellWords(qemuArguments)}\n`,
-  ].join('\n');
+    ...(share
+      ? [
+          `socket  ${printable(share.socketPath)}\n`,
+          `tag     ${printable(share.tag)}\n`,
+          `shared  ${printable(share.sharedDir)}${share.readOnly ? ' (read-only)' : ''}\n`,
+        ]
+      : []),
+    ...(vmm ? [describeStart(vmm), describeSteps(vmm)] : []),
+  ].join('');
+
+/** What starts a VMM with its shares. */
+export const describeStart = ({ name, arguments: words }: Vmm): string =>
+  name === 'libvirt' ? column(name, words.map(printable)) : column(name, [shellWords(words)]);
+
+/** What adds a share to a VMM that runs, and what removes it. */
+export const describeSteps = ({ add, remove }: Vmm): string =>
+  column('add', add.map(stepText)) + column('remove', remove.map(stepText));
+
+const stepText = ({ tool, text, waitFor }: VmmStep): string =>
+  `${tool} ${printable(text)}${waitFor === '' ? '' : `  (then wait for ${waitFor})`}`;
+
+const WIDTH = 'socket  '.length;
+
+const column = (name: string, values: readonly string[]): string =>
+  values.map((value, index) => `${(index === 0 ? name : '').padEnd(WIDTH - 1)} ${value}\n`).join('');

@@ -111,6 +111,11 @@ const fileSchema = z.strictObject({
           .describe('Directory to share; absent: an empty one that the host owns.'),
         shared_fs: z.string().min(1).optional(),
         read_only: z.boolean().default(false),
+        cache: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("How long the guest may keep file data and names. Default: the provider's own setting."),
       }),
     )
     .superRefine((shares, context) => {

@@ -35,6 +35,8 @@ export interface Daemon extends AsyncDisposable {
   /** The socket of its API, where it has one. */
   readonly apiSocketPath: string | undefined;
   readonly state: DaemonState;
+  /** True once a VMM has come, also when that has left; undefined where nobody can tell. */
+  readonly hadClient: boolean | undefined;
   readonly lastLines: readonly string[];
   /** The span that started it, for what ends later. */
   readonly startedBy: SpanContext | undefined;
@@ -96,6 +98,7 @@ class SupervisedDaemon implements Daemon {
   #state: DaemonState = 'starting';
   #exit: DaemonExit | undefined;
   #clientWatch: Disposable | undefined;
+  #hadClient: boolean | undefined;
   #isGivenUp = false;
 
   constructor(parts: DaemonParts) {
@@ -109,6 +112,7 @@ class SupervisedDaemon implements Daemon {
     this.boundPath = parts.boundPath;
     this.apiSocketPath = spec.apiSocketPath;
     this.startedBy = parts.startedBy;
+    this.#hadClient = spec.connectedLine ? false : undefined;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
@@ -128,6 +132,10 @@ class SupervisedDaemon implements Daemon {
 
   get state(): DaemonState {
     return this.#state;
+  }
+
+  get hadClient(): boolean | undefined {
+    return this.#hadClient;
   }
 
   get lastLines(): readonly string[] {
@@ -205,6 +213,7 @@ class SupervisedDaemon implements Daemon {
 
   #onConnected(): void {
     this.#clientWatch?.[Symbol.dispose]();
+    this.#hadClient = true;
     if (this.#state === 'waiting') this.#become('connected');
   }
 
@@ -221,6 +230,7 @@ class SupervisedDaemon implements Daemon {
 
   #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
     this.#output.drain({ final: true });
+    this.#hadClient ??= this.#parts.spec.hadClient?.();
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const known = this.#circumstances();
     this.#become('exited');

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { ExitStatus } from '../errors.ts';
-import { identify, isAlive, type ProcessIdentity } from '../proc/stat.ts';
+import { openLifeSign } from '../proc/life-sign.ts';
+import { identify, type ProcessIdentity } from '../proc/stat.ts';
 
 /** A process and its end, whoever its parent is. */
 export interface DaemonProcess {
@@ -35,10 +36,12 @@ export function watchedProcess(
   { intervalMs = WATCH_MS }: { intervalMs?: number } = {},
 ): DaemonProcess {
   const { promise: ended, resolve } = Promise.withResolvers<ExitStatus>();
+  const sign = openLifeSign(identity);
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
-    if (isAlive(identity)) return;
+    if (sign.isAlive()) return;
     clearInterval(timer);
+    sign[Symbol.dispose]();
     // Those whom it left keep its number from being given to another process.
     if (!identify(identity.pid)) killGroup(identity.pid);
     resolve({});

@@ -22,6 +22,9 @@ export interface Said {
   isSilent(): boolean;
 }
 
+/** Made once: to make one for each daemon takes longer than all else here. */
+const SETTLED = new DOMException('The daemon is waited for no more', 'AbortError');
+
 const NOTHING: Said = { lastLines: () => [], isSilent: () => false };
 
 /** Watches for a daemon's readiness. What waits here never keeps the process alive. */
@@ -38,8 +41,7 @@ export function watchReadiness(
 
   const settle = (act: () => void): void => {
     if (settled.signal.aborted) return;
-    // A reason of its own spares the making of an error.
-    settled.abort('settled');
+    settled.abort(SETTLED);
     act();
   };
   const reached = (): void =>

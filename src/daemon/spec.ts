@@ -39,6 +39,10 @@ export interface DaemonTraits {
   readonly ready: Readiness;
   /** Matches the line that says that a VMM has connected. @default its state stays `waiting` */
   readonly connectedLine?: RegExp;
+  /** Tells, when it has ended and before its sockets are removed, whether a VMM had come. @default what `connectedLine` tells */
+  readonly hadClient?: () => boolean;
+  /** True where what it mounts is lost with it; then no other one can take its place. @default false */
+  readonly losesMounts?: boolean;
   /** How long it may take until it waits for its VMM, in milliseconds. */
   readonly startTimeoutMs: number;
   /** What to do where it takes longer, for the error. @default nothing is said */

@@ -14,6 +14,9 @@ export type Turn = (
   options: { signal?: AbortSignal | undefined },
 ) => Promise<Daemon>;
 
+/** Is told of a daemon whose process is known and does not run it yet; what it throws is the start's failure. */
+export type BeforeSpawn = (daemon: Daemon) => void;
+
 /**
  * Starts a daemon. Where the socket is handed over, clients can connect as soon as this returns.
  *
@@ -27,16 +30,18 @@ export function startDaemon(
     signal?: AbortSignal | undefined;
     turn: Turn;
     oomScoreAdj?: number | undefined;
+    beforeSpawn?: BeforeSpawn | undefined;
   },
 ): Promise<Daemon> {
-  const { log, signal, turn, oomScoreAdj } = options;
+  const { log, signal, turn, oomScoreAdj, beforeSpawn } = options;
   const attributes = { [`${spec.name}.socket_path`]: spec.socketPath, ...spec.attributes };
   return spanOf(spec, 'start', attributes, async (span) => {
     const program = await spanOf(spec, 'validate', {}, async () => spec.program({ signal }));
     signal?.throwIfAborted();
     await requireProgram(program.command, { signal });
     const daemon = await turn(
-      (starter) => launch(starter, { spec, program, log, startedBy: span.spanContext(), oomScoreAdj }),
+      (starter) =>
+        launch(starter, { spec, program, log, startedBy: span.spanContext(), oomScoreAdj, beforeSpawn }),
       {
         signal,
       },
@@ -52,6 +57,7 @@ export function startDaemon(
 type LaunchOptions = Pick<DaemonParts, 'program' | 'log' | 'startedBy'> & {
   spec: DaemonSpec;
   oomScoreAdj: number | undefined;
+  beforeSpawn: BeforeSpawn | undefined;
 };
 
 /** A starter becomes the daemon; where that fails half-way, its process is gone and its socket too. */
@@ -71,6 +77,7 @@ async function launch(starter: Starter, options: LaunchOptions): Promise<Daemon>
   });
   if (spec.socket === 'handed-over') inode = publish(starter, spec);
   else void daemon.ready.then(() => (inode = inodeOf(spec.socketPath))).catch(() => {});
+  options.beforeSpawn?.(daemon);
   spawn(starter, options);
   undo.move();
   // Now that nobody waits for it: writing a line takes as long as a step of the start.

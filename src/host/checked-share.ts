@@ -5,6 +5,7 @@ import { problemsOf } from '../config/problems.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
+import { EXIT_POLICIES } from '../share/exit-policy.ts';
 
 /** What a value has to be, and the words for it. */
 type Expectation = readonly [isMet: (value: unknown) => boolean, words: string];
@@ -15,6 +16,7 @@ const A_PATH: Expectation = [
   'an absolute path',
 ];
 const A_PATH_OR_NOTHING: Expectation = [(value) => value === undefined || A_PATH[0](value), A_PATH[1]];
+const A_STRING_OR_NOTHING: Expectation = [(value) => value === undefined || A_STRING[0](value), A_STRING[1]];
 const A_NUMBER: Expectation = [
   (value) => Number.isSafeInteger(value) && Number(value) > 0,
   'a positive integer',
@@ -25,6 +27,11 @@ const A_PROMISE: Expectation = [
   'a promise',
 ];
 
+const A_POLICY_OR_NOTHING: Expectation = [
+  (value) => value === undefined || (EXIT_POLICIES as readonly unknown[]).includes(value),
+  `one of ${EXIT_POLICIES.join(', ')}`,
+];
+
 /** Not a schema of zod, which takes ten times as long: the caller waits for its share. */
 const MEMBERS = {
   tag: A_STRING,
@@ -32,16 +39,19 @@ const MEMBERS = {
   apiSocketPath: A_PATH_OR_NOTHING,
   sharedDir: A_PATH,
   queueSize: A_NUMBER,
+  cache: A_STRING_OR_NOTHING,
   pid: A_NUMBER,
   ready: A_PROMISE,
   closed: A_PROMISE,
   status: A_FUNCTION,
+  onExit: A_POLICY_OR_NOTHING,
 } satisfies Partial<Record<keyof Share, Expectation>>;
 
 /** What is read of a status; it has more to tell. */
 const statusSchema = z.looseObject({
   state: z.enum(['starting', 'waiting', 'connected', 'stopping', 'exited']),
   lastLines: z.array(z.string()),
+  restarts: z.int().nonnegative().optional(),
 });
 
 /** What is read of an end; it has more to tell. */
@@ -62,8 +72,8 @@ export interface ShareOrigin {
   readonly log: Logger;
 }
 
-/** A share that says when its state changes. */
-export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
+/** A share that says when its state changes, and what follows its end. */
+export type CheckedShare = Share & Required<Pick<Share, 'onChange' | 'onExit'>>;
 
 /**
  * A share as its contract has it, made of what a plugin returned: its `closed` never rejects, its `status()` never
@@ -73,26 +83,38 @@ export type CheckedShare = Share & Required<Pick<Share, 'onChange'>>;
  */
 export function checkShare(returned: unknown, origin: ShareOrigin): CheckedShare {
   const share = requireShare(returned, origin);
-  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, pid } = share;
+  const { tag, socketPath, apiSocketPath, sharedDir, queueSize, cache, onExit = 'stop-sandbox' } = share;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
-  const plain = { tag, socketPath, ...api, sharedDir, queueSize, pid };
-  const ready = Promise.resolve(share.ready);
-  ready.catch(() => {});
+  const plain = { tag, socketPath, ...api, sharedDir, queueSize };
   return {
     ...plain,
-    ready,
+    ...(cache === undefined ? {} : { cache }),
+    onExit,
+    get pid() {
+      return share.pid;
+    },
+    get ready() {
+      return readyOf(share);
+    },
     closed: exitOf(share.closed, origin),
     status() {
       try {
         return statusOf(share);
       } catch (error) {
         const words = `${named(origin)} cannot say its status: ${messageOf(error)}`;
-        return { ...plain, state: 'waiting', lastLines: [words] };
+        return { ...plain, pid: share.pid, state: 'waiting', lastLines: [words] };
       }
     },
-    onChange: (listener) => share.onChange?.(listener) ?? onReady(ready, listener),
+    onChange: (listener) => share.onChange?.(listener) ?? onReady(readyOf(share), listener),
     [Symbol.asyncDispose]: async () => share[Symbol.asyncDispose](),
   };
+}
+
+/** Nobody has to wait for it. */
+function readyOf(share: Share): Promise<void> {
+  const ready = Promise.resolve(share.ready);
+  ready.catch(() => {});
+  return ready;
 }
 
 function onReady(ready: Promise<void>, listener: () => void): Disposable {

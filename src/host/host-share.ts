@@ -1,5 +1,6 @@
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
+import type { ExitPolicy } from '../share/exit-policy.ts';
 import type { CheckedShare } from './checked-share.ts';
 
 /** A plugin's share as the host gives it out: its disposal also takes it out of its sandbox. */
@@ -32,8 +33,16 @@ export class HostShare implements Share {
     return this.#share.queueSize;
   }
 
+  get cache(): string | undefined {
+    return this.#share.cache;
+  }
+
   get pid(): number {
     return this.#share.pid;
+  }
+
+  get onExit(): ExitPolicy {
+    return this.#share.onExit;
   }
 
   get ready(): Promise<void> {

@@ -41,7 +41,7 @@ export interface HostOptions {
    * @default end-with-process
    */
   readonly shares?: ShareLifetime | undefined;
-  /** Runs once for each daemon that ended without being asked to. @default nothing but the log */
+  /** Runs once for each daemon that ended without being asked to and is not replaced. @default nothing but the log */
   readonly onQuit?: (quit: Quit) => void;
 }
 

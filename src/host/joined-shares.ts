@@ -48,6 +48,8 @@ export const createJoinedShares = (sandboxes: Sandboxes): JoinedShares => new Jo
 interface Use {
   /** How many wait for it or put a share into it. */
   openers: number;
+  /** Those of them that have not put their share into it yet. */
+  readonly joining: Set<Promise<Sandbox>>;
   creation?: Promise<Sandbox> | undefined;
   deletion?: Promise<void> | undefined;
 }
@@ -69,7 +71,9 @@ class Joined implements JoinedShares {
     let sandbox: Sandbox | undefined;
     use.openers++;
     try {
-      sandbox = await this.#join(name, use, owner);
+      const joining = this.#join(name, use, owner).finally(() => use.joining.delete(joining));
+      use.joining.add(joining);
+      sandbox = await joining;
       signal?.throwIfAborted();
       return this.#given(name, sandbox, await sandbox.openShare(spec, { signal }));
     } finally {
@@ -80,7 +84,9 @@ class Joined implements JoinedShares {
 
   async close(name: ShareName): Promise<number> {
     const { namespace, sandboxId, tag } = name;
-    await this.#uses.get(keyOf(name))?.deletion?.catch(() => {});
+    const use = this.#uses.get(keyOf(name));
+    await use?.deletion?.catch(() => {});
+    await Promise.allSettled(use?.joining ?? []);
     const sandbox = await this.#sandboxes.find(namespace, sandboxId)?.catch(() => undefined);
     if (!sandbox) return 0;
     requireNotShims(sandbox, 'only containerd closes its shares');
@@ -155,7 +161,7 @@ class Joined implements JoinedShares {
 
   #useOf(name: ShareName): Use {
     const key = keyOf(name);
-    const use = this.#uses.get(key) ?? { openers: 0 };
+    const use = this.#uses.get(key) ?? { openers: 0, joining: new Set() };
     this.#uses.set(key, use);
     return use;
   }

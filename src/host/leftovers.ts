@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { findUnrecorded, readLeftover, sandboxesOnDisk, type SandboxOnDisk } from '../share/leftovers.ts';
 import { reapShares, type ReapParts } from '../share/reap.ts';
 import type { ShareRecord } from '../share/record.ts';
+import { removeSandboxDirectory } from '../share/remove.ts';
 
 /** How many sandboxes are ended at a time. */
 const SANDBOXES_AT_A_TIME = 8;
@@ -24,6 +26,8 @@ export async function takeLeftovers(
   const removeUnrecorded = findUnrecorded(parts);
   const recorded = new Set<string>();
   let isComplete = true;
+  const directoryOf = ({ namespace, sandboxId }: SandboxOnDisk): string =>
+    join(stateDir.sandboxesDirectory, namespace, sandboxId);
   const take = async (sandbox: SandboxOnDisk): Promise<readonly ShareRecord[]> => {
     // Whoever calls meanwhile is not kept waiting by a thousand of them.
     await nextTurn();
@@ -32,6 +36,7 @@ export async function takeLeftovers(
     for (const path of paths ?? []) recorded.add(path);
     if (others.length > 0)
       await reapShares(others, parts).catch((error: unknown) => report(log, sandbox.sandboxId, error));
+    else if (adoptable.length === 0) removeSandboxDirectory(directoryOf(sandbox));
     return adoptable;
   };
   if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'Taking over what another host left');

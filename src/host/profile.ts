@@ -26,10 +26,11 @@ export async function loadProfile(config: Config, host: PluginHost): Promise<Pro
     name: host.configFile,
     plugins,
     sharedFs: config.sharedFs,
-    shares: config.shares.map(({ tag, source, sharedFs, readOnly }) => ({
+    shares: config.shares.map(({ tag, source, sharedFs, readOnly, cache }) => ({
       tag,
       readOnly,
       ...(source === undefined ? {} : { source }),
+      ...(cache === undefined ? {} : { cache }),
       ...(sharedFs === undefined ? {} : { sharedFs }),
     })),
     [Symbol.asyncDispose]: () => plugins[Symbol.asyncDispose](),

@@ -16,7 +16,7 @@ import type { Profile } from './profile.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
 import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
-import { requireUniqueTags, type ShareSpec } from './share-spec.ts';
+import { requireCacheModes, requireUniqueTags, type ShareSpec } from './share-spec.ts';
 
 /** Who a sandbox is, and who wants it. */
 export interface SandboxIdentity {
@@ -69,7 +69,10 @@ export interface Sandbox extends AsyncDisposable {
   mount(tag: string, request: MountRequest, options?: CallOptions): Promise<void>;
   /** @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts */
   unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<void>;
-  /** Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. */
+  /**
+   * Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. The end of
+   * a share whose policy is `keep` does not count.
+   */
   readonly ended: Promise<SandboxExit>;
   /** How it ended, once it has. */
   readonly exit: SandboxExit | undefined;
@@ -102,6 +105,7 @@ export async function openSandbox(
   { signal, ...parts }: SandboxParts & CallOptions,
 ): Promise<Sandbox> {
   requireUniqueTags(shares);
+  requireCacheModes(shares, parts.profile);
   const sandbox = createSandbox(identity, parts);
   const results = await Promise.allSettled(shares.map((spec) => sandbox.openShare(spec, { signal })));
   const failure = results.find((result) => result.status === 'rejected');
@@ -235,6 +239,7 @@ class GrowingSandbox implements Sandbox {
     tag,
     source,
     readOnly = false,
+    cache,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
     const { namespace, sandboxId, owner } = this;
@@ -245,9 +250,10 @@ class GrowingSandbox implements Sandbox {
       throw new StatusError(Code.InvalidArgument, message);
     }
     const { outlivesHost, profile } = this.#parts;
+    requireCacheModes([{ tag, cache, sharedFs }], profile);
     const createdAt = new Date();
     const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
-    return { ...request, tag, source, readOnly, sharedFs };
+    return { ...request, tag, source, readOnly, cache, sharedFs };
   }
 
   #filesOf(tag: string): ShareFiles {
@@ -268,14 +274,15 @@ class GrowingSandbox implements Sandbox {
 
   #onClosed(share: Share, exit: DaemonExit): void {
     const { cause } = exit;
-    if (isFailure(cause))
+    if (isFailure(cause) && share.onExit !== 'keep')
       this.#end({ exitStatus: exitStatusOf(exit), cause, failed: { tag: share.tag, exit } });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
 
-  /** Ends when the VMM has left all shares that are there. */
+  /** Ends when the VMM has left all shares that are there, and all are of those that end it. */
   #endIfLeft(): void {
+    if (this.shares.some(({ onExit }) => onExit === 'keep')) return;
     const causes = [...this.#shares.values()].map(({ exit }) => exit?.cause);
     if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
     this.#end({ exitStatus: 0, cause: 'disconnected' });

@@ -12,13 +12,13 @@ export interface ShareOrigin extends Pick<
 }
 
 /** A share as it is at a moment, and whose it is. */
-export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin {}
+export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin, Pick<Share, 'cache'> {}
 
 /** Takes a snapshot of an open share. */
 export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit | undefined): ShareSnapshot {
   const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
-  const { tag, pid, socketPath, sharedDir, queueSize } = share;
-  const { state, lastLines } = share.status();
+  const { tag, pid, socketPath, sharedDir, queueSize, cache } = share;
+  const { state, lastLines, restarts, adopted: isFormers } = share.status();
   return {
     namespace,
     sandboxId,
@@ -26,13 +26,16 @@ export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit
     owner,
     readOnly,
     sharedFs,
-    adopted,
+    // A daemon that has followed another host's is this one's.
+    adopted: adopted && isFormers !== false,
     createdAt,
     pid,
     socketPath,
     sharedDir,
     queueSize,
+    ...(cache === undefined ? {} : { cache }),
     lastLines,
+    ...(restarts === undefined ? {} : { restarts }),
     state: exit ? 'exited' : state,
     ...(exit ? { exit: describeEnd(exit) } : {}),
   };

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Share, ShareRequest } from '../share/contract.ts';
 import { adoptShare } from '../share/adopt-share.ts';
-import type { ShareContext } from '../share/daemon-share.ts';
+import type { ShareContext } from '../share/daemon-share-parts.ts';
 import type { ShareRecord } from '../share/record.ts';
 import type { Plugins } from './plugins/call.ts';
 import type { ShareSource } from './sandbox-share.ts';

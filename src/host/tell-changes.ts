@@ -16,12 +16,12 @@ export function tellChanges(
   share: CheckedShare,
   { tell, snapshot }: { tell: TellEvent; snapshot: () => ShareSnapshot },
 ): ChangesTeller {
-  let told: DaemonState = share.status().state;
+  let told = stateOf(share);
   tell('opened', snapshot);
   const listening = share.onChange(() => {
-    const { state } = share.status();
-    if (state === told || state === 'exited') return;
-    told = state;
+    const now = stateOf(share);
+    if (now.state === 'exited' || (now.state === told.state && now.pid === told.pid)) return;
+    told = now;
     tell('changed', snapshot);
   });
   let isClosed = false;
@@ -36,4 +36,8 @@ export function tellChanges(
       tell('closed', snapshot);
     },
   };
+}
+
+function stateOf(share: CheckedShare): { state: DaemonState; pid: number } {
+  return { state: share.status().state, pid: share.pid };
 }

@@ -2,6 +2,10 @@ import { readFileSync } from 'node:fs';
 
 /** What was counted last: so many at least had been killed when a later watch began. */
 let known = countMemoryKills();
+let counting: NodeJS.Timeout | undefined;
+
+/** Of many watches that begin at the same time, one counts, after so many milliseconds. */
+const COUNT_MS = 20;
 
 /**
  * Watches from now on, without reading the kernel's counters at once, which takes a tenth of a daemon's start: those are
@@ -11,7 +15,10 @@ let known = countMemoryKills();
  */
 export function watchMemoryKills(): () => number {
   const before = known;
-  setImmediate(() => (known = countMemoryKills())).unref();
+  counting ??= setTimeout(() => {
+    counting = undefined;
+    known = countMemoryKills();
+  }, COUNT_MS).unref();
   return () => countMemoryKills() - before;
 }
 

@@ -24,8 +24,11 @@ export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
 
 /** Identifies this boot of the machine: a pid and start time mean nothing after a reboot. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return knownBootId;
 }
+
+let knownBootId: string | undefined;
 
 /** What /proc/PID/stat says of a process. */
 export interface ProcessStat {

@@ -3,7 +3,8 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { Sandbox } from '../host/sandbox.ts';
 import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
-import { qemuArguments } from '../vmm/qemu.ts';
+import { GUIDES } from '../vmm/guide.ts';
+import { DEFAULT_QEMU_BUS, VMMS, type VmmName } from '../vmm/vmms.ts';
 
 /** The memory for which VMM arguments are told unless a size is named, in MiB. */
 export const EXAMPLE_MEMORY_MIB = 512;
@@ -30,14 +31,26 @@ export function statusOf(
   };
 }
 
-/** Everything an operator wants of a sandbox, a JSON text for each share and the VMM's arguments. */
+/** Everything an operator wants of a sandbox: JSON texts, one for each share and two for each VMM. */
 function verboseInfo(sandbox: Sandbox): Record<string, string> {
   const shares = sandbox.shares.map((share) => [`share.${share.tag}`, JSON.stringify(share.status())]);
-  const qemu = qemuArguments(sandbox.shares, { memoryMiB: EXAMPLE_MEMORY_MIB });
   return {
     ...(Object.fromEntries(shares) as Record<string, string>),
-    'vmm.qemu': JSON.stringify(qemu),
+    ...Object.fromEntries(VMMS.flatMap((vmm) => vmmInfo(sandbox, vmm))),
     host: JSON.stringify({ pid: process.pid, version: VERSION, node: process.version }),
     ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
   };
+}
+
+/** How a VMM gets all shares at its start, and each of them while it runs. */
+function vmmInfo({ shares }: Sandbox, vmm: VmmName): [key: string, json: string][] {
+  const guide = GUIDES[vmm];
+  const steps = shares.map((share) => [
+    share.tag,
+    { add: guide.add(share, { bus: DEFAULT_QEMU_BUS }), remove: guide.remove(share) },
+  ]);
+  return [
+    [`vmm.${vmm}`, JSON.stringify(guide.arguments(shares, { memoryMiB: EXAMPLE_MEMORY_MIB }))],
+    [`vmm.${vmm}.hotplug`, JSON.stringify(Object.fromEntries(steps))],
+  ];
 }

@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonTraits } from '../daemon/spec.ts';
 import type { Share } from './contract.ts';
-import { createDaemonShare, type ShareContext } from './daemon-share.ts';
+import { createDaemonShare } from './daemon-share.ts';
+import type { ShareContext } from './daemon-share-parts.ts';
 import type { SharePaths } from './open-share.ts';
 import type { ShareRecord } from './record.ts';
 
@@ -9,6 +11,8 @@ import type { ShareRecord } from './record.ts';
 export interface AdoptShareOptions {
   /** Describes the daemon that serves these paths; it keeps what it was started with. */
   readonly daemon: (paths: SharePaths) => Omit<DaemonTraits, 'socketPath' | 'outputPath'>;
+  /** Describes one that follows it, where that is known in another way. @default as the daemon */
+  readonly respawned?: (paths: SharePaths) => Omit<DaemonTraits, 'socketPath' | 'outputPath'>;
 }
 
 /**
@@ -25,15 +29,25 @@ export async function adoptShare(
   if (!record.daemon)
     throw new StatusError(Code.FailedPrecondition, `Cannot adopt share "${tag}": it never had a daemon`);
   const files = context.stateDir.share(namespace, sandboxId, tag);
+  // What the dead host was writing.
+  rmSync(files.newRecord, { force: true });
   const paths = {
     socketPath,
     apiSocketPath: context.stateDir.apiSocketOf(socketPath),
     sharedDir: record.source,
   };
+  const { daemon: describe, respawned = describe } = options;
+  const places = { socketPath, outputPath: files.output };
   const daemon = await context.daemons.adopt(
     record.daemon,
-    { ...options.daemon(paths), socketPath, outputPath: files.output },
+    { ...describe(paths), ...places },
     { log: context.log.child({ sandbox: sandboxId, share: tag }) },
   );
-  return createDaemonShare(context, { files, record, daemon, adopted: true });
+  return createDaemonShare(context, {
+    files,
+    record,
+    daemon,
+    adopted: true,
+    traits: { ...respawned(paths), ...places },
+  });
 }

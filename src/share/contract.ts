@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { DaemonState } from '../daemon/daemon.ts';
 import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
+import type { ExitPolicy } from './exit-policy.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -18,6 +19,8 @@ export interface ShareRequest {
   /** Absolute path of the directory; absent for an empty one that the host owns. */
   readonly source?: string | undefined;
   readonly readOnly: boolean;
+  /** One of its provider's cache modes. @default the provider's own setting */
+  readonly cache?: string | undefined;
   /** Which provider serves it, e.g. `virtio-fs`. */
   readonly sharedFs: string;
   readonly owner: ShareOwner;
@@ -30,7 +33,7 @@ export interface ShareRequest {
 }
 
 /** A share of the configuration, before any sandbox has it. */
-export type ShareWish = Pick<ShareRequest, 'tag' | 'source' | 'readOnly'>;
+export type ShareWish = Pick<ShareRequest, 'tag' | 'source' | 'readOnly' | 'cache'>;
 
 /** A snapshot of a share for a person or a monitor. */
 export interface ShareStatus {
@@ -43,6 +46,8 @@ export interface ShareStatus {
   readonly queueSize: number;
   /** True where another host started its daemon. */
   readonly adopted?: boolean;
+  /** How often its daemon has been replaced. @default 0 */
+  readonly restarts?: number;
   readonly lastLines: readonly string[];
   /** Why its daemon ended; absent while it runs. */
   readonly exit?: EndDescription;
@@ -68,14 +73,22 @@ export interface Share extends AsyncDisposable {
   readonly sharedDir: string;
   /** Entries of the request queue, for the VMM. */
   readonly queueSize: number;
+  /** How long the guest may keep file data and names, where its provider has such modes. */
+  readonly cache?: string | undefined;
+  /** The daemon's; another one's after a respawn. */
   readonly pid: number;
-  /** Resolves when the daemon waits for its VMM; rejects with a DaemonError that says why it never will. */
+  /**
+   * Resolves when the daemon waits for its VMM; rejects with a DaemonError that says why it never will. After a respawn,
+   * it is a promise of the next daemon.
+   */
   readonly ready: Promise<void>;
-  /** Resolves when the daemon has ended, whoever ended it. */
+  /** What follows when its daemon ends unasked. @default stop-sandbox */
+  readonly onExit?: ExitPolicy;
+  /** Resolves when the daemon has ended, whoever ended it, and none follows. */
   readonly closed: Promise<DaemonExit>;
   status(): ShareStatus;
   /**
-   * Calls the listener after each change of the state that `status()` tells, until disposal of what it returns.
+   * Calls the listener after each change of the state or pid that `status()` tells, until disposal of what it returns.
    *
    * @default the host hears that it is ready and that it has ended, and of nothing between
    */
@@ -92,6 +105,12 @@ export interface CallOptions {
  * usual names. A provider with a disposal of its own is disposed of with its profile.
  */
 export interface Provider extends Partial<AsyncDisposable> {
+  /**
+   * The cache modes that a share can ask for; the host refuses all others.
+   *
+   * @default it has none: a share that asks for one is refused
+   */
+  readonly cacheModes?: readonly string[] | undefined;
   openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
   /**
    * Says what would keep it from opening these shares, but for what is not there yet: `check-config` asks.
@@ -135,7 +154,7 @@ export interface PluginContext<Config = unknown> {
   readonly config: Config;
   readonly log: Logger;
   /** The only way to a process. */
-  readonly daemons: Pick<Daemons, 'start' | 'adopt'>;
+  readonly daemons: Pick<Daemons, 'start' | 'adopt' | 'ending'>;
   readonly stateDir: StateDirectory;
   /** The providers of the plugins that the manifest's `requires` names, by plugin name. */
   readonly required: ReadonlyMap<string, Provider>;

@@ -1,77 +1,63 @@
-import type { Logger } from 'pino';
 import { singleFlight } from '../async/single-flight.ts';
-import type { Daemon } from '../daemon/daemon.ts';
-import { describeEnd } from '../daemon/exit.ts';
+import { describeEnd, type DaemonExit } from '../daemon/exit.ts';
+import type { Share } from './contract.ts';
+import type { DaemonShareParts, ShareContext } from './daemon-share-parts.ts';
 import { inShare } from './in-share.ts';
-import type { PluginContext, Share } from './contract.ts';
-import { updateRecord, type ShareRecord } from './record.ts';
+import { recordChanger } from './keep-record.ts';
 import { removeShareFiles } from './remove.ts';
+import { followDaemon } from './respawn.ts';
 import { releaseScratch } from './scratch.ts';
-import type { ShareFiles, StateDirectory } from './state-directory.ts';
-
-/** What of a plugin's context a share needs. */
-export type ShareContext = Pick<PluginContext, 'stateDir' | 'daemons' | 'log'>;
-
-/** A share that one daemon serves, and what is on record of it. */
-export interface DaemonShareParts {
-  readonly files: ShareFiles;
-  readonly record: ShareRecord;
-  readonly daemon: Daemon;
-  /** True where another host started the daemon. */
-  readonly adopted: boolean;
-}
+import type { Succession } from './succession.ts';
 
 /** The share that a daemon serves, opened or adopted. Its record follows what becomes of the daemon. */
 export function createDaemonShare(context: ShareContext, parts: DaemonShareParts): Share {
-  const { record, daemon, adopted } = parts;
-  const { tag, queueSize } = record;
-  const { apiSocketPath } = daemon;
+  const { record, daemon: first, adopted } = parts;
+  const { tag, queueSize, cache, onExit, socketPath } = record;
+  const { apiSocketPath } = first;
   const api = apiSocketPath === undefined ? {} : { apiSocketPath };
-  const paths = { socketPath: record.socketPath, ...api, sharedDir: record.source };
-  const { pid } = daemon.identity;
-  const ready = inShare(tag, () => daemon.ready);
-  ready.catch(() => {});
-  keepRecord(context, parts);
+  const paths = { socketPath, ...api, sharedDir: record.source };
+  const succession = followDaemon(context, parts);
+  let exit: DaemonExit | undefined;
+  void succession.ended.then((last) => (exit = last));
   return {
     tag,
     ...paths,
     queueSize,
-    pid,
-    ready,
-    closed: daemon.exited,
+    ...(cache === undefined ? {} : { cache }),
+    onExit,
+    get pid() {
+      return succession.daemon.identity.pid;
+    },
+    get ready() {
+      const ready = inShare(tag, () => succession.ready);
+      ready.catch(() => {});
+      return ready;
+    },
+    closed: succession.ended,
     status: () => ({
       tag,
-      state: daemon.state,
-      pid,
+      state: succession.state,
+      pid: succession.daemon.identity.pid,
       ...paths,
       queueSize,
-      adopted,
-      lastLines: [...daemon.lastLines],
-      ...(daemon.exit ? { exit: describeEnd(daemon.exit) } : {}),
+      adopted: adopted && succession.daemon === first,
+      restarts: succession.restarts,
+      lastLines: [...succession.daemon.lastLines],
+      ...(exit ? { exit: describeEnd(exit) } : {}),
     }),
-    onChange: (listener) => daemon.onChange(listener),
-    [Symbol.asyncDispose]: singleFlight(() => close(context, parts)),
+    onChange: (listener) => succession.onChange(listener),
+    [Symbol.asyncDispose]: singleFlight(() => close(context, parts, succession)),
   };
 }
 
-/** Writes down that the VMM has come and how the daemon ended, for the next host. */
-function keepRecord({ stateDir, log }: ShareContext, { files, daemon }: DaemonShareParts): void {
-  const note = (change: Partial<NonNullable<ShareRecord['daemon']>>): void =>
-    changeRecord({ files, stateDir, log }, (record) =>
-      record.daemon ? { ...record, daemon: { ...record.daemon, ...change } } : record,
-    );
-  daemon.onChange(() => {
-    if (daemon.state === 'connected') note({ connectedAt: new Date().toISOString() });
-  });
-  void daemon.exited.then((exit) => {
-    if (exit.cause !== 'stopped') note({ exit: describeEnd(exit) });
-  });
-}
-
-async function close(context: ShareContext, { files, record, daemon }: DaemonShareParts): Promise<void> {
+async function close(
+  context: ShareContext,
+  { files, record }: DaemonShareParts,
+  succession: Succession,
+): Promise<void> {
   const { stateDir, log } = context;
-  changeRecord({ files, stateDir, log }, (former) => ({ ...former, isClosing: true }));
-  await daemon.stop();
+  recordChanger(files, { stateDir, log })((former) => ({ ...former, isClosing: true }));
+  await succession.stop();
   if (record.ownsSource) await removeSource(context, record.source);
   // Last, so that what could not be removed stays on record.
   if (stateDir.isInPlace()) removeShareFiles(files, stateDir);
@@ -84,17 +70,4 @@ export async function removeSource(
 ): Promise<void> {
   await releaseScratch(source);
   stateDir.trash.remove(source);
-}
-
-/** Where the record cannot be written, the share goes on all the same. */
-function changeRecord(
-  { files, stateDir, log }: { files: ShareFiles; stateDir: StateDirectory; log: Logger },
-  change: (record: ShareRecord) => ShareRecord,
-): void {
-  if (!stateDir.isInPlace()) return;
-  try {
-    stateDir.reserve.use(() => updateRecord(files, change));
-  } catch (error) {
-    log.error({ path: files.record, err: error }, 'Cannot write down what became of a share');
-  }
 }

@@ -1,12 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
-import type { Daemon } from '../daemon/daemon.ts';
 import type { DaemonSpec } from '../daemon/spec.ts';
 import { bootId } from '../proc/stat.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { Share, ShareRequest } from './contract.ts';
-import { createDaemonShare, removeSource, type ShareContext } from './daemon-share.ts';
+import { daemonRecord } from './daemon-record.ts';
+import { createDaemonShare, removeSource } from './daemon-share.ts';
+import { startOptions, type ShareContext } from './daemon-share-parts.ts';
+import type { ExitPolicy } from './exit-policy.ts';
 import { inShare } from './in-share.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
@@ -29,6 +31,8 @@ export interface OpenShareOptions {
   readonly queueSize: number;
   /** Describes the daemon that serves these paths. */
   readonly daemon: (paths: SharePaths) => Omit<DaemonSpec, 'socketPath' | 'outputPath'>;
+  /** What follows when the daemon ends unasked. @default stop-sandbox */
+  readonly onExit?: ExitPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long the source's file system may take to answer, in milliseconds. @default 5000 */
   readonly sourceTimeoutMs?: number | undefined;
@@ -80,25 +84,21 @@ async function open(context: ShareContext, request: ShareRequest, options: OpenS
     await makeScratch(stateDir, paths.sharedDir);
     undo.defer(() => removeSource(context, paths.sharedDir));
   }
-  const record = firstRecord(request, paths, options.queueSize);
+  const record = firstRecord(request, paths, options);
   stateDir.reserve.use(() => writeRecord(files, record));
 
+  const spec = await inShare(tag, async () => ({
+    ...options.daemon(paths),
+    socketPath,
+    outputPath: files.output,
+  }));
   const daemon = undo.use(
-    await inShare(tag, async () =>
-      daemons.start(
-        { ...options.daemon(paths), socketPath, outputPath: files.output },
-        {
-          group: `${request.namespace}/${sandboxId}`,
-          log: context.log.child({ sandbox: sandboxId, share: tag }),
-          signal,
-        },
-      ),
-    ),
+    await inShare(tag, () => daemons.start(spec, { ...startOptions(context, record), signal })),
   );
-  const complete = withDaemon(record, daemon);
+  const complete = { ...record, daemon: daemonRecord(daemon) };
   stateDir.reserve.use(() => writeRecord(files, complete));
   undo.move();
-  return createDaemonShare(context, { files, record: complete, daemon, adopted: false });
+  return createDaemonShare(context, { files, record: complete, daemon, adopted: false, traits: spec });
 }
 
 function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: ShareRequest): void {
@@ -121,8 +121,12 @@ function makeUnlessThere(directory: string): void {
   }
 }
 
-function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number): ShareRecord {
-  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly } = request;
+function firstRecord(
+  request: ShareRequest,
+  paths: SharePaths,
+  { queueSize, onExit = 'stop-sandbox' }: OpenShareOptions,
+): ShareRecord {
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache } = request;
   return {
     namespace,
     sandboxId,
@@ -137,29 +141,13 @@ function firstRecord(request: ShareRequest, paths: SharePaths, queueSize: number
       : { requestedSource: request.source }),
     ownsSource: request.source === undefined,
     readOnly,
+    ...(cache === undefined ? {} : { cache }),
     queueSize,
     socketPath: paths.socketPath,
+    onExit,
+    restarts: 0,
     bootId: boot,
     createdAt: request.createdAt.toISOString(),
     mounts: [],
-  };
-}
-
-function withDaemon(record: ShareRecord, daemon: Daemon): ShareRecord {
-  const { identity, program, boundPath, startedBy: span } = daemon;
-  const { command, args, version } = program;
-  return {
-    ...record,
-    daemon: {
-      ...identity,
-      startedAt: new Date().toISOString(),
-      command,
-      args: [...args],
-      boundPath,
-      ...(version === undefined ? {} : { version }),
-      ...(span
-        ? { startSpan: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }
-        : {}),
-    },
   };
 }

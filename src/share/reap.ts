@@ -1,16 +1,15 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { watchedProcess } from '../daemon/process.ts';
 import { terminate } from '../daemon/terminate.ts';
 import { isStillDaemon } from '../daemon/is-still-daemon.ts';
-import { holdsFile, isShellWith } from '../proc/holds-file.ts';
+import { holdsFile, isShellWith, type FileIdentity } from '../proc/holds-file.ts';
 import { bootId, identify, type ProcessIdentity } from '../proc/stat.ts';
-import { namesIn } from './leftovers.ts';
+import { sharesIn } from './leftovers.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
 import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
 import { releaseScratch } from './scratch.ts';
-import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
+import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** How long a daemon may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
 const STOP_TIMEOUT_MS = 2000;
@@ -29,10 +28,7 @@ export interface ReapParts {
  * @throws the first error, when all shares have been tried; what could not be removed stays on record
  */
 export async function reapSandbox(directory: string, parts: ReapParts): Promise<void> {
-  await reapShares(
-    namesIn(directory).map((tag) => shareFiles(join(directory, tag))),
-    parts,
-  );
+  await reapShares(sharesIn(directory), parts);
   removeSandboxDirectory(directory);
 }
 
@@ -46,7 +42,7 @@ export async function reapShares(shares: readonly ShareFiles[], parts: ReapParts
 /** Ends what a dead host left of a share, and nothing that is not the share's. */
 export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts): Promise<void> {
   const record = readOwnRecord(files, stateDir);
-  for (const identity of record ? findDaemons(files, record) : []) {
+  for (const identity of findDaemons(files, record)) {
     log.info({ pid: identity.pid, share: record?.tag }, 'Ending a daemon whose host has gone');
     signalGroup(identity);
     // oxlint-disable-next-line no-await-in-loop -- there is one, but for a host that died while it started a second
@@ -69,17 +65,20 @@ export async function reapShare(files: ShareFiles, { stateDir, log }: ReapParts)
 
 /**
  * The daemons of a share: known by what holds the file that takes their output. The record's pid alone could be that of
- * a stranger; one without a pid is of a host that died while it started the daemon.
+ * a stranger; one without a pid is of a host that died while it started the daemon, and somebody may have removed one.
  */
-function findDaemons(files: ShareFiles, record: ShareRecord): ProcessIdentity[] {
-  if (record.bootId !== bootId()) return [];
-  const { daemon } = record;
-  if (daemon) {
-    return isStillDaemon(daemon, files.output) ? [daemon] : [];
-  }
-  preventStart(files);
-  const output = statSync(files.reapedOutput, { throwIfNoEntry: false });
-  if (!output) return [];
+function findDaemons(files: ShareFiles, record: ShareRecord | undefined): ProcessIdentity[] {
+  if (record && record.bootId !== bootId()) return [];
+  if (record?.daemon) return isStillDaemon(record.daemon, files.output) ? [record.daemon] : [];
+  if (record) preventStart(files);
+  const outputs = [files.output, files.reapedOutput].flatMap((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat?.isFile() ? stat : [];
+  });
+  return outputs.flatMap(holdersOf);
+}
+
+function holdersOf(output: FileIdentity): ProcessIdentity[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

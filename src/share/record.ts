@@ -2,6 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { EXIT_CAUSES, messageOf } from '../errors.ts';
+import { EXIT_POLICIES } from './exit-policy.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The version of the format that this program writes. */
@@ -57,8 +58,14 @@ const recordSchema = z.object({
   /** True where the host made the source, and removes it with the share. */
   ownsSource: z.boolean(),
   readOnly: z.boolean(),
+  /** Absent where its provider has no cache modes. */
+  cache: z.string().optional(),
   queueSize: z.int(),
   socketPath: z.string(),
+  /** What follows when its daemon ends unasked. */
+  onExit: z.enum(EXIT_POLICIES).default('stop-sandbox'),
+  /** How often its daemon has been replaced. */
+  restarts: z.int().nonnegative().default(0),
   bootId: z.string(),
   createdAt: time,
   mounts: z.array(z.object({ source: z.string(), mountpoint: z.string(), mountedAt: time })),

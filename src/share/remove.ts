@@ -27,13 +27,13 @@ export function removeSandboxDirectory(directory: string): void {
   if (removeIfEmpty(directory)) removeIfEmpty(dirname(directory));
 }
 
-/** Returns false where the directory has to stay. */
-function removeIfEmpty(directory: string): boolean {
+/** Removes a directory of ours. Returns false where it has to stay: something is in it, or what stands there is none. */
+export function removeIfEmpty(directory: string): boolean {
   try {
     rmdirSync(directory);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(code)) return false;
+    if (['ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOTDIR'].includes(code)) return false;
     if (code !== 'ENOENT') throw error;
   }
   return true;

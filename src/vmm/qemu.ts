@@ -1,4 +1,4 @@
-import type { Share } from '../share/contract.ts';
+import { deviceId, type VmmShare } from './share.ts';
 
 /**
  * The arguments that give a QEMU machine (7.2 or newer) its shares. They include its memory: vhost-user needs all of the
@@ -8,10 +8,7 @@ import type { Share } from '../share/contract.ts';
  * @param shares in the order of their devices
  * @param options.memoryMiB size of the guest's RAM, in MiB
  */
-export function qemuArguments(
-  shares: readonly Pick<Share, 'tag' | 'socketPath' | 'queueSize'>[],
-  { memoryMiB }: { memoryMiB: number },
-): string[] {
+export function qemuArguments(shares: readonly VmmShare[], { memoryMiB }: { memoryMiB: number }): string[] {
   return [
     '-m',
     `${memoryMiB}M`,
@@ -19,12 +16,18 @@ export function qemuArguments(
     `memory-backend-memfd,id=fs-memory,size=${memoryMiB}M,share=on`,
     '-numa',
     'node,memdev=fs-memory',
-    ...shares.flatMap(({ tag, socketPath, queueSize }, index) => [
-      '-chardev',
-      `socket,id=fs${index},path=${value(socketPath)}`,
-      '-device',
-      `vhost-user-fs-pci,chardev=fs${index},tag=${value(tag)},queue-size=${queueSize},num-request-queues=1`,
-    ]),
+    ...shares.flatMap(deviceArguments),
+  ];
+}
+
+function deviceArguments({ tag, socketPath, queueSize }: VmmShare): string[] {
+  const id = deviceId(tag);
+  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${value(tag)}`;
+  return [
+    '-chardev',
+    `socket,id=${id},path=${value(socketPath)}`,
+    '-device',
+    `${device},queue-size=${queueSize},num-request-queues=1`,
   ];
 }
 

@@ -19,6 +19,8 @@ export async function obtainVirtiofsds(): Promise<{ found: Virtiofsd[]; notes: s
 }
 
 /** Returns the tables of plugins with which a host uses it. */
-export function virtiofsdConfigTable({ path }: Virtiofsd): Record<string, Record<string, unknown>> {
+export function virtiofsdConfigTable({
+  path,
+}: Pick<Virtiofsd, 'path'>): Record<string, Record<string, unknown>> {
   return { 'io.containerd.fsshare.v1.virtiofs': { virtio_fs_daemon: path } };
 }

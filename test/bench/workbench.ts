@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { virtiofsdCArgs } from '../../plugin/virtiofs/arguments-c.ts';
 import { virtiofsdRustArgs } from '../../plugin/virtiofs/arguments-rust.ts';
-import { openHost, type Host } from '../../src/index.ts';
+import { openHost, type Host, type HostOptions } from '../../src/index.ts';
 import { createLogger } from '../../src/tracing/log.ts';
 import { virtiofsdConfigTable, type Virtiofsd } from './virtiofsds.ts';
 
@@ -34,12 +34,17 @@ async function parentFolder(): Promise<string> {
 }
 
 /** Opens a host with the default configuration and log level, its log going to a file. */
-export async function openBenchHost(virtiofsd: Virtiofsd, { directory }: Workbench): Promise<Host> {
+export async function openBenchHost(
+  virtiofsd: Pick<Virtiofsd, 'path' | 'dialect'>,
+  { directory }: Pick<Workbench, 'directory'>,
+  shares?: HostOptions['shares'],
+): Promise<Host> {
   const state = join(directory, `state-${virtiofsd.dialect}`);
   const log = createLogger('info', pino.destination({ dest: `${state}.log`, sync: false }));
   return openHost({
     config: { version: 1, state, scratch_dir: state, plugins: virtiofsdConfigTable(virtiofsd) },
     log,
+    shares,
   });
 }
 

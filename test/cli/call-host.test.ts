@@ -81,6 +81,17 @@ describe('callHost()', () => {
     assert.match(stderr, /has no share service: it is an older one; restart it with this version$/);
   });
 
+  test('passes on that a provider cannot do what is asked', async () => {
+    const message = 'Cannot start share "a": The C virtiofsd has no read-only shares: use the Rust virtiofsd';
+    await using fake = await serveFakeShares({
+      open() {
+        throw new StatusError(Code.Unimplemented, message);
+      },
+    });
+    const { exitCode, stderr } = await run('open', 'sb', 'a', '--address', fake.address);
+    assert.deepEqual([exitCode, stderr], [1, `shim-virtiofs: ${message}`]);
+  });
+
   test("says whose the host's socket is where it may not be opened", { skip: NOT_ROOT }, async () => {
     await using fake = await serveFakeShares();
     await chown(fake.address, NOBODY, NOBODY);

@@ -24,6 +24,7 @@ describe('jsonOf()', () => {
         createdAt: '2023-11-14T22:13:20Z',
         exit: { cause: 'crashed', message: '', signal: 'SIGSEGV' },
         lastLines: [],
+        restarts: 0,
       },
     );
   });

@@ -12,30 +12,17 @@ const TELL_MODULES = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 const HOST = ['--config FILE', '--state DIR', '--address SOCKET'];
+const SHARE = ['--read-only', '--cache MODE', '--shared-fs NAME'];
+const VMM = ['--memory-mib N', '--vmm NAME', '--bus ID'];
 
 const COMMANDS: [name: string, options: string[]][] = [
   ['serve', ['--config FILE', '--state DIR', '--announce', '--idle-timeout-ms N', '--help']],
   ['ls', [...HOST, '--namespace NAME', '--json', '--help']],
-  ['inspect', [...HOST, '--namespace NAME', '--memory-mib N', '--json', '--help']],
-  [
-    'open',
-    [...HOST, '--namespace NAME', '--read-only', '--shared-fs NAME', '--memory-mib N', '--json', '--help'],
-  ],
+  ['inspect', [...HOST, '--namespace NAME', ...VMM, '--json', '--help']],
+  ['open', [...HOST, '--namespace NAME', ...SHARE, ...VMM, '--json', '--help']],
   ['close', [...HOST, '--namespace NAME', '--json', '--help']],
   ['watch', [...HOST, '--namespace NAME', '--json', '--help']],
-  [
-    'run',
-    [
-      '--config FILE',
-      '--tag TAG',
-      '--read-only',
-      '--shared-fs NAME',
-      '--memory-mib N',
-      '--verbose',
-      '--json',
-      '--help',
-    ],
-  ],
+  ['run', ['--config FILE', '--tag TAG', ...SHARE, ...VMM, '--verbose', '--json', '--help']],
   ['check-config', ['--config FILE', '--state DIR', '--help']],
 ];
 

@@ -39,7 +39,7 @@ describe('parseConfig()', () => {
       trace: { endpoint: 'http://127.0.0.1:4318', service_name: 'x', sample_ratio: 0.5, timeout_ms: 100 },
       log: { level: 'warn' },
       shares: [
-        { tag: 'a', source: '/srv/a', shared_fs: 'virtio-fs', read_only: true },
+        { tag: 'a', source: '/srv/a', shared_fs: 'virtio-fs', read_only: true, cache: 'always' },
         { tag: 'b', read_only: false },
       ],
       plugins: { 'a.b.c': { any_thing: ['thing', 1, { deep_down: true }] } },
@@ -57,7 +57,7 @@ describe('parseConfig()', () => {
       trace: { endpoint: 'http://127.0.0.1:4318', serviceName: 'x', sampleRatio: 0.5, timeoutMs: 100 },
       log: { level: 'warn' },
       shares: [
-        { tag: 'a', source: '/srv/a', sharedFs: 'virtio-fs', readOnly: true },
+        { tag: 'a', source: '/srv/a', sharedFs: 'virtio-fs', readOnly: true, cache: 'always' },
         { tag: 'b', readOnly: false },
       ],
       plugins: { 'a.b.c': { any_thing: ['thing', 1, { deep_down: true }] } },

@@ -33,6 +33,9 @@ export async function startServe(
     dialect = 'rust',
     top = '',
     table = '',
+    scratchDir = `${directory}/state`,
+    nodeArguments = [],
+    environment = {},
   }: {
     daemon: string;
     pluginDirs?: readonly string[];
@@ -41,6 +44,12 @@ export async function startServe(
     top?: string;
     /** Further lines in the table of the virtiofs plugin. */
     table?: string;
+    /** @default the state directory */
+    scratchDir?: string;
+    /** Options of Node.js itself. @default none */
+    nodeArguments?: readonly string[];
+    /** Added to the environment. @default nothing */
+    environment?: Readonly<Record<string, string>>;
   },
 ): Promise<ServeProcess> {
   const config = join(directory, 'config.toml');
@@ -48,7 +57,7 @@ export async function startServe(
     config,
     `version = 1
 state = "${directory}/state"
-scratch_dir = "${directory}/state"
+scratch_dir = "${scratchDir}"
 plugin_dirs = ${JSON.stringify(pluginDirs)}
 plugin_timeout_ms = 600000
 ${top}
@@ -60,7 +69,11 @@ ${table}
 `,
   );
   await using stack = new AsyncDisposableStack();
-  const host = execa(process.execPath, [main, 'serve', '--config', config], { all: true, reject: false });
+  const host = execa(process.execPath, [...nodeArguments, main, 'serve', '--config', config], {
+    all: true,
+    reject: false,
+    env: environment,
+  });
   stack.defer(async () => {
     host.kill('SIGKILL');
     await host;

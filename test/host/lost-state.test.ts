@@ -71,7 +71,7 @@ describe('a host', () => {
   });
 
   for (const [what, lose] of [
-    ['has vanished', (state: string) => rm(state, { recursive: true })],
+    ['has vanished', (state: string) => rm(state, { recursive: true, maxRetries: 9 })],
     ['has moved', (state: string) => rename(state, `${state}-elsewhere`)],
     [
       'is a file by now',

@@ -29,6 +29,8 @@ const DEAD_RECORD: Omit<ShareRecord, 'socketPath' | 'bootId'> = {
   ownsSource: false,
   readOnly: false,
   queueSize: 1024,
+  onExit: 'stop-sandbox',
+  restarts: 0,
   createdAt: new Date().toISOString(),
   mounts: [],
 };
@@ -80,6 +82,50 @@ describe('Sandboxes.create()', () => {
     assert.equal(own.captured.withMessage('Starting virtiofsd').length, 0);
     assert.deepEqual(await leftovers(own.state), []);
     await sandboxes.create(request('a', { tag: 'x' }));
+  });
+
+  test('rejects a cache mode that a provider does not have before anything is made', async () => {
+    await using own = await openTestHost();
+    const { sandboxes } = own.host;
+    const shares = [
+      { tag: 'x', cache: 'always' },
+      { tag: 'y', cache: 'none' },
+    ] as const;
+    await assert.rejects(sandboxes.create(request('a', ...shares)), {
+      code: Code.InvalidArgument,
+      message:
+        'Share "y" asks for cache mode "none", which "virtio-fs" does not have; known: auto, always, metadata, never',
+    });
+    assert.equal(own.captured.withMessage('Starting virtiofsd').length, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('rejects what the daemon of its dialect has not, before any of it is started', async () => {
+    await using own = await openTestHost({ virtiofs: { virtio_fs_dialect: 'c' } });
+    await assert.rejects(own.host.sandboxes.create(request('a', { tag: 'x', cache: 'metadata' })), {
+      code: Code.InvalidArgument,
+      message:
+        'Cannot start share "x": The C virtiofsd has no cache mode "metadata": use the Rust virtiofsd or another mode',
+    });
+    assert.equal(own.host.sandboxes.size, 0);
+    assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('starts each daemon in the cache mode of its share, and records it', async () => {
+    await using own = await openTestHost({ virtiofs: { virtio_fs_cache: 'never' } });
+    const shares = [{ tag: 'x', cache: 'always', readOnly: true }, { tag: 'y' }] as const;
+    const sandbox = await own.host.sandboxes.create(request('a', ...shares));
+    const told = sandbox.snapshots().map(({ tag, cache, readOnly }) => [tag, cache, readOnly]);
+    assert.deepEqual(told, [
+      ['x', 'always', true],
+      ['y', 'never', false],
+    ]);
+    for (const [tag, cache, readOnly] of told) {
+      const record = readRecord(own.host.stateDir.share('default', 'a', String(tag)));
+      assert.equal(record?.cache, cache);
+      const args = record?.daemon?.args ?? [];
+      assert.deepEqual([args.includes(`--cache=${cache}`), args.includes('--readonly')], [true, readOnly]);
+    }
   });
 
   test('closes the other shares when one fails, and throws its error', async () => {

@@ -52,7 +52,7 @@ for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiof
       await using node = await openNode({ daemon, dialect });
       const { state, source } = node;
       await using former = await node.start();
-      const { share } = await former.shares.open({ ...name, source });
+      const { share } = await former.shares.open({ ...name, source, cache: 'always' });
       assert.ok(share);
       assert.equal(await former.end('SIGKILL'), 'SIGKILL');
 
@@ -60,7 +60,7 @@ for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiof
       await using host = await node.start({ table: 'virtio_fs_queue_size = 64\nvirtio_fs_cache = "never"' });
       const { share: adopted } = await host.shares.get(name);
       assert.deepEqual({ ...adopted, adopted: false }, share);
-      assert.equal(adopted?.adopted, true);
+      assert.deepEqual([adopted?.adopted, adopted?.cache], [true, 'always']);
       assert.equal(isGone(share.pid), false);
       await assert.rejects(host.shares.open({ ...name, source }), { code: Code.AlreadyExists });
 

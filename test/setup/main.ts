@@ -1,4 +1,5 @@
 import { bench } from './commands/bench.ts';
+import { chaos } from './commands/chaos.ts';
 import { check } from './commands/check.ts';
 import { type Command, usage } from './commands/command.ts';
 import { demo } from './commands/demo.ts';
@@ -7,7 +8,7 @@ import { test } from './commands/test.ts';
 import { onInterrupt } from './interrupt.ts';
 import { SetupError } from './setup-error.ts';
 
-const commands: Readonly<Record<string, Command>> = { demo, test, check, bench, setup };
+const commands: Readonly<Record<string, Command>> = { demo, test, check, bench, chaos, setup };
 
 const [name = '', ...args] = process.argv.slice(2);
 const command = commands[name];

@@ -1,4 +1,4 @@
-// What `npm run demo`, `npm test`, `npm run check` and `npm run bench` call. It has no dependencies and runs on
+// What `npm run demo`, `npm test`, `npm run check`, `npm run bench` and `npm run chaos` call. It has no dependencies and runs on
 // Node 18, because its task is to get the dependencies and a newer Node for everything else.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';

@@ -78,6 +78,8 @@ describe('openShare()', () => {
       readOnly: true,
       queueSize: 128,
       socketPath: share.socketPath,
+      onExit: 'stop-sandbox',
+      restarts: 0,
       bootId: bootId(),
       mounts: [],
     });
@@ -113,6 +115,7 @@ describe('openShare()', () => {
       sharedDir: share.sharedDir,
       queueSize: 128,
       adopted: false,
+      restarts: 0,
       lastLines: ['Waiting for vhost-user socket connection...'],
     });
     await share[Symbol.asyncDispose]();

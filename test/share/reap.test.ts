@@ -48,6 +48,8 @@ async function orphan(change: Partial<ShareRecord> = {}, program = 'waits'): Pro
     ownsSource: true,
     readOnly: false,
     queueSize: 1024,
+    onExit: 'stop-sandbox',
+    restarts: 0,
     socketPath: stateDir.newSocketPath(),
     bootId: bootId(),
     createdAt: new Date().toISOString(),

@@ -17,6 +17,7 @@ export const createProvider: CreateProvider<z.output<typeof configSchema>> = ({ 
   if (!virtiofs) throw new StatusError(Code.Internal, `The manifest does not require ${VIRTIOFS}`);
   const copies = new Map<Share, string>();
   return {
+    cacheModes: virtiofs.cacheModes,
     async openShare(request, { signal }) {
       const { tag, source, sandboxId } = request;
       if (source === undefined) {

@@ -34,7 +34,15 @@ type OpenRequest struct {
 	// Where it is empty, the configuration's.
 	SharedFs string `protobuf:"bytes,6,opt,name=shared_fs,json=sharedFs,proto3" json:"shared_fs,omitempty"`
 	// The guest's RAM for which VMM arguments are answered, in MiB; where it is 0: 512.
-	MemoryMib     uint32 `protobuf:"varint,7,opt,name=memory_mib,json=memoryMib,proto3" json:"memory_mib,omitempty"`
+	MemoryMib uint32 `protobuf:"varint,7,opt,name=memory_mib,json=memoryMib,proto3" json:"memory_mib,omitempty"`
+	// How long the guest may keep file data and names: one of its provider's modes, of virtiofsd "auto", "always",
+	// "metadata" or "never". Where it is empty, the configuration's.
+	Cache string `protobuf:"bytes,30,opt,name=cache,proto3" json:"cache,omitempty"`
+	// For which VMM: "qemu", "cloud-hypervisor" or "libvirt"; where it is empty: "qemu".
+	Vmm string `protobuf:"bytes,31,opt,name=vmm,proto3" json:"vmm,omitempty"`
+	// The free bus of a QEMU that runs; where it is empty: "fs-port0", which it has if it was started with
+	// -device pcie-root-port,id=fs-port0,chassis=1,slot=1.
+	QemuBus       string `protobuf:"bytes,32,opt,name=qemu_bus,json=qemuBus,proto3" json:"qemu_bus,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -118,11 +126,33 @@ func (x *OpenRequest) GetMemoryMib() uint32 {
 	return 0
 }
 
+func (x *OpenRequest) GetCache() string {
+	if x != nil {
+		return x.Cache
+	}
+	return ""
+}
+
+func (x *OpenRequest) GetVmm() string {
+	if x != nil {
+		return x.Vmm
+	}
+	return ""
+}
+
+func (x *OpenRequest) GetQemuBus() string {
+	if x != nil {
+		return x.QemuBus
+	}
+	return ""
+}
+
 type OpenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Share *Share                 `protobuf:"bytes,1,opt,name=share,proto3" json:"share,omitempty"`
 	// Give a QEMU machine every share of the sandbox whose daemon runs, and its memory.
 	QemuArguments []string `protobuf:"bytes,2,rep,name=qemu_arguments,json=qemuArguments,proto3" json:"qemu_arguments,omitempty"`
+	Vmm           *Vmm     `protobuf:"bytes,30,opt,name=vmm,proto3" json:"vmm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -167,6 +197,13 @@ func (x *OpenResponse) GetShare() *Share {
 func (x *OpenResponse) GetQemuArguments() []string {
 	if x != nil {
 		return x.QemuArguments
+	}
+	return nil
+}
+
+func (x *OpenResponse) GetVmm() *Vmm {
+	if x != nil {
+		return x.Vmm
 	}
 	return nil
 }
@@ -383,7 +420,11 @@ type GetRequest struct {
 	SandboxId string `protobuf:"bytes,2,opt,name=sandbox_id,json=sandboxId,proto3" json:"sandbox_id,omitempty"`
 	Tag       string `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
 	// As in OpenRequest.
-	MemoryMib     uint32 `protobuf:"varint,4,opt,name=memory_mib,json=memoryMib,proto3" json:"memory_mib,omitempty"`
+	MemoryMib uint32 `protobuf:"varint,4,opt,name=memory_mib,json=memoryMib,proto3" json:"memory_mib,omitempty"`
+	// As in OpenRequest.
+	Vmm string `protobuf:"bytes,30,opt,name=vmm,proto3" json:"vmm,omitempty"`
+	// As in OpenRequest.
+	QemuBus       string `protobuf:"bytes,31,opt,name=qemu_bus,json=qemuBus,proto3" json:"qemu_bus,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -446,11 +487,26 @@ func (x *GetRequest) GetMemoryMib() uint32 {
 	return 0
 }
 
+func (x *GetRequest) GetVmm() string {
+	if x != nil {
+		return x.Vmm
+	}
+	return ""
+}
+
+func (x *GetRequest) GetQemuBus() string {
+	if x != nil {
+		return x.QemuBus
+	}
+	return ""
+}
+
 type GetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Share *Share                 `protobuf:"bytes,1,opt,name=share,proto3" json:"share,omitempty"`
 	// As in OpenResponse.
 	QemuArguments []string `protobuf:"bytes,2,rep,name=qemu_arguments,json=qemuArguments,proto3" json:"qemu_arguments,omitempty"`
+	Vmm           *Vmm     `protobuf:"bytes,30,opt,name=vmm,proto3" json:"vmm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -495,6 +551,13 @@ func (x *GetResponse) GetShare() *Share {
 func (x *GetResponse) GetQemuArguments() []string {
 	if x != nil {
 		return x.QemuArguments
+	}
+	return nil
+}
+
+func (x *GetResponse) GetVmm() *Vmm {
+	if x != nil {
+		return x.Vmm
 	}
 	return nil
 }
@@ -740,7 +803,9 @@ type Share struct {
 	// Why its daemon ended; absent while it runs.
 	Exit *Exit `protobuf:"bytes,14,opt,name=exit,proto3,oneof" json:"exit,omitempty"`
 	// What its daemon said last, oldest first.
-	LastLines     []string `protobuf:"bytes,15,rep,name=last_lines,json=lastLines,proto3" json:"last_lines,omitempty"`
+	LastLines []string `protobuf:"bytes,15,rep,name=last_lines,json=lastLines,proto3" json:"last_lines,omitempty"`
+	// Its cache mode; absent where its provider has none.
+	Cache         *string `protobuf:"bytes,30,opt,name=cache,proto3,oneof" json:"cache,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -880,6 +945,149 @@ func (x *Share) GetLastLines() []string {
 	return nil
 }
 
+func (x *Share) GetCache() string {
+	if x != nil && x.Cache != nil {
+		return *x.Cache
+	}
+	return ""
+}
+
+// How a VMM gets the share.
+type Vmm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "qemu", "cloud-hypervisor" or "libvirt".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For its start, with every share of the sandbox whose daemon runs: arguments, of libvirt elements of the domain's XML.
+	Arguments []string `protobuf:"bytes,2,rep,name=arguments,proto3" json:"arguments,omitempty"`
+	// Add the share to a VMM that runs, in this order.
+	Add []*VmmStep `protobuf:"bytes,3,rep,name=add,proto3" json:"add,omitempty"`
+	// Take it out again, once the guest has unmounted it. Its daemon ends with the last of them; then close the share.
+	Remove        []*VmmStep `protobuf:"bytes,4,rep,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Vmm) Reset() {
+	*x = Vmm{}
+	mi := &file_shares_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Vmm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Vmm) ProtoMessage() {}
+
+func (x *Vmm) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Vmm.ProtoReflect.Descriptor instead.
+func (*Vmm) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Vmm) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Vmm) GetArguments() []string {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+func (x *Vmm) GetAdd() []*VmmStep {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *Vmm) GetRemove() []*VmmStep {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
+type VmmStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What takes the text: "qmp" (a command), "ch-remote" (what follows its --api-socket), "virsh attach-device" or
+	// "virsh detach-device" (the device's XML).
+	Tool string `protobuf:"bytes,1,opt,name=tool,proto3" json:"tool,omitempty"`
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// The event of QMP that has to come, with the device's id, before the next step; empty where there is nothing to wait for.
+	WaitFor       string `protobuf:"bytes,3,opt,name=wait_for,json=waitFor,proto3" json:"wait_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VmmStep) Reset() {
+	*x = VmmStep{}
+	mi := &file_shares_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VmmStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VmmStep) ProtoMessage() {}
+
+func (x *VmmStep) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VmmStep.ProtoReflect.Descriptor instead.
+func (*VmmStep) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *VmmStep) GetTool() string {
+	if x != nil {
+		return x.Tool
+	}
+	return ""
+}
+
+func (x *VmmStep) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *VmmStep) GetWaitFor() string {
+	if x != nil {
+		return x.WaitFor
+	}
+	return ""
+}
+
 type Exit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "stopped", "disconnected", "crashed", "seccomp", "out-of-memory", "usage", "start-failed", "no-client" or "failed".
@@ -896,7 +1104,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_shares_proto_msgTypes[13]
+	mi := &file_shares_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1116,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[13]
+	mi := &file_shares_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1129,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{13}
+	return file_shares_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Exit) GetCause() string {
@@ -963,7 +1171,7 @@ var File_shares_proto protoreflect.FileDescriptor
 
 const file_shares_proto_rawDesc = "" +
 	"\n" +
-	"\fshares.proto\x12\x15shimvirtiofs.share.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x01\n" +
+	"\fshares.proto\x12\x15shimvirtiofs.share.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
 	"\vOpenRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -973,10 +1181,14 @@ const file_shares_proto_rawDesc = "" +
 	"\tread_only\x18\x05 \x01(\bR\breadOnly\x12\x1b\n" +
 	"\tshared_fs\x18\x06 \x01(\tR\bsharedFs\x12\x1d\n" +
 	"\n" +
-	"memory_mib\x18\a \x01(\rR\tmemoryMib\"i\n" +
+	"memory_mib\x18\a \x01(\rR\tmemoryMib\x12\x14\n" +
+	"\x05cache\x18\x1e \x01(\tR\x05cache\x12\x10\n" +
+	"\x03vmm\x18\x1f \x01(\tR\x03vmm\x12\x19\n" +
+	"\bqemu_bus\x18  \x01(\tR\aqemuBus\"\x97\x01\n" +
 	"\fOpenResponse\x122\n" +
 	"\x05share\x18\x01 \x01(\v2\x1c.shimvirtiofs.share.v1.ShareR\x05share\x12%\n" +
-	"\x0eqemu_arguments\x18\x02 \x03(\tR\rqemuArguments\"]\n" +
+	"\x0eqemu_arguments\x18\x02 \x03(\tR\rqemuArguments\x12,\n" +
+	"\x03vmm\x18\x1e \x01(\v2\x1a.shimvirtiofs.share.v1.VmmR\x03vmm\"]\n" +
 	"\fCloseRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -989,7 +1201,7 @@ const file_shares_proto_rawDesc = "" +
 	"\n" +
 	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\"D\n" +
 	"\fListResponse\x124\n" +
-	"\x06shares\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.ShareR\x06shares\"z\n" +
+	"\x06shares\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.ShareR\x06shares\"\xa7\x01\n" +
 	"\n" +
 	"GetRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
@@ -997,10 +1209,13 @@ const file_shares_proto_rawDesc = "" +
 	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
 	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\x1d\n" +
 	"\n" +
-	"memory_mib\x18\x04 \x01(\rR\tmemoryMib\"h\n" +
+	"memory_mib\x18\x04 \x01(\rR\tmemoryMib\x12\x10\n" +
+	"\x03vmm\x18\x1e \x01(\tR\x03vmm\x12\x19\n" +
+	"\bqemu_bus\x18\x1f \x01(\tR\aqemuBus\"\x96\x01\n" +
 	"\vGetResponse\x122\n" +
 	"\x05share\x18\x01 \x01(\v2\x1c.shimvirtiofs.share.v1.ShareR\x05share\x12%\n" +
-	"\x0eqemu_arguments\x18\x02 \x03(\tR\rqemuArguments\"K\n" +
+	"\x0eqemu_arguments\x18\x02 \x03(\tR\rqemuArguments\x12,\n" +
+	"\x03vmm\x18\x1e \x01(\v2\x1a.shimvirtiofs.share.v1.VmmR\x03vmm\"K\n" +
 	"\fWatchRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1013,7 +1228,7 @@ const file_shares_proto_rawDesc = "" +
 	"\x0fVersionResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x14\n" +
-	"\x05state\x18\x03 \x01(\tR\x05state\"\xe0\x03\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\"\x85\x04\n" +
 	"\x05Share\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1036,8 +1251,19 @@ const file_shares_proto_rawDesc = "" +
 	"created_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x124\n" +
 	"\x04exit\x18\x0e \x01(\v2\x1b.shimvirtiofs.share.v1.ExitH\x00R\x04exit\x88\x01\x01\x12\x1d\n" +
 	"\n" +
-	"last_lines\x18\x0f \x03(\tR\tlastLinesB\a\n" +
-	"\x05_exit\"\xc7\x01\n" +
+	"last_lines\x18\x0f \x03(\tR\tlastLines\x12\x19\n" +
+	"\x05cache\x18\x1e \x01(\tH\x01R\x05cache\x88\x01\x01B\a\n" +
+	"\x05_exitB\b\n" +
+	"\x06_cache\"\xa1\x01\n" +
+	"\x03Vmm\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
+	"\targuments\x18\x02 \x03(\tR\targuments\x120\n" +
+	"\x03add\x18\x03 \x03(\v2\x1e.shimvirtiofs.share.v1.VmmStepR\x03add\x126\n" +
+	"\x06remove\x18\x04 \x03(\v2\x1e.shimvirtiofs.share.v1.VmmStepR\x06remove\"L\n" +
+	"\aVmmStep\x12\x12\n" +
+	"\x04tool\x18\x01 \x01(\tR\x04tool\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x19\n" +
+	"\bwait_for\x18\x03 \x01(\tR\awaitFor\"\xc7\x01\n" +
 	"\x04Exit\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\tR\x05cause\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12 \n" +
@@ -1067,7 +1293,7 @@ func file_shares_proto_rawDescGZIP() []byte {
 	return file_shares_proto_rawDescData
 }
 
-var file_shares_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_shares_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_shares_proto_goTypes = []any{
 	(*OpenRequest)(nil),           // 0: shimvirtiofs.share.v1.OpenRequest
 	(*OpenResponse)(nil),          // 1: shimvirtiofs.share.v1.OpenResponse
@@ -1082,35 +1308,41 @@ var file_shares_proto_goTypes = []any{
 	(*VersionRequest)(nil),        // 10: shimvirtiofs.share.v1.VersionRequest
 	(*VersionResponse)(nil),       // 11: shimvirtiofs.share.v1.VersionResponse
 	(*Share)(nil),                 // 12: shimvirtiofs.share.v1.Share
-	(*Exit)(nil),                  // 13: shimvirtiofs.share.v1.Exit
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Vmm)(nil),                   // 13: shimvirtiofs.share.v1.Vmm
+	(*VmmStep)(nil),               // 14: shimvirtiofs.share.v1.VmmStep
+	(*Exit)(nil),                  // 15: shimvirtiofs.share.v1.Exit
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_shares_proto_depIdxs = []int32{
 	12, // 0: shimvirtiofs.share.v1.OpenResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	12, // 1: shimvirtiofs.share.v1.ListResponse.shares:type_name -> shimvirtiofs.share.v1.Share
-	12, // 2: shimvirtiofs.share.v1.GetResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	14, // 3: shimvirtiofs.share.v1.WatchResponse.time:type_name -> google.protobuf.Timestamp
-	12, // 4: shimvirtiofs.share.v1.WatchResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	14, // 5: shimvirtiofs.share.v1.Share.created_at:type_name -> google.protobuf.Timestamp
-	13, // 6: shimvirtiofs.share.v1.Share.exit:type_name -> shimvirtiofs.share.v1.Exit
-	14, // 7: shimvirtiofs.share.v1.Exit.exited_at:type_name -> google.protobuf.Timestamp
-	0,  // 8: shimvirtiofs.share.v1.Shares.Open:input_type -> shimvirtiofs.share.v1.OpenRequest
-	2,  // 9: shimvirtiofs.share.v1.Shares.Close:input_type -> shimvirtiofs.share.v1.CloseRequest
-	4,  // 10: shimvirtiofs.share.v1.Shares.List:input_type -> shimvirtiofs.share.v1.ListRequest
-	6,  // 11: shimvirtiofs.share.v1.Shares.Get:input_type -> shimvirtiofs.share.v1.GetRequest
-	8,  // 12: shimvirtiofs.share.v1.Shares.Watch:input_type -> shimvirtiofs.share.v1.WatchRequest
-	10, // 13: shimvirtiofs.share.v1.Shares.Version:input_type -> shimvirtiofs.share.v1.VersionRequest
-	1,  // 14: shimvirtiofs.share.v1.Shares.Open:output_type -> shimvirtiofs.share.v1.OpenResponse
-	3,  // 15: shimvirtiofs.share.v1.Shares.Close:output_type -> shimvirtiofs.share.v1.CloseResponse
-	5,  // 16: shimvirtiofs.share.v1.Shares.List:output_type -> shimvirtiofs.share.v1.ListResponse
-	7,  // 17: shimvirtiofs.share.v1.Shares.Get:output_type -> shimvirtiofs.share.v1.GetResponse
-	9,  // 18: shimvirtiofs.share.v1.Shares.Watch:output_type -> shimvirtiofs.share.v1.WatchResponse
-	11, // 19: shimvirtiofs.share.v1.Shares.Version:output_type -> shimvirtiofs.share.v1.VersionResponse
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	13, // 1: shimvirtiofs.share.v1.OpenResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
+	12, // 2: shimvirtiofs.share.v1.ListResponse.shares:type_name -> shimvirtiofs.share.v1.Share
+	12, // 3: shimvirtiofs.share.v1.GetResponse.share:type_name -> shimvirtiofs.share.v1.Share
+	13, // 4: shimvirtiofs.share.v1.GetResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
+	16, // 5: shimvirtiofs.share.v1.WatchResponse.time:type_name -> google.protobuf.Timestamp
+	12, // 6: shimvirtiofs.share.v1.WatchResponse.share:type_name -> shimvirtiofs.share.v1.Share
+	16, // 7: shimvirtiofs.share.v1.Share.created_at:type_name -> google.protobuf.Timestamp
+	15, // 8: shimvirtiofs.share.v1.Share.exit:type_name -> shimvirtiofs.share.v1.Exit
+	14, // 9: shimvirtiofs.share.v1.Vmm.add:type_name -> shimvirtiofs.share.v1.VmmStep
+	14, // 10: shimvirtiofs.share.v1.Vmm.remove:type_name -> shimvirtiofs.share.v1.VmmStep
+	16, // 11: shimvirtiofs.share.v1.Exit.exited_at:type_name -> google.protobuf.Timestamp
+	0,  // 12: shimvirtiofs.share.v1.Shares.Open:input_type -> shimvirtiofs.share.v1.OpenRequest
+	2,  // 13: shimvirtiofs.share.v1.Shares.Close:input_type -> shimvirtiofs.share.v1.CloseRequest
+	4,  // 14: shimvirtiofs.share.v1.Shares.List:input_type -> shimvirtiofs.share.v1.ListRequest
+	6,  // 15: shimvirtiofs.share.v1.Shares.Get:input_type -> shimvirtiofs.share.v1.GetRequest
+	8,  // 16: shimvirtiofs.share.v1.Shares.Watch:input_type -> shimvirtiofs.share.v1.WatchRequest
+	10, // 17: shimvirtiofs.share.v1.Shares.Version:input_type -> shimvirtiofs.share.v1.VersionRequest
+	1,  // 18: shimvirtiofs.share.v1.Shares.Open:output_type -> shimvirtiofs.share.v1.OpenResponse
+	3,  // 19: shimvirtiofs.share.v1.Shares.Close:output_type -> shimvirtiofs.share.v1.CloseResponse
+	5,  // 20: shimvirtiofs.share.v1.Shares.List:output_type -> shimvirtiofs.share.v1.ListResponse
+	7,  // 21: shimvirtiofs.share.v1.Shares.Get:output_type -> shimvirtiofs.share.v1.GetResponse
+	9,  // 22: shimvirtiofs.share.v1.Shares.Watch:output_type -> shimvirtiofs.share.v1.WatchResponse
+	11, // 23: shimvirtiofs.share.v1.Shares.Version:output_type -> shimvirtiofs.share.v1.VersionResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_shares_proto_init() }
@@ -1119,14 +1351,14 @@ func file_shares_proto_init() {
 		return
 	}
 	file_shares_proto_msgTypes[12].OneofWrappers = []any{}
-	file_shares_proto_msgTypes[13].OneofWrappers = []any{}
+	file_shares_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_shares_proto_rawDesc), len(file_shares_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

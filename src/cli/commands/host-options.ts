@@ -1,3 +1,5 @@
+import type { GetRequest } from '../../proto/share/shares_pb.ts';
+import { DEFAULT_QEMU_BUS, VMMS } from '../../vmm/vmms.ts';
 import { CONFIG_OPTIONS } from './config-options.ts';
 import { UsageError, type Options } from './command.ts';
 
@@ -33,13 +35,43 @@ export const NAMESPACE_FILTER = {
 } as const satisfies Options;
 
 /** For which guest VMM arguments are made. */
-export const MEMORY_OPTION = {
+const MEMORY_OPTION = {
   'memory-mib': {
     type: 'string',
     value: 'N',
     purpose: "The guest's memory in the VMM's arguments, in MiB (default: 512)",
   },
 } as const satisfies Options;
+
+/** For which VMM a share is described. */
+export const VMM_OPTIONS = {
+  ...MEMORY_OPTION,
+  vmm: {
+    type: 'string',
+    value: 'NAME',
+    purpose: `The VMM: ${VMMS.join(', ')} (default: qemu)`,
+  },
+  bus: {
+    type: 'string',
+    value: 'ID',
+    purpose: `A free PCIe port of a QEMU that runs (default: ${DEFAULT_QEMU_BUS})`,
+  },
+} as const satisfies Options;
+
+type VmmValues = { readonly [Name in keyof typeof VMM_OPTIONS]?: string | undefined };
+
+/**
+ * Reads the values of {@link VMM_OPTIONS}; where one is absent, the service has a default.
+ *
+ * @throws UsageError
+ */
+export function parseVmm({
+  vmm = '',
+  bus: qemuBus = '',
+  'memory-mib': memory,
+}: VmmValues): Pick<GetRequest, 'memoryMib' | 'vmm' | 'qemuBus'> {
+  return { memoryMib: parseMemory(memory), vmm, qemuBus };
+}
 
 const MAX_UINT32 = 2 ** 32 - 1;
 
@@ -48,7 +80,7 @@ const MAX_UINT32 = 2 ** 32 - 1;
  *
  * @throws UsageError
  */
-export function parseMemory(text: string | undefined): number {
+function parseMemory(text: string | undefined): number {
   if (text === undefined) return 0;
   const mib = Number(text);
   if (/^\d+$/.test(text) && mib > 0 && mib <= MAX_UINT32) return mib;

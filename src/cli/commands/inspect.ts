@@ -1,37 +1,38 @@
-import { ShareSchema, type Share } from '../../proto/share/shares_pb.ts';
+import { ShareSchema, VmmSchema, type GetResponse, type Share } from '../../proto/share/shares_pb.ts';
 import { callHost } from '../call-host.ts';
-import { describeShare } from '../describe-share.ts';
+import { describeShare, describeStart, describeSteps } from '../describe-share.ts';
 import { ExitCode } from '../exit-code.ts';
 import { jsonOf, jsonText } from '../json.ts';
 import { print } from '../output.ts';
-import { shellWords } from '../shell-words.ts';
 import { CommandError, defineCommand, UsageError } from './command.ts';
-import { HOST_OPTIONS, JSON_OPTION, MEMORY_OPTION, NAMESPACE_FILTER, parseMemory } from './host-options.ts';
+import { HOST_OPTIONS, JSON_OPTION, NAMESPACE_FILTER, parseVmm, VMM_OPTIONS } from './host-options.ts';
 
 /** Shows all that is known of a sandbox's shares. */
 export const inspect = defineCommand({
-  description: `Shows all that is known of a share, or with no TAG of all shares of a sandbox, and the arguments that give
-QEMU the whole sandbox. With --json it prints {"shares": [...], "qemuArguments": [...]}; of what is unknown the member
-is absent, as "exit" while the daemon runs.`,
+  description: `Shows all that is known of a share, or with no TAG of all shares of a sandbox, and the arguments that
+start a VMM with the whole sandbox; of a single share also the steps that add it to a VMM that runs, and remove it.
+With --json it prints {"shares": [...], "qemuArguments": [...], "vmm": {...}}; of what is unknown the member is absent,
+as "exit" while the daemon runs.`,
   positionals: {
     sandbox: { value: 'SANDBOX', purpose: "The sandbox's id" },
     tag: { value: 'TAG', purpose: 'One of its shares (default: all)', isOptional: true },
   },
-  options: { ...HOST_OPTIONS, ...NAMESPACE_FILTER, ...MEMORY_OPTION, ...JSON_OPTION },
+  options: { ...HOST_OPTIONS, ...NAMESPACE_FILTER, ...VMM_OPTIONS, ...JSON_OPTION },
   exitStatus: '0 done, 1 failed, 2 wrong usage or configuration, 3 no host runs, 4 no such sandbox or share',
-  run: ({ sandbox, tag, namespace = '', json, 'memory-mib': memory, ...host }) => {
-    const memoryMib = parseMemory(memory);
+  run: ({ sandbox, tag, namespace = '', json, 'memory-mib': memory, vmm, bus, ...host }) => {
+    const form = parseVmm({ 'memory-mib': memory, vmm, bus });
     return callHost(host, async (service) => {
       const { shares } = await service.list({ namespace, sandboxId: sandbox });
       const found = shares.filter((share) => tag === undefined || share.tag === tag);
       const first = requireOneSandbox(found, missing(sandbox, { tag, namespace }));
-      const { qemuArguments } = await service.get({
+      const answer = await service.get({
         namespace: first.namespace,
         sandboxId: sandbox,
         tag: first.tag,
-        memoryMib,
+        ...form,
       });
-      await print(json ? asJson(found, qemuArguments) : asText(found, qemuArguments));
+      const known = { ...answer, isOne: tag !== undefined };
+      await print(json ? asJson(found, known) : asText(found, known));
       return ExitCode.Done;
     });
   },
@@ -55,8 +56,14 @@ function missing(
     : `No share "${tag}" of a sandbox "${sandbox}"${place}`;
 }
 
-const asJson = (shares: readonly Share[], qemuArguments: string[]): string =>
-  jsonText({ shares: shares.map((share) => jsonOf(ShareSchema, share)), qemuArguments }, 'document');
+/** What the VMM needs of them; steps where it is one. */
+type Known = Pick<GetResponse, 'qemuArguments' | 'vmm'> & { readonly isOne: boolean };
 
-const asText = (shares: readonly Share[], qemuArguments: readonly string[]): string =>
-  `${shares.map(describeShare).join('\n')}\nqemu ${shellWords(qemuArguments)}\n`;
+const asJson = (found: readonly Share[], { qemuArguments, vmm, isOne }: Known): string => {
+  const shares = found.map((share) => jsonOf(ShareSchema, share));
+  const shown = vmm && (isOne ? vmm : { ...vmm, add: [], remove: [] });
+  return jsonText({ shares, qemuArguments, ...(shown ? { vmm: jsonOf(VmmSchema, shown) } : {}) }, 'document');
+};
+
+const asText = (shares: readonly Share[], { vmm, isOne }: Known): string =>
+  `${shares.map(describeShare).join('\n')}\n${vmm ? `${describeStart(vmm)}${isOne ? describeSteps(vmm) : ''}` : ''}`;

@@ -9,7 +9,7 @@ import { print } from '../output.ts';
 import { sayProblem } from '../reject-usage.ts';
 import { defineCommand, type Values } from './command.ts';
 import { CONFIG_OPTIONS, DEFAULT_CONFIG } from './config-options.ts';
-import { JSON_OPTION, MEMORY_OPTION, parseMemory } from './host-options.ts';
+import { JSON_OPTION, parseVmm, VMM_OPTIONS } from './host-options.ts';
 import { SHARE_OPTIONS, SOURCE } from './share-options.ts';
 
 const OPTIONS = {
@@ -21,7 +21,7 @@ const OPTIONS = {
     purpose: 'The tag that the guest mounts it by (default: share)',
   },
   ...SHARE_OPTIONS,
-  ...MEMORY_OPTION,
+  ...VMM_OPTIONS,
   verbose: { type: 'boolean', purpose: "Log to standard error, at the configuration's level" },
   ...JSON_OPTION,
 } as const;
@@ -34,16 +34,16 @@ export const run = defineCommand({
 leaves. Then the share is closed and nothing is left. It needs no host and uses none: it has one of its own, on a
 temporary state directory, so no other command sees the share, and however this process ends, the share ends with it.
 Of the configuration, state and ttrpc do not count; where none is named and there is none by default, the defaults hold.
-With --json it prints {"share": {...}, "qemuArguments": [...]} when the share is open.`,
+With --json it prints {"share": {...}, "qemuArguments": [...], "vmm": {...}} when the share is open.`,
   positionals: { source: SOURCE },
   options: OPTIONS,
   exitStatus:
     '0 its VMM has left, 1 failed, or the daemon did, 2 wrong usage or configuration; at Ctrl-C or SIGTERM it ends by that signal (130, 143)',
   async run(values) {
-    const memoryMib = parseMemory(values['memory-mib']);
+    const vmm = parseVmm(values);
     const told = endBySignal();
     try {
-      return await runShare(values, { memoryMib, told });
+      return await runShare(values, { vmm, told });
     } catch (error) {
       if (told.signal.aborted) return ExitCode.Done;
       throw error;
@@ -56,23 +56,29 @@ With --json it prints {"share": {...}, "qemuArguments": [...]} when the share is
 
 async function runShare(
   { config = existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined, ...values }: RunValues,
-  { memoryMib, told }: { memoryMib: number; told: EndBySignal },
+  { vmm, told }: { vmm: ReturnType<typeof parseVmm>; told: EndBySignal },
 ): Promise<number> {
   const { openOwnHost, OWN_SANDBOX } = await import('../own-host.ts');
   await using host = await openOwnHost({ config, isVerbose: values.verbose === true });
-  const { source, tag = 'share', 'read-only': readOnly = false, 'shared-fs': sharedFs = '' } = values;
+  const {
+    source,
+    tag = 'share',
+    cache = '',
+    'read-only': readOnly = false,
+    'shared-fs': sharedFs = '',
+  } = values;
   const request = {
     sandboxId: OWN_SANDBOX,
     tag,
     source: source === undefined ? '' : resolve(source),
     readOnly,
     sharedFs,
-    memoryMib,
+    cache,
+    ...vmm,
   };
   const response = await host.service.open(request, { signal: told.signal });
-  const { share, qemuArguments } = response;
   if (values.json) await print(jsonText(jsonOf(OpenResponseSchema, response), 'document'));
-  else if (share) await print(describeOpened(share, qemuArguments));
+  else await print(describeOpened(response));
   const exit = await host.untilExit(told.signal);
   return reportExit(tag, exit);
 }

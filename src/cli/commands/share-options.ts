@@ -10,6 +10,12 @@ export const SOURCE = {
 /** How a share is opened. */
 export const SHARE_OPTIONS = {
   'read-only': { type: 'boolean', purpose: 'Let the guest change nothing' },
+  cache: {
+    type: 'string',
+    value: 'MODE',
+    purpose:
+      "How long the guest may keep file data and names, of virtiofsd auto, always, metadata or never (default: the configuration's)",
+  },
   'shared-fs': {
     type: 'string',
     value: 'NAME',

@@ -4,7 +4,7 @@ import { takeTurn } from '../../async/take-turn.ts';
 import { adoptDaemon, type DaemonRecord } from '../adopt.ts';
 import type { Daemon } from '../daemon.ts';
 import type { DaemonSpec, DaemonTraits } from '../spec.ts';
-import { startDaemon } from '../start.ts';
+import { startDaemon, type BeforeSpawn } from '../start.ts';
 import { createLauncher } from './launcher.ts';
 import { createSlots } from './slots.ts';
 import { openStarter } from './starter.ts';
@@ -15,16 +15,24 @@ export interface Daemons extends AsyncDisposable {
    * Starts a daemon when it is its turn: two start at a time.
    *
    * @param options.group those that take turns with others, as the daemons of a sandbox do. @default this daemon alone
+   * @param options.beforeSpawn is told of the daemon before anything of it runs. @default nobody is told
    * @param options.log takes the daemon's lines. @default the pool's
    * @throws what the spec's `program` throws; DaemonError when the process cannot be started, StatusError when the
    *   socket cannot be opened; the signal's reason where it aborts before
    */
   start(
     spec: DaemonSpec,
-    options?: { group?: string; log?: Logger | undefined; signal?: AbortSignal | undefined },
+    options?: {
+      group?: string;
+      log?: Logger | undefined;
+      signal?: AbortSignal | undefined;
+      beforeSpawn?: BeforeSpawn | undefined;
+    },
   ): Promise<Daemon>;
   /** Takes over a daemon that another host started; its `program` is what is on record. */
   adopt(record: DaemonRecord, spec: DaemonTraits, options?: { log?: Logger | undefined }): Promise<Daemon>;
+  /** Aborts with the disposal: whoever would start a daemon by itself is to leave that to the next host. */
+  readonly ending: AbortSignal;
 }
 
 /**
@@ -43,12 +51,14 @@ export function createDaemons({
   oomScoreAdj?: number | undefined;
 }): Daemons {
   const launcher = createLauncher(socketDirectory);
+  const ending = new AbortController();
   const slots = createSlots(() => launcher.prepare());
   return {
     start: (spec, options = {}) =>
       startDaemon(spec, {
         log: options.log ?? log,
         signal: options.signal,
+        beforeSpawn: options.beforeSpawn,
         oomScoreAdj,
         turn: (launch, { signal }) =>
           slots.run(
@@ -62,6 +72,10 @@ export function createDaemons({
           ),
       }),
     adopt: (record, spec, options = {}) => adoptDaemon(record, { spec, log: options.log ?? log }),
-    [Symbol.asyncDispose]: () => launcher[Symbol.asyncDispose](),
+    ending: ending.signal,
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await launcher[Symbol.asyncDispose]();
+    },
   };
 }

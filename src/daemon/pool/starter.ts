@@ -78,6 +78,7 @@ export function openStarter(directory: string): Starter {
   stdin.on('error', () => {});
   stdin.write(`trap ${quote(`rm -f ${quote(path)}`)} EXIT\n`);
   undo.move();
+  let published: string | undefined;
   return {
     child,
     identity,
@@ -87,6 +88,7 @@ export function openStarter(directory: string): Starter {
       requireShortPath(socketPath);
       const { ino } = statSync(path);
       renameSync(path, socketPath);
+      published = socketPath;
       return ino;
     },
     become({ command, args, outputPath, socket, oomScoreAdj }) {
@@ -95,7 +97,9 @@ export function openStarter(directory: string): Starter {
       const words = [command, ...args].map(quote).join(' ');
       // Where that is not allowed, the shell says so to nobody and goes on.
       const score = oomScoreAdj === undefined ? '' : `echo ${oomScoreAdj} >/proc/self/oom_score_adj\n`;
-      stdin.end(`${score}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
+      // A shell that comes to it late may find that the next host has ended its share, and opened it again.
+      const check = published === undefined ? '' : `[ -S ${quote(published)} ] || exit\n`;
+      stdin.end(`${score}${check}exec ${input} 1>>${quote(outputPath)} 2>&1 ${words}\n`);
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {

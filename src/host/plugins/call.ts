@@ -8,6 +8,7 @@ import { withAttributes, withSpan } from '../../tracing/span.ts';
 import { discoverPlugins } from './discover.ts';
 import { loadPlugin, type LoadedPlugin } from './load.ts';
 import type { Manifest } from './manifest.ts';
+import { requireCacheMode } from './cache-mode.ts';
 import { inPlugin } from './scope.ts';
 
 /** The loaded plugins, by what they provide. Disposal is that of their providers. */
@@ -26,6 +27,8 @@ export interface Plugins extends AsyncDisposable {
     sharedFs: string,
     ...args: Parameters<Hooks[Name]>
   ): Promise<HookResults[Name]>;
+  /** @throws StatusError InvalidArgument for a cache mode that the provider of `sharedFs` does not have */
+  requireCacheMode(sharedFs: string, share: { readonly tag: string; readonly cache: string }): void;
   /**
    * Asks the plugins that the configuration's shares need whether they could open them.
    *
@@ -89,6 +92,11 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
       if (!plugin) throw new StatusError(Code.InvalidArgument, notProvided(sharedFs, known));
       return callHook(plugin, hook, args);
     },
+    requireCacheMode(sharedFs, share) {
+      const plugin = bySharedFs.get(sharedFs);
+      // Of what nobody provides, the hook's call says so.
+      if (plugin) requireCacheMode(plugin.provider, { ...share, sharedFs });
+    },
     async check() {
       for (const sharedFs of new Set([config.sharedFs, ...config.shares.map(sharedFsOf)])) {
         const plugin = bySharedFs.get(sharedFs);
@@ -114,6 +122,8 @@ async function checkPlugin(
   const { sharedFs, shares, known, config, configFile: file } = options;
   if (!plugin) throw new ConfigError({ file, key: 'shares', message: notProvided(sharedFs, known) });
   try {
+    for (const { tag, cache } of shares)
+      if (cache !== undefined) requireCacheMode(plugin.provider, { tag, cache, sharedFs });
     const { pluginTimeoutMs: timeoutMs } = config;
     const checking = Promise.try(async () => plugin.provider.check?.(shares, {}));
     await within(timeoutMs, checking, () => new Error(`did not finish checking within ${timeoutMs} ms`));

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file src/proto/share/shares.proto.
  */
 export const file_src_proto_share_shares: GenFile = /*@__PURE__*/
-  fileDesc("ChxzcmMvcHJvdG8vc2hhcmUvc2hhcmVzLnByb3RvEhVzaGltdmlydGlvZnMuc2hhcmUudjEiiwEKC09wZW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEQoJcmVhZF9vbmx5GAUgASgIEhEKCXNoYXJlZF9mcxgGIAEoCRISCgptZW1vcnlfbWliGAcgASgNIlMKDE9wZW5SZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCSJCCgxDbG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJIh8KDUNsb3NlUmVzcG9uc2USDgoGY2xvc2VkGAEgASgNIjQKC0xpc3RSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJIjwKDExpc3RSZXNwb25zZRIsCgZzaGFyZXMYASADKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUiVAoKR2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkSEgoKbWVtb3J5X21pYhgEIAEoDSJSCgtHZXRSZXNwb25zZRIrCgVzaGFyZRgBIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZRIWCg5xZW11X2FyZ3VtZW50cxgCIAMoCSI1CgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkidQoNV2F0Y2hSZXNwb25zZRINCgVldmVudBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVzaGFyZRgDIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZSIQCg5WZXJzaW9uUmVxdWVzdCI+Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SDQoFc3RhdGUYAyABKAki1wIKBVNoYXJlEhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRINCgVzdGF0ZRgEIAEoCRILCgNwaWQYBSABKA0SEwoLc29ja2V0X3BhdGgYBiABKAkSEgoKc2hhcmVkX2RpchgHIAEoCRIRCglyZWFkX29ubHkYCCABKAgSEgoKcXVldWVfc2l6ZRgJIAEoDRIRCglzaGFyZWRfZnMYCiABKAkSDQoFb3duZXIYCyABKAkSDwoHYWRvcHRlZBgMIAEoCBIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgRleGl0GA4gASgLMhsuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkV4aXRIAIgBARISCgpsYXN0X2xpbmVzGA8gAygJQgcKBV9leGl0IpsBCgRFeGl0Eg0KBWNhdXNlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESEwoGc2lnbmFsGAQgASgJSAGIAQESLQoJZXhpdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwy/AMKBlNoYXJlcxJPCgRPcGVuEiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk9wZW5SZXF1ZXN0GiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLk9wZW5SZXNwb25zZRJSCgVDbG9zZRIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5DbG9zZVJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuQ2xvc2VSZXNwb25zZRJPCgRMaXN0EiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RSZXF1ZXN0GiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkxpc3RSZXNwb25zZRJMCgNHZXQSIS5zaGltdmlydGlvZnMuc2hhcmUudjEuR2V0UmVxdWVzdBoiLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5HZXRSZXNwb25zZRJUCgVXYXRjaBIjLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5XYXRjaFJlcXVlc3QaJC5zaGltdmlydGlvZnMuc2hhcmUudjEuV2F0Y2hSZXNwb25zZTABElgKB1ZlcnNpb24SJS5zaGltdmlydGlvZnMuc2hhcmUudjEuVmVyc2lvblJlcXVlc3QaJi5zaGltdmlydGlvZnMuc2hhcmUudjEuVmVyc2lvblJlc3BvbnNlQh9aHXNoaW12aXJ0aW9mcy9zaGFyZS92MTtzaGFyZXYxYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChxzcmMvcHJvdG8vc2hhcmUvc2hhcmVzLnByb3RvEhVzaGltdmlydGlvZnMuc2hhcmUudjEiuQEKC09wZW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEQoJcmVhZF9vbmx5GAUgASgIEhEKCXNoYXJlZF9mcxgGIAEoCRISCgptZW1vcnlfbWliGAcgASgNEg0KBWNhY2hlGB4gASgJEgsKA3ZtbRgfIAEoCRIQCghxZW11X2J1cxggIAEoCSJ8CgxPcGVuUmVzcG9uc2USKwoFc2hhcmUYASABKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUSFgoOcWVtdV9hcmd1bWVudHMYAiADKAkSJwoDdm1tGB4gASgLMhouc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbSJCCgxDbG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkSCwoDdGFnGAMgASgJIh8KDUNsb3NlUmVzcG9uc2USDgoGY2xvc2VkGAEgASgNIjQKC0xpc3RSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJIjwKDExpc3RSZXNwb25zZRIsCgZzaGFyZXMYASADKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUicwoKR2V0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKc2FuZGJveF9pZBgCIAEoCRILCgN0YWcYAyABKAkSEgoKbWVtb3J5X21pYhgEIAEoDRILCgN2bW0YHiABKAkSEAoIcWVtdV9idXMYHyABKAkiewoLR2V0UmVzcG9uc2USKwoFc2hhcmUYASABKAsyHC5zaGltdmlydGlvZnMuc2hhcmUudjEuU2hhcmUSFgoOcWVtdV9hcmd1bWVudHMYAiADKAkSJwoDdm1tGB4gASgLMhouc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbSI1CgxXYXRjaFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnNhbmRib3hfaWQYAiABKAkidQoNV2F0Y2hSZXNwb25zZRINCgVldmVudBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVzaGFyZRgDIAEoCzIcLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5TaGFyZSIQCg5WZXJzaW9uUmVxdWVzdCI+Cg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRILCgNwaWQYAiABKA0SDQoFc3RhdGUYAyABKAkihwMKBVNoYXJlEhEKCW5hbWVzcGFjZRgBIAEoCRISCgpzYW5kYm94X2lkGAIgASgJEgsKA3RhZxgDIAEoCRINCgVzdGF0ZRgEIAEoCRILCgNwaWQYBSABKA0SEwoLc29ja2V0X3BhdGgYBiABKAkSEgoKc2hhcmVkX2RpchgHIAEoCRIRCglyZWFkX29ubHkYCCABKAgSEgoKcXVldWVfc2l6ZRgJIAEoDRIRCglzaGFyZWRfZnMYCiABKAkSDQoFb3duZXIYCyABKAkSDwoHYWRvcHRlZBgMIAEoCBIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgRleGl0GA4gASgLMhsuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkV4aXRIAIgBARISCgpsYXN0X2xpbmVzGA8gAygJEhAKCHJlc3RhcnRzGBAgASgNEhIKBWNhY2hlGB4gASgJSAGIAQFCBwoFX2V4aXRCCAoGX2NhY2hlIoMBCgNWbW0SDAoEbmFtZRgBIAEoCRIRCglhcmd1bWVudHMYAiADKAkSKwoDYWRkGAMgAygLMh4uc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbVN0ZXASLgoGcmVtb3ZlGAQgAygLMh4uc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLlZtbVN0ZXAiNwoHVm1tU3RlcBIMCgR0b29sGAEgASgJEgwKBHRleHQYAiABKAkSEAoId2FpdF9mb3IYAyABKAkimwEKBEV4aXQSDQoFY2F1c2UYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIWCglleGl0X2NvZGUYAyABKAVIAIgBARITCgZzaWduYWwYBCABKAlIAYgBARItCglleGl0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbDL8AwoGU2hhcmVzEk8KBE9wZW4SIi5zaGltdmlydGlvZnMuc2hhcmUudjEuT3BlblJlcXVlc3QaIy5zaGltdmlydGlvZnMuc2hhcmUudjEuT3BlblJlc3BvbnNlElIKBUNsb3NlEiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkNsb3NlUmVxdWVzdBokLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5DbG9zZVJlc3BvbnNlEk8KBExpc3QSIi5zaGltdmlydGlvZnMuc2hhcmUudjEuTGlzdFJlcXVlc3QaIy5zaGltdmlydGlvZnMuc2hhcmUudjEuTGlzdFJlc3BvbnNlEkwKA0dldBIhLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5HZXRSZXF1ZXN0GiIuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLkdldFJlc3BvbnNlElQKBVdhdGNoEiMuc2hpbXZpcnRpb2ZzLnNoYXJlLnYxLldhdGNoUmVxdWVzdBokLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5XYXRjaFJlc3BvbnNlMAESWAoHVmVyc2lvbhIlLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5WZXJzaW9uUmVxdWVzdBomLnNoaW12aXJ0aW9mcy5zaGFyZS52MS5WZXJzaW9uUmVzcG9uc2VCH1odc2hpbXZpcnRpb2ZzL3NoYXJlL3YxO3NoYXJldjFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message shimvirtiofs.share.v1.OpenRequest
@@ -60,6 +60,29 @@ export type OpenRequest = Message<"shimvirtiofs.share.v1.OpenRequest"> & {
    * @generated from field: uint32 memory_mib = 7;
    */
   memoryMib: number;
+
+  /**
+   * How long the guest may keep file data and names: one of its provider's modes, of virtiofsd "auto", "always",
+   * "metadata" or "never". Where it is empty, the configuration's.
+   *
+   * @generated from field: string cache = 30;
+   */
+  cache: string;
+
+  /**
+   * For which VMM: "qemu", "cloud-hypervisor" or "libvirt"; where it is empty: "qemu".
+   *
+   * @generated from field: string vmm = 31;
+   */
+  vmm: string;
+
+  /**
+   * The free bus of a QEMU that runs; where it is empty: "fs-port0", which it has if it was started with
+   * -device pcie-root-port,id=fs-port0,chassis=1,slot=1.
+   *
+   * @generated from field: string qemu_bus = 32;
+   */
+  qemuBus: string;
 };
 
 /**
@@ -84,6 +107,11 @@ export type OpenResponse = Message<"shimvirtiofs.share.v1.OpenResponse"> & {
    * @generated from field: repeated string qemu_arguments = 2;
    */
   qemuArguments: string[];
+
+  /**
+   * @generated from field: shimvirtiofs.share.v1.Vmm vmm = 30;
+   */
+  vmm?: Vmm | undefined;
 };
 
 /**
@@ -213,6 +241,20 @@ export type GetRequest = Message<"shimvirtiofs.share.v1.GetRequest"> & {
    * @generated from field: uint32 memory_mib = 4;
    */
   memoryMib: number;
+
+  /**
+   * As in OpenRequest.
+   *
+   * @generated from field: string vmm = 30;
+   */
+  vmm: string;
+
+  /**
+   * As in OpenRequest.
+   *
+   * @generated from field: string qemu_bus = 31;
+   */
+  qemuBus: string;
 };
 
 /**
@@ -237,6 +279,11 @@ export type GetResponse = Message<"shimvirtiofs.share.v1.GetResponse"> & {
    * @generated from field: repeated string qemu_arguments = 2;
    */
   qemuArguments: string[];
+
+  /**
+   * @generated from field: shimvirtiofs.share.v1.Vmm vmm = 30;
+   */
+  vmm?: Vmm | undefined;
 };
 
 /**
@@ -446,6 +493,20 @@ export type Share = Message<"shimvirtiofs.share.v1.Share"> & {
    * @generated from field: repeated string last_lines = 15;
    */
   lastLines: string[];
+
+  /**
+   * How often its daemon has been replaced by another one.
+   *
+   * @generated from field: uint32 restarts = 16;
+   */
+  restarts: number;
+
+  /**
+   * Its cache mode; absent where its provider has none.
+   *
+   * @generated from field: optional string cache = 30;
+   */
+  cache?: string | undefined;
 };
 
 /**
@@ -454,6 +515,80 @@ export type Share = Message<"shimvirtiofs.share.v1.Share"> & {
  */
 export const ShareSchema: GenMessage<Share> = /*@__PURE__*/
   messageDesc(file_src_proto_share_shares, 12);
+
+/**
+ * How a VMM gets the share.
+ *
+ * @generated from message shimvirtiofs.share.v1.Vmm
+ */
+export type Vmm = Message<"shimvirtiofs.share.v1.Vmm"> & {
+  /**
+   * "qemu", "cloud-hypervisor" or "libvirt".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * For its start, with every share of the sandbox whose daemon runs: arguments, of libvirt elements of the domain's XML.
+   *
+   * @generated from field: repeated string arguments = 2;
+   */
+  arguments: string[];
+
+  /**
+   * Add the share to a VMM that runs, in this order.
+   *
+   * @generated from field: repeated shimvirtiofs.share.v1.VmmStep add = 3;
+   */
+  add: VmmStep[];
+
+  /**
+   * Take it out again, once the guest has unmounted it. Its daemon ends with the last of them; then close the share.
+   *
+   * @generated from field: repeated shimvirtiofs.share.v1.VmmStep remove = 4;
+   */
+  remove: VmmStep[];
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.Vmm.
+ * Use `create(VmmSchema)` to create a new message.
+ */
+export const VmmSchema: GenMessage<Vmm> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 13);
+
+/**
+ * @generated from message shimvirtiofs.share.v1.VmmStep
+ */
+export type VmmStep = Message<"shimvirtiofs.share.v1.VmmStep"> & {
+  /**
+   * What takes the text: "qmp" (a command), "ch-remote" (what follows its --api-socket), "virsh attach-device" or
+   * "virsh detach-device" (the device's XML).
+   *
+   * @generated from field: string tool = 1;
+   */
+  tool: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * The event of QMP that has to come, with the device's id, before the next step; empty where there is nothing to wait for.
+   *
+   * @generated from field: string wait_for = 3;
+   */
+  waitFor: string;
+};
+
+/**
+ * Describes the message shimvirtiofs.share.v1.VmmStep.
+ * Use `create(VmmStepSchema)` to create a new message.
+ */
+export const VmmStepSchema: GenMessage<VmmStep> = /*@__PURE__*/
+  messageDesc(file_src_proto_share_shares, 14);
 
 /**
  * @generated from message shimvirtiofs.share.v1.Exit
@@ -496,7 +631,7 @@ export type Exit = Message<"shimvirtiofs.share.v1.Exit"> & {
  * Use `create(ExitSchema)` to create a new message.
  */
 export const ExitSchema: GenMessage<Exit> = /*@__PURE__*/
-  messageDesc(file_src_proto_share_shares, 13);
+  messageDesc(file_src_proto_share_shares, 15);
 
 /**
  * Shares of a host, for shims and runtimes in any language. Who can open the host's socket, which is its owner's alone,

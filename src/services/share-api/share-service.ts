@@ -1,13 +1,11 @@
-import { Code, StatusError, type ServiceImpl } from 'ttrpc-ts';
+import type { ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
-import type { ShareSnapshot } from '../../host/share-snapshot.ts';
 import type { OpenRequest, Shares } from '../../proto/share/shares_pb.ts';
-import { qemuArguments } from '../../vmm/qemu.ts';
 import { closed } from '../closing.ts';
-import { EXAMPLE_MEMORY_MIB, VERSION } from '../view.ts';
+import { VERSION } from '../view.ts';
+import { describe, requireForm, type Description } from './describe.ts';
 import { listShares } from './list.ts';
-import { shareMessage } from './message.ts';
 import { watchShares } from './watch.ts';
 
 /** Where a request names none. */
@@ -37,7 +35,10 @@ export function createShareService(host: ServedHost): ShareService {
 
     list: (filter) => ({ shares: listShares(host, filter) }),
 
-    get: ({ namespace, ...rest }) => describe(host, { namespace: namespace || DEFAULT_NAMESPACE, ...rest }),
+    get({ namespace, sandboxId, tag, ...request }) {
+      const name = { namespace: namespace || DEFAULT_NAMESPACE, sandboxId, tag };
+      return describe(host, name, requireForm(request));
+    },
 
     watch: (filter, { signal }) => watchShares(host, { filter, signal }),
 
@@ -50,40 +51,22 @@ export function createShareService(host: ServedHost): ShareService {
 /** Answers when the daemon waits for its VMM; where it does not or the signal aborts, nothing is left. */
 async function openShare(
   host: ServedHost,
-  { sandboxId, tag, source, readOnly, sharedFs, memoryMib, ...request }: OpenRequest,
+  { sandboxId, tag, source, readOnly, cache, sharedFs, ...request }: OpenRequest,
   signal: AbortSignal,
 ): Promise<Description> {
   const namespace = request.namespace || DEFAULT_NAMESPACE;
-  const spec = { tag, readOnly, ...(source ? { source } : {}), ...(sharedFs ? { sharedFs } : {}) };
+  const spec = {
+    tag,
+    readOnly,
+    ...(source ? { source } : {}),
+    ...(cache ? { cache } : {}),
+    ...(sharedFs ? { sharedFs } : {}),
+  };
+  const form = requireForm(request);
   await using undo = new AsyncDisposableStack();
   const share = undo.use(await host.shares.open({ namespace, sandboxId, owner: 'api', ...spec }, { signal }));
   await abortable(share.ready, signal);
-  const answer = describe(host, { namespace, sandboxId, tag, memoryMib });
+  const answer = describe(host, { namespace, sandboxId, tag }, form);
   undo.move();
   return answer;
-}
-
-interface Description {
-  readonly share: ReturnType<typeof shareMessage>;
-  readonly qemuArguments: string[];
-}
-
-function describe(
-  host: ServedHost,
-  request: { namespace: string; sandboxId: string; tag: string; memoryMib: number },
-): Description {
-  const { namespace, sandboxId, tag, memoryMib } = request;
-  const snapshots = host.sandboxes.get(namespace, sandboxId).snapshots();
-  const memoryMiB = memoryMib || EXAMPLE_MEMORY_MIB;
-  const running = snapshots.filter(({ exit }) => !exit);
-  return {
-    share: shareMessage(find(snapshots, { sandboxId, tag })),
-    qemuArguments: qemuArguments(running, { memoryMiB }),
-  };
-}
-
-function find(snapshots: readonly ShareSnapshot[], names: { sandboxId: string; tag: string }): ShareSnapshot {
-  const found = snapshots.find(({ tag }) => tag === names.tag);
-  if (found) return found;
-  throw new StatusError(Code.NotFound, `Sandbox "${names.sandboxId}" has no share "${names.tag}"`);
 }

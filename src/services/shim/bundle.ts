@@ -23,7 +23,7 @@ const specSchema = z.object({
 
 /**
  * The shares that a bundle's spec asks for: each mount of type `virtiofs`, its destination being the tag.
- * Of the options, `ro` and `shared_fs=<value>` count. Undefined where the bundle has no spec, as those of CRI.
+ * Of the options, `ro`, `cache=<mode>` and `shared_fs=<value>` count. Undefined where the bundle has no spec, as those of CRI.
  *
  * @throws StatusError InvalidArgument for a spec that is not one, and for an option or a type that is not understood
  */

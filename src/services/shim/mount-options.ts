@@ -3,6 +3,7 @@ import { closestMatch } from 'leven';
 /** What the options of a spec's mount say of its share. */
 export interface MountOptions {
   readonly readOnly: boolean;
+  readonly cache?: string;
   readonly sharedFs?: string;
 }
 
@@ -24,6 +25,7 @@ const MEANINGLESS: ReadonlySet<string> = new Set(
 );
 
 const PROVIDER = 'shared_fs=';
+const CACHE = 'cache=';
 
 /**
  * Reads mount options, several in one text as well (`ro,nosuid`); of those that contradict each other the last counts,
@@ -34,14 +36,20 @@ const PROVIDER = 'shared_fs=';
 export function parseMountOptions(texts: readonly string[]): MountOptions {
   let readOnly = false;
   let sharedFs: string | undefined;
+  let cache: string | undefined;
   for (const option of texts.flatMap((text) => text.split(','))) {
     const access = Object.hasOwn(ACCESS, option) ? ACCESS[option] : undefined;
     if (access !== undefined) readOnly = access;
     else if (option.startsWith(PROVIDER) && option !== PROVIDER) sharedFs = option.slice(PROVIDER.length);
+    else if (option.startsWith(CACHE) && option !== CACHE) cache = option.slice(CACHE.length);
     else if (!MEANINGLESS.has(option))
       throw new Error(`unknown mount option ${JSON.stringify(option)}${nearest(option)}`);
   }
-  return { readOnly, ...(sharedFs === undefined ? {} : { sharedFs }) };
+  return {
+    readOnly,
+    ...(cache === undefined ? {} : { cache }),
+    ...(sharedFs === undefined ? {} : { sharedFs }),
+  };
 }
 
 /** The type of a mount that is a share. */
@@ -56,6 +64,6 @@ function nearest(option: string): string {
   const maxDistance = Math.min(2, Math.floor(word.length / 2));
   const meant = /^read.?only$/.test(word)
     ? 'ro'
-    : closestMatch(word, [...Object.keys(ACCESS), PROVIDER, ...MEANINGLESS], { maxDistance });
-  return meant ? `; did you mean "${meant}"?` : ': use "ro", "rw" and "shared_fs=<provider>"';
+    : closestMatch(word, [...Object.keys(ACCESS), CACHE, PROVIDER, ...MEANINGLESS], { maxDistance });
+  return meant ? `; did you mean "${meant}"?` : ': use "ro", "rw", "cache=<mode>" and "shared_fs=<provider>"';
 }

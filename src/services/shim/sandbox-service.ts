@@ -78,12 +78,21 @@ async function readContents(
 }
 
 /** A daemon that was ready and has ended since is none to start a VM on. */
-function requireRunning({ sandboxId, exit }: Sandbox): void {
-  if (!exit) return;
+function requireRunning(sandbox: Sandbox): void {
+  const { sandboxId, exit } = sandbox;
+  if (!exit) return requireShares(sandbox);
   const { failed, cause } = exit;
   const end = cause === 'disconnected' ? 'its VMM has left' : 'it was stopped';
   const why = failed ? `share "${failed.tag}": ${failed.exit.message}` : end;
   throw new StatusError(Code.FailedPrecondition, `Sandbox "${sandboxId}" has ended: ${why}`);
+}
+
+/** Where the end of a daemon does not end its sandbox. */
+function requireShares(sandbox: Sandbox): void {
+  const ended = sandbox.snapshots().find(({ exit }) => exit);
+  if (!ended) return;
+  const message = `Share "${ended.tag}" of sandbox "${sandbox.sandboxId}" has ended: ${ended.exit?.message}`;
+  throw new StatusError(Code.FailedPrecondition, message);
 }
 
 const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;

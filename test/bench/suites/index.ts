@@ -1,4 +1,5 @@
 import type { Suite } from '../suite.ts';
+import { adoption } from './adoption.ts';
 import { containerd } from './containerd.ts';
 import { coldShare } from './cold-share.ts';
 import { encode } from './encode.ts';
@@ -7,4 +8,4 @@ import { many } from './many.ts';
 import { stop } from './stop.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [coldShare, stop, many, live, containerd, encode];
+export const suites: readonly Suite[] = [coldShare, stop, many, live, adoption, containerd, encode];

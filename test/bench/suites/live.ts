@@ -14,7 +14,8 @@ const REST_MS = 50;
 /** A burst of shares, and one more beside them: the event loop's turns, what a share costs the host, whether it slows the next. */
 export const live: Suite = {
   name: 'live',
-  description: '1,000 shares at once on one host: turns of its event loop, memory of each, one more beside them',
+  description:
+    '1,000 shares at once on one host: turns of its event loop, memory of each, one more beside them',
   async run({ isQuick, signal }) {
     const { found, notes } = await obtainVirtiofsds();
     const virtiofsd = found[0];

@@ -102,6 +102,14 @@ describe('shim-virtiofs check-config', () => {
         `virtio_fs_daemon = "${old}"\n[[shares]]\ntag = "a"\nsource = "/later"\n[[shares]]\ntag = "b"\nread_only = true`,
         /Share "b": The C virtiofsd has no read-only shares/,
       ],
+      [
+        `virtio_fs_daemon = "${old}"\n[[shares]]\ntag = "b"\ncache = "metadata"`,
+        /Share "b": The C virtiofsd has no cache mode "metadata"/,
+      ],
+      [
+        `virtio_fs_daemon = "${fixture('waits')}"\n[[shares]]\ntag = "b"\ncache = "none"`,
+        /Share "b" asks for cache mode "none", which "virtio-fs" does not have/,
+      ],
     ];
     for (const [lines, problem] of cases) {
       // oxlint-disable no-await-in-loop -- one file

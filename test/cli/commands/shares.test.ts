@@ -15,6 +15,11 @@ import { runShimVirtiofs, SHIM_VIRTIOFS, type Ended } from '../../harness/shim-v
 import { askFeatures } from '../../harness/vhost-user.ts';
 import { realVirtiofsds } from '../../harness/virtiofsds.ts';
 
+const ALL =
+  'sb a /srv -n mine --read-only --cache always --shared-fs x --memory-mib 64 --vmm libvirt --bus rp1'.split(
+    ' ',
+  );
+
 interface Shown {
   readonly pid: number;
   readonly tag: string;
@@ -56,6 +61,10 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         'tag     work',
         `shared  ${own.source}`,
         `qemu    ${qemuArguments.join(' ')}`,
+        `add     qmp {"execute":"chardev-add","arguments":{"id":"fs-work","backend":{"type":"socket","data":{"addr":{"type":"unix","data":{"path":"${share.socketPath}"}},"server":false}}}}`,
+        '        qmp {"execute":"device_add","arguments":{"driver":"vhost-user-fs-pci","id":"fs-work","chardev":"fs-work","tag":"work","bus":"fs-port0","queue-size":1024,"num-request-queues":1}}',
+        'remove  qmp {"execute":"device_del","arguments":{"id":"fs-work"}}  (then wait for DEVICE_DELETED)',
+        '        qmp {"execute":"chardev-remove","arguments":{"id":"fs-work"}}',
       ]);
       const table = await run('ls');
       assert.match(
@@ -70,7 +79,8 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         new RegExp(`^ {2}Socket +${share.socketPath}$`, 'm'),
         /^ {2}Opened +\d{4}-.*Z by api$/m,
         /[Ww]aiting for vhost-user socket connection/,
-        /^qemu -m 512M .*tag=work/m,
+        /^ {2}Cache +auto$/m,
+        /^qemu {4}-m 512M .*tag=work/m,
       ])
         assert.match(text.stdout, line);
       const closed = await run('close', 'sb', 'work');
@@ -159,20 +169,20 @@ describe('shim-virtiofs open', () => {
     await using fake = await serveFakeShares({
       open(request) {
         asked.push(request);
-        return { share: fakeShare(), qemuArguments: ['-m', '64M', 'a b'] };
+        const vmm = { name: 'qemu', arguments: ['-m', '64M', 'a b'] };
+        return { share: fakeShare(), vmm };
       },
     });
     const open = (...args: string[]): Promise<Ended> =>
       runShimVirtiofs('open', ...args, '--address', fake.address);
-    const [given, byDefault] = [
-      await open('sb', 'a', '/srv', '-n', 'mine', '--read-only', '--shared-fs', 'x', '--memory-mib', '64'),
-      await open('sb', 'a'),
-    ];
+    const [given, byDefault] = [await open(...ALL), await open('sb', 'a')];
     assert.match(given.stdout, /^qemu {4}-m 64M 'a b'$/m);
     assert.equal(byDefault.exitCode, 0);
     const names = { $typeName: 'shimvirtiofs.share.v1.OpenRequest', sandboxId: 'sb', tag: 'a' };
-    const all = { source: '/srv', namespace: 'mine', readOnly: true, sharedFs: 'x', memoryMib: 64 };
-    const none = { source: '', namespace: '', readOnly: false, sharedFs: '', memoryMib: 0 };
+    const share = { source: '/srv', namespace: 'mine', readOnly: true, cache: 'always', sharedFs: 'x' };
+    const all = { ...share, memoryMib: 64, vmm: 'libvirt', qemuBus: 'rp1' };
+    const nothing = { source: '', namespace: '', readOnly: false, cache: '', sharedFs: '' };
+    const none = { ...nothing, memoryMib: 0, vmm: '', qemuBus: '' };
     assert.deepEqual(asked, [
       { ...names, ...all },
       { ...names, ...none },
@@ -212,6 +222,32 @@ describe('shim-virtiofs open', () => {
 });
 
 describe('shim-virtiofs inspect', () => {
+  test('tells what starts each VMM with a sandbox, and of one share what adds it to one that runs', async () => {
+    await using own = await serveShares();
+    const { source, state } = own;
+    for (const tag of ['a', 'b']) await own.client.open({ sandboxId: 'sb', tag, source });
+    const inspect = (...args: string[]): Promise<Ended> =>
+      runShimVirtiofs('inspect', 'sb', ...args, '--state', state);
+    const both = await inspect('--vmm', 'cloud-hypervisor', '--memory-mib', '64');
+    assert.match(both.stdout, /^cloud-hypervisor --memory size=64M,shared=on --fs tag=a,\S+ tag=b,\S+$/m);
+    assert.doesNotMatch(both.stdout, /^(add|remove) /m);
+    const one = await inspect('b', '--vmm', 'cloud-hypervisor');
+    assert.match(one.stdout, /^add {5}ch-remote add-fs tag=b,\S+,id=fs-b$/m);
+    assert.match(one.stdout, /^remove {2}ch-remote remove-device fs-b$/m);
+    const domain = await inspect('b', '--vmm', 'libvirt');
+    assert.match(domain.stdout, /^libvirt <memoryBacking>.*\n {8}<filesystem .*\n {8}<filesystem /m);
+    assert.match(domain.stdout, /^remove {2}virsh detach-device <filesystem .*dir='b'\/>/m);
+    assert.match((await inspect('a', '--bus', 'rp7')).stdout, /"bus":"rp7"/);
+    const json = JSON.parse((await inspect('--json')).stdout) as { vmm: { name: string; add: unknown[] } };
+    assert.deepEqual([json.vmm.name, json.vmm.add], ['qemu', []]);
+    const unknown = await inspect('--vmm', 'firecracker');
+    assert.deepEqual([unknown.exitCode, unknown.stdout], [2, '']);
+    assert.match(
+      unknown.stderr,
+      /^shim-virtiofs: Unknown VMM "firecracker"; known: qemu, cloud-hypervisor, /,
+    );
+  });
+
   test('finds a sandbox in any namespace, and exits with 4 for what is not there', async () => {
     await using own = await serveShares();
     const { source, state } = own;

@@ -3,13 +3,17 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { obtain } from '../../setup/obtain.ts';
-import { leftovers } from '../../harness/leftovers.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { connectVhostUser } from '../../harness/vhost-user.ts';
 
-const program = fileURLToPath(new URL('../../../examples/library/open-share.ts', import.meta.url));
+const example = (name: string): string =>
+  fileURLToPath(new URL(`../../../examples/library/${name}`, import.meta.url));
 
 test('examples/library/open-share.ts prints socket, tag and arguments, and leaves nothing; needs root', async () => {
   const { path } = await obtain('virtiofsd');
@@ -17,12 +21,71 @@ test('examples/library/open-share.ts prints socket, tag and arguments, and leave
   const [source, state] = [join(directory.path, 'source'), join(directory.path, 'state')];
   await mkdir(source);
   const PATH = `${join(path, '..')}:${process.env['PATH']}`;
-  const { stdout } = await execa(process.execPath, [program, source, state], { env: { PATH } });
+  const { stdout } = await execa(process.execPath, [example('open-share.ts'), source, state], {
+    env: { PATH },
+  });
   const socket = /^socket (.*)$/m.exec(stdout)?.[1] ?? '';
   assert.match(socket, new RegExp(`^${state}/s/[0-9a-f]{16}\\.sock$`));
   assert.match(stdout, /^tag {4}work$/m);
-  const expected = `-device vhost-user-fs-pci,chardev=fs0,tag=work,queue-size=1024,num-request-queues=1`;
-  assert.equal(stdout.includes(`-chardev socket,id=fs0,path=${socket} ${expected}`), true, stdout);
+  const expected = `-device vhost-user-fs-pci,id=fs-work,chardev=fs-work,tag=work,queue-size=1024,num-request-queues=1`;
+  assert.equal(stdout.includes(`-chardev socket,id=fs-work,path=${socket} ${expected}`), true, stdout);
   assert.equal(existsSync(socket), false);
+  assert.deepEqual(await leftovers(state), []);
+});
+
+/** A program that tells of its share, and waits. Disposal kills it. */
+interface Survivor extends AsyncDisposable {
+  /** Whether it has adopted or opened its share, the daemon's process, the socket. */
+  readonly said: readonly string[];
+  kill(): Promise<void>;
+  /** Lets it end, and resolves to its exit code. */
+  close(): Promise<number | undefined>;
+}
+
+async function startSurvivor(args: readonly string[], PATH: string): Promise<Survivor> {
+  const program = execa(process.execPath, [example('survive.ts'), ...args], { env: { PATH }, reject: false });
+  const kill = async (): Promise<void> => {
+    program.kill('SIGKILL');
+    await program;
+  };
+  await using undo = new AsyncDisposableStack();
+  undo.defer(kill);
+  const output: string[] = [];
+  createInterface({ input: program.stdout }).on('line', (line) => void output.push(line));
+  await eventually('it has its share', async () => {
+    if (program.nodeChildProcess?.exitCode !== null) throw new Error((await program).stderr);
+    return output.length > 0;
+  });
+  undo.move();
+  return {
+    said: /^(\w+), served by process (\d+) at (.*)$/.exec(output[0] ?? '')?.slice(1) ?? output,
+    kill,
+    async close() {
+      program.stdin.write('\n');
+      return (await program).exitCode;
+    },
+    [Symbol.asyncDispose]: kill,
+  };
+}
+
+test('examples/library/survive.ts is killed, and the next one has its share; needs root', async () => {
+  const { path } = await obtain('virtiofsd');
+  await using directory = await temporaryDirectory();
+  const [source, state] = [join(directory.path, 'source'), join(directory.path, 'state')];
+  await mkdir(source);
+  const PATH = `${join(path, '..')}:${process.env['PATH']}`;
+  await using first = await startSurvivor([source, state], PATH);
+  const [how, pid, socket = ''] = first.said;
+  assert.equal(how, 'opened', first.said.join());
+  using vmm = await connectVhostUser(socket);
+  await vmm.getFeatures();
+  await first.kill();
+
+  await using second = await startSurvivor([source, state], PATH);
+  assert.deepEqual(second.said, ['adopted', pid, socket]);
+  await vmm.getFeatures();
+  assert.equal(await second.close(), 0);
+  await vmm.closed;
+  assert.equal(isGone(Number(pid)), true);
   assert.deepEqual(await leftovers(state), []);
 });

@@ -55,8 +55,11 @@ describe('examples/share-service', { skip }, () => {
     const source = join(place.path, 'work');
     await mkdir(source);
     const { stdout } = await session(place.path, [source]);
-    const socket = /^socket,id=fs0,path=(.*)$/m.exec(stdout)?.[1] ?? '';
-    assert.match(stdout, /^vhost-user-fs-pci,chardev=fs0,tag=work,queue-size=1024,num-request-queues=1$/m);
+    const socket = /^socket,id=fs-work,path=(.*)$/m.exec(stdout)?.[1] ?? '';
+    assert.match(
+      stdout,
+      /^vhost-user-fs-pci,id=fs-work,chardev=fs-work,tag=work,queue-size=1024,num-request-queues=1$/m,
+    );
     assert.match(stdout, /^memory-backend-memfd,id=fs-memory,size=512M,share=on$/m);
     assert.equal(existsSync(socket), false);
     assert.deepEqual((await readdir(place.path)).toSorted(), ['bin', 'work']);

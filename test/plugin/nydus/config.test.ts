@@ -22,6 +22,7 @@ describe("the nydus plugin's table", () => {
       debug: false,
       startTimeoutMs: 5000,
       stopTimeoutMs: 1000,
+      onExit: 'stop-sandbox',
       mountTimeoutMs: 30_000,
       registryAuthFile: undefined,
       registryAuthEnv: undefined,

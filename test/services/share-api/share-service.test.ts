@@ -34,6 +34,7 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         ...names,
         source,
         readOnly: dialect === 'rust',
+        cache: 'never',
       });
       assert.ok(share);
       const { pid, socketPath, createdAt, lastLines, ...rest } = share;
@@ -48,6 +49,8 @@ for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
         sharedFs: 'virtio-fs',
         owner: 'api',
         adopted: false,
+        restarts: 0,
+        cache: 'never',
       });
       assert.ok(createdAt);
       assert.match(lastLines.join('\n'), /[Ww]aiting for vhost-user socket connection/);
@@ -166,6 +169,17 @@ describe('Share service: Open', () => {
         Code.InvalidArgument,
         'No plugin provides "fs-none"; known: virtio-fs-nydus, virtio-fs',
       ],
+      [
+        { cache: 'alwys' },
+        Code.InvalidArgument,
+        'Share "work" asks for cache mode "alwys", which "virtio-fs" does not have; did you mean "always"?',
+      ],
+      [
+        { cache: 'auto', sharedFs: 'virtio-fs-nydus' },
+        Code.InvalidArgument,
+        'Share "work" asks for cache mode "auto", and "virtio-fs-nydus" has no cache modes: leave it out',
+      ],
+      [{ vmm: 'Qemu' }, Code.InvalidArgument, 'Unknown VMM "Qemu"; did you mean "qemu"?'],
     ] as const) {
       await assert.rejects(client.open({ ...names, ...wrong }), { code, message }, JSON.stringify(wrong));
       assert.equal(own.host.sandboxes.size, 0, JSON.stringify(wrong));
@@ -258,6 +272,17 @@ describe('Share service: Open', () => {
     await opening;
     assert.equal(own.host.sandboxes.size, 0);
     assert.deepEqual(await leftovers(own.state), []);
+  });
+
+  test('is cancelled by a Close that comes right behind it, of the share or of its sandbox', async () => {
+    await using own = await serveShares();
+    for (const closed of [names, { sandboxId: names.sandboxId }]) {
+      const opening = assert.rejects(own.client.open(names), { code: Code.Canceled });
+      assert.equal((await own.client.close(closed)).closed, 1);
+      await opening;
+      assert.deepEqual((await own.client.list({})).shares, []);
+      assert.deepEqual(await leftovers(own.state), []);
+    }
   });
 
   test('refuses further shares of a sandbox that has ended, until those it has are closed', async () => {

@@ -26,6 +26,7 @@ describe('readShares()', () => {
         { type: 'virtiofs', destination: 'd', options: ['rbind', 'rro', 'rslave', 'nodev,noexec'] },
         { type: 'virtiofs', destination: 'e', options: ['rw,nosuid', 'ro,shared_fs=virtio-fs'] },
         { type: 'virtiofs', destination: 'f', options: ['ro', 'rw'] },
+        { type: 'virtiofs', destination: 'g', options: ['cache=always,ro', 'cache=never'] },
       ],
     };
     assert.deepEqual(await read(JSON.stringify(spec)), [
@@ -35,6 +36,7 @@ describe('readShares()', () => {
       { tag: 'd', readOnly: true },
       { tag: 'e', readOnly: true, sharedFs: 'virtio-fs' },
       { tag: 'f', readOnly: false },
+      { tag: 'g', readOnly: true, cache: 'never' },
     ]);
   });
 
@@ -47,12 +49,14 @@ describe('readShares()', () => {
     ['norelatim', '; did you mean "norelatime"?'],
     ['shared-fs=virtio-fs', '; did you mean "shared_fs="?'],
     ['shared_fs=', '; did you mean "shared_fs="?'],
+    ['cache=', '; did you mean "cache="?'],
+    ['cach=auto', '; did you mean "cache="?'],
     [' ro', '; did you mean "ro"?'],
-    ['idmap', ': use "ro", "rw" and "shared_fs=<provider>"'],
-    ['tmpcopyup', ': use "ro", "rw" and "shared_fs=<provider>"'],
-    ['context=x', ': use "ro", "rw" and "shared_fs=<provider>"'],
-    ['toString', ': use "ro", "rw" and "shared_fs=<provider>"'],
-    ['', ': use "ro", "rw" and "shared_fs=<provider>"'],
+    ['idmap', ': use "ro", "rw", "cache=<mode>" and "shared_fs=<provider>"'],
+    ['tmpcopyup', ': use "ro", "rw", "cache=<mode>" and "shared_fs=<provider>"'],
+    ['context=x', ': use "ro", "rw", "cache=<mode>" and "shared_fs=<provider>"'],
+    ['toString', ': use "ro", "rw", "cache=<mode>" and "shared_fs=<provider>"'],
+    ['', ': use "ro", "rw", "cache=<mode>" and "shared_fs=<provider>"'],
   ];
   for (const [option, hint] of misunderstood) {
     test(`refuses the mount option "${option}" by name, alone and beside others`, async () => {

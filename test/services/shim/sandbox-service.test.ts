@@ -8,6 +8,8 @@ import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { serveTestHost } from '../../harness/test-host.ts';
 import { writePlugin } from '../../harness/test-plugin.ts';
 import { packageVersion } from '../../../src/package.ts';
+import type { ShareStatus } from '../../../src/share/contract.ts';
+import { addByChRemote, removeByChRemote } from '../../../src/vmm/cloud-hypervisor.ts';
 
 const share = (
   destination: string,
@@ -41,7 +43,18 @@ describe('Sandbox service', () => {
     const socketPath = String(one['socketPath']);
     assert.equal(existsSync(socketPath), true);
     const qemu = JSON.parse(info['vmm.qemu'] ?? '') as string[];
-    assert.equal(qemu.includes(`socket,id=fs0,path=${socketPath}`), true);
+    assert.equal(qemu.includes(`socket,id=fs-one,path=${socketPath}`), true);
+    const elements = JSON.parse(info['vmm.libvirt'] ?? '') as string[];
+    assert.equal(
+      elements.some((element) => element.includes(`socket='${socketPath}'`)),
+      true,
+    );
+    const hotplug = JSON.parse(info['vmm.cloud-hypervisor.hotplug'] ?? '') as Record<string, unknown>;
+    assert.deepEqual(Object.keys(hotplug), ['one', 'two']);
+    assert.deepEqual(hotplug['two'], {
+      add: addByChRemote(JSON.parse(info['share.two'] ?? '') as ShareStatus),
+      remove: removeByChRemote({ tag: 'two' }),
+    });
     assert.equal((JSON.parse(info['host'] ?? '') as { pid: number }).pid, process.pid);
     assert.deepEqual((await client.sandboxStatus({ sandboxId })).info, {});
 
