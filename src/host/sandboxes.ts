@@ -64,7 +64,7 @@ export interface SandboxesParts {
   /** True where shares are there for the next host, but those of a shim, whose sandbox is dead for containerd then. */
   readonly outliveHost: boolean;
   /** The profile that is on record of a share. */
-  profileOf(name: string): Promise<Profile>;
+  profileOf(this: void, name: string): Promise<Profile>;
   readonly tell: TellEvent;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }

@@ -5,11 +5,11 @@ import { serve, type Host } from '../../src/index.ts';
 // Loaded with the rest: that takes its time also where there is nothing to adopt.
 // oxlint-disable-next-line import/no-unassigned-import
 import '../../plugin/virtiofs/index.ts';
-import { gapOf, type Gap } from './event-loop-gap.ts';
+import { observeTurns, type Turns } from './turns.ts';
 import { openBenchHost } from './workbench.ts';
 
 /** What a host did until it had adopted all that another one left. Times are of the machine's monotonic clock. */
-export interface Adoption extends Gap {
+export interface Adoption extends Turns {
   readonly announcedAt: string;
   readonly adoptedAt: string;
   /** The processor time of the process until then, in milliseconds. */
@@ -22,7 +22,7 @@ const [path = '', dialect, directory = '', source = ''] = process.argv.slice(2);
 const virtiofsd = { path, dialect: dialect === 'c' ? 'c' : 'rust' } as const;
 
 async function adopt(): Promise<{ host: Host; adoption: Adoption }> {
-  const { result, ...gap } = await gapOf(async () => {
+  const { result, turns } = await observeTurns(async () => {
     const host = await openBenchHost(virtiofsd, { directory }, 'outlive-process');
     await serve(host);
     const announcedAt = String(process.hrtime.bigint());
@@ -30,7 +30,7 @@ async function adopt(): Promise<{ host: Host; adoption: Adoption }> {
     return { host, announcedAt, adoptedAt: String(process.hrtime.bigint()) };
   });
   const { host, ...times } = result;
-  return { host, adoption: { ...gap, ...times, processorMs: processorMs(), pids: pidsOf(host) } };
+  return { host, adoption: { ...turns, ...times, processorMs: processorMs(), pids: pidsOf(host) } };
 }
 
 const pidsOf = (host: Host): number[] =>

@@ -11,7 +11,7 @@ export interface SuiteOptions {
 /** One measured thing, a line of the table. */
 export interface Row extends Summary {
   readonly name: string;
-  readonly unit: 'ns' | 'ms' | 'MiB' | 'count';
+  readonly unit: 'ns' | 'ms' | 'KiB' | 'MiB' | 'count';
   /** The name of the row that it is compared with, measured in turn with it. */
   readonly peer?: string;
   /** Its median by the peer's. */

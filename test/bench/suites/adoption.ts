@@ -28,7 +28,7 @@ export const adoption: Suite = {
     await die(first);
     const times: Record<string, number[]> = {
       "the host's processor time, nothing to adopt": [nothing.processorMs],
-      'longest gap, nothing to adopt, processor time': [nothing.work],
+      'longest turn, nothing to adopt': [nothing.longest],
     };
     const add = (name: string, value: number): void => void (times[name] ??= []).push(value);
     let [other, adopted] = [0, empty];
@@ -42,8 +42,8 @@ export const adoption: Suite = {
       add('from exec until all adopted', toMs(BigInt(done.adoptedAt) - begin));
       add('from announced until all adopted', toMs(BigInt(done.adoptedAt) - BigInt(done.announcedAt)));
       add("the host's processor time until all adopted", done.processorMs);
-      add('longest gap', done.gap);
-      add('longest gap, processor time', done.work);
+      add('longest turn', done.longest);
+      add('longest gap', done.longestGap);
       other += pids.filter((pid, index) => done.pids[index] !== pid).length;
       // oxlint-disable-next-line no-await-in-loop
       if (round === rounds - 1) adopted = await ask<Idle>(host, `idle ${seconds}`);

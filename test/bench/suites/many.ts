@@ -1,11 +1,9 @@
 import { readdirSync } from 'node:fs';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Host } from '../../../src/index.ts';
+import { observeMemory, type Memory } from '../memory.ts';
 import { toRows } from '../rows.ts';
 import type { Suite } from '../suite.ts';
+import { observeTurns } from '../turns.ts';
 import { obtainVirtiofsds } from '../virtiofsds.ts';
 import { openBenchHost, openWorkbench } from '../workbench.ts';
 
@@ -14,7 +12,7 @@ const SHARES = 100;
 /** Many shares at once on one host: how long, what the event loop suffers, what a waiting share costs the host. */
 export const many: Suite = {
   name: 'many',
-  description: `${SHARES} shares at once: time, event-loop delay, the host's memory and descriptors`,
+  description: `${SHARES} shares at once: time, turns of the event loop, the host's memory and descriptors`,
   async run({ isQuick, signal }) {
     const { found, notes } = await obtainVirtiofsds();
     const virtiofsd = found[0];
@@ -35,7 +33,10 @@ export const many: Suite = {
     }
     return {
       rows: [...toRows(times), ...toRows(memory, { unit: 'MiB' }), ...toRows(descriptors, { unit: 'count' })],
-      notes: [`with the ${virtiofsd.label}; memory after a garbage collection, of the process that measures`],
+      notes: [
+        `with the ${virtiofsd.label}; memory after a garbage collection, of the process that measures; ` +
+          'a turn of the event loop in processor time, a gap in wall time',
+      ],
     };
   },
 };
@@ -52,38 +53,40 @@ async function openAndClose(
 ): Promise<Measured> {
   await using opened = new AsyncDisposableStack();
   const before = observe();
-  const loop = monitorEventLoopDelay({ resolution: 1 });
-  await delay(20); // the monitor's first reading is of its own start
-  loop.enable();
-  const start = performance.now();
-  const opening = Array.from({ length: shares }, async (_, index) =>
-    opened.use(await host.openShare({ sandboxId: `bench-${index}`, tag: 'bench', source }, { signal })),
-  );
-  const all = await Promise.all(opening);
-  const openedAt = performance.now();
-  await Promise.all(all.map(({ ready }) => ready));
-  const readyAt = performance.now();
-  loop.disable();
+  let openedIn = 0;
+  const opening = await observeTurns(async () => {
+    const start = performance.now();
+    const all = await Promise.all(
+      Array.from({ length: shares }, async (_, index) =>
+        opened.use(await host.openShare({ sandboxId: `bench-${index}`, tag: 'bench', source }, { signal })),
+      ),
+    );
+    openedIn = performance.now() - start;
+    await Promise.all(all.map(({ ready }) => ready));
+    return all;
+  });
   const during = observe();
-  const closingAt = performance.now();
-  await Promise.all(all.map((share) => share[Symbol.asyncDispose]()));
-  const closedAt = performance.now();
+  const closing = await observeTurns(() =>
+    Promise.all(opening.result.map((share) => share[Symbol.asyncDispose]())),
+  );
   const after = observe();
   return {
     times: {
-      'all opened': openedAt - start,
-      'all ready': readyAt - start,
-      'all closed': closedAt - closingAt,
-      'event-loop delay, p99': loop.percentile(99) / 1e6,
-      'event-loop delay, longest': loop.max / 1e6,
+      'all opened': openedIn,
+      'all ready': opening.turns.total,
+      'longest turn until all are ready': opening.turns.longest,
+      'longest gap until all are ready': opening.turns.longestGap,
+      'all closed': closing.turns.total,
+      'longest turn until all are closed': closing.turns.longest,
+      'longest gap until all are closed': closing.turns.longestGap,
     },
     memory: {
-      'resident memory, no share': before.residentMiB,
-      [`resident memory, ${shares} shares`]: during.residentMiB,
-      'resident memory, all closed': after.residentMiB,
-      'heap in use, no share': before.heapMiB,
-      [`heap in use, ${shares} shares`]: during.heapMiB,
-      'heap in use, all closed': after.heapMiB,
+      'resident memory, no share': before.resident,
+      [`resident memory, ${shares} shares`]: during.resident,
+      'resident memory, all closed': after.resident,
+      'heap in use, no share': before.heap,
+      [`heap in use, ${shares} shares`]: during.heap,
+      'heap in use, all closed': after.heap,
     },
     descriptors: {
       'descriptors, no share': before.descriptors,
@@ -93,18 +96,11 @@ async function openAndClose(
   };
 }
 
-function observe(): { residentMiB: number; heapMiB: number; descriptors: number } {
-  collectGarbage();
-  const { rss, heapUsed } = process.memoryUsage();
-  return {
-    residentMiB: rss / 2 ** 20,
-    heapMiB: heapUsed / 2 ** 20,
-    descriptors: readdirSync('/proc/self/fd').length - 1, // the listing's own
-  };
-}
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
+// Less the listing's own.
+const observe = (): Memory & { descriptors: number } => ({
+  ...observeMemory(),
+  descriptors: readdirSync('/proc/self/fd').length - 1,
+});
 
 function add(samples: Record<string, number[]>, found: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(found)) (samples[name] ??= []).push(value);
