@@ -22,6 +22,480 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type MountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is empty: "default".
+	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	SandboxId string `protobuf:"bytes,2,opt,name=sandbox_id,json=sandboxId,proto3" json:"sandbox_id,omitempty"`
+	Tag       string `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
+	// Absolute path on the host.
+	Source string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	// Where the guest sees it, from the root of the share, as "/data".
+	Mountpoint string `protobuf:"bytes,5,opt,name=mountpoint,proto3" json:"mountpoint,omitempty"`
+	// Where it is empty, the provider's own kind.
+	Type string `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
+	// Of a bind mount: "ro" (also for what is mounted beneath), "rw", "rbind", "bind", "rprivate", "private".
+	Options []string `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
+	// What else the provider needs, as the JSON of a RAFS image's backend.
+	Config        string `protobuf:"bytes,8,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MountRequest) Reset() {
+	*x = MountRequest{}
+	mi := &file_shares_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MountRequest) ProtoMessage() {}
+
+func (x *MountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MountRequest.ProtoReflect.Descriptor instead.
+func (*MountRequest) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *MountRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *MountRequest) GetSandboxId() string {
+	if x != nil {
+		return x.SandboxId
+	}
+	return ""
+}
+
+func (x *MountRequest) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *MountRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *MountRequest) GetMountpoint() string {
+	if x != nil {
+		return x.Mountpoint
+	}
+	return ""
+}
+
+func (x *MountRequest) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *MountRequest) GetOptions() []string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *MountRequest) GetConfig() string {
+	if x != nil {
+		return x.Config
+	}
+	return ""
+}
+
+type MountResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mount         *Mount                 `protobuf:"bytes,1,opt,name=mount,proto3" json:"mount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MountResponse) Reset() {
+	*x = MountResponse{}
+	mi := &file_shares_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MountResponse) ProtoMessage() {}
+
+func (x *MountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MountResponse.ProtoReflect.Descriptor instead.
+func (*MountResponse) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *MountResponse) GetMount() *Mount {
+	if x != nil {
+		return x.Mount
+	}
+	return nil
+}
+
+type UnmountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is empty: "default".
+	Namespace     string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	SandboxId     string `protobuf:"bytes,2,opt,name=sandbox_id,json=sandboxId,proto3" json:"sandbox_id,omitempty"`
+	Tag           string `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
+	Mountpoint    string `protobuf:"bytes,4,opt,name=mountpoint,proto3" json:"mountpoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnmountRequest) Reset() {
+	*x = UnmountRequest{}
+	mi := &file_shares_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnmountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnmountRequest) ProtoMessage() {}
+
+func (x *UnmountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnmountRequest.ProtoReflect.Descriptor instead.
+func (*UnmountRequest) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *UnmountRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *UnmountRequest) GetSandboxId() string {
+	if x != nil {
+		return x.SandboxId
+	}
+	return ""
+}
+
+func (x *UnmountRequest) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *UnmountRequest) GetMountpoint() string {
+	if x != nil {
+		return x.Mountpoint
+	}
+	return ""
+}
+
+type UnmountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True where the guest may reach it yet: it has files open, or its cache mode keeps names. The end of the share's
+	// daemon takes it away, or the guest's own umount before this call.
+	GuestMayHoldIt bool `protobuf:"varint,1,opt,name=guest_may_hold_it,json=guestMayHoldIt,proto3" json:"guest_may_hold_it,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *UnmountResponse) Reset() {
+	*x = UnmountResponse{}
+	mi := &file_shares_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnmountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnmountResponse) ProtoMessage() {}
+
+func (x *UnmountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnmountResponse.ProtoReflect.Descriptor instead.
+func (*UnmountResponse) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *UnmountResponse) GetGuestMayHoldIt() bool {
+	if x != nil {
+		return x.GuestMayHoldIt
+	}
+	return false
+}
+
+type ListMountsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is empty, every namespace.
+	Namespace string `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Where it is empty, every sandbox.
+	SandboxId string `protobuf:"bytes,2,opt,name=sandbox_id,json=sandboxId,proto3" json:"sandbox_id,omitempty"`
+	// Where it is empty, every share.
+	Tag           string `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMountsRequest) Reset() {
+	*x = ListMountsRequest{}
+	mi := &file_shares_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMountsRequest) ProtoMessage() {}
+
+func (x *ListMountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMountsRequest.ProtoReflect.Descriptor instead.
+func (*ListMountsRequest) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListMountsRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *ListMountsRequest) GetSandboxId() string {
+	if x != nil {
+		return x.SandboxId
+	}
+	return ""
+}
+
+func (x *ListMountsRequest) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+type ListMountsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mounts        []*Mount               `protobuf:"bytes,1,rep,name=mounts,proto3" json:"mounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMountsResponse) Reset() {
+	*x = ListMountsResponse{}
+	mi := &file_shares_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMountsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMountsResponse) ProtoMessage() {}
+
+func (x *ListMountsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMountsResponse.ProtoReflect.Descriptor instead.
+func (*ListMountsResponse) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListMountsResponse) GetMounts() []*Mount {
+	if x != nil {
+		return x.Mounts
+	}
+	return nil
+}
+
+type Mount struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Namespace  string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	SandboxId  string                 `protobuf:"bytes,2,opt,name=sandbox_id,json=sandboxId,proto3" json:"sandbox_id,omitempty"`
+	Tag        string                 `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
+	Source     string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	Mountpoint string                 `protobuf:"bytes,5,opt,name=mountpoint,proto3" json:"mountpoint,omitempty"`
+	// "bind", "rafs" or as its provider names it.
+	Kind string `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Those that hold.
+	Options       []string               `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
+	MountedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=mounted_at,json=mountedAt,proto3" json:"mounted_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mount) Reset() {
+	*x = Mount{}
+	mi := &file_shares_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mount) ProtoMessage() {}
+
+func (x *Mount) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mount.ProtoReflect.Descriptor instead.
+func (*Mount) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Mount) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Mount) GetSandboxId() string {
+	if x != nil {
+		return x.SandboxId
+	}
+	return ""
+}
+
+func (x *Mount) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *Mount) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Mount) GetMountpoint() string {
+	if x != nil {
+		return x.Mountpoint
+	}
+	return ""
+}
+
+func (x *Mount) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Mount) GetOptions() []string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *Mount) GetMountedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MountedAt
+	}
+	return nil
+}
+
 type OpenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where it is empty: "default".
@@ -49,7 +523,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_shares_proto_msgTypes[0]
+	mi := &file_shares_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -61,7 +535,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[0]
+	mi := &file_shares_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -74,7 +548,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{0}
+	return file_shares_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OpenRequest) GetNamespace() string {
@@ -159,7 +633,7 @@ type OpenResponse struct {
 
 func (x *OpenResponse) Reset() {
 	*x = OpenResponse{}
-	mi := &file_shares_proto_msgTypes[1]
+	mi := &file_shares_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -171,7 +645,7 @@ func (x *OpenResponse) String() string {
 func (*OpenResponse) ProtoMessage() {}
 
 func (x *OpenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[1]
+	mi := &file_shares_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -184,7 +658,7 @@ func (x *OpenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResponse.ProtoReflect.Descriptor instead.
 func (*OpenResponse) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{1}
+	return file_shares_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OpenResponse) GetShare() *Share {
@@ -221,7 +695,7 @@ type CloseRequest struct {
 
 func (x *CloseRequest) Reset() {
 	*x = CloseRequest{}
-	mi := &file_shares_proto_msgTypes[2]
+	mi := &file_shares_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -233,7 +707,7 @@ func (x *CloseRequest) String() string {
 func (*CloseRequest) ProtoMessage() {}
 
 func (x *CloseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[2]
+	mi := &file_shares_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -246,7 +720,7 @@ func (x *CloseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRequest.ProtoReflect.Descriptor instead.
 func (*CloseRequest) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{2}
+	return file_shares_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CloseRequest) GetNamespace() string {
@@ -280,7 +754,7 @@ type CloseResponse struct {
 
 func (x *CloseResponse) Reset() {
 	*x = CloseResponse{}
-	mi := &file_shares_proto_msgTypes[3]
+	mi := &file_shares_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -292,7 +766,7 @@ func (x *CloseResponse) String() string {
 func (*CloseResponse) ProtoMessage() {}
 
 func (x *CloseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[3]
+	mi := &file_shares_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -305,7 +779,7 @@ func (x *CloseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseResponse.ProtoReflect.Descriptor instead.
 func (*CloseResponse) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{3}
+	return file_shares_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CloseResponse) GetClosed() uint32 {
@@ -327,7 +801,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_shares_proto_msgTypes[4]
+	mi := &file_shares_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +813,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[4]
+	mi := &file_shares_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +826,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{4}
+	return file_shares_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRequest) GetNamespace() string {
@@ -378,7 +852,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_shares_proto_msgTypes[5]
+	mi := &file_shares_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +864,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[5]
+	mi := &file_shares_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +877,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{5}
+	return file_shares_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListResponse) GetShares() []*Share {
@@ -431,7 +905,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_shares_proto_msgTypes[6]
+	mi := &file_shares_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +917,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[6]
+	mi := &file_shares_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +930,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{6}
+	return file_shares_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetRequest) GetNamespace() string {
@@ -513,7 +987,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_shares_proto_msgTypes[7]
+	mi := &file_shares_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +999,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[7]
+	mi := &file_shares_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +1012,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{7}
+	return file_shares_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetResponse) GetShare() *Share {
@@ -574,7 +1048,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_shares_proto_msgTypes[8]
+	mi := &file_shares_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +1060,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[8]
+	mi := &file_shares_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +1073,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{8}
+	return file_shares_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WatchRequest) GetNamespace() string {
@@ -631,7 +1105,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_shares_proto_msgTypes[9]
+	mi := &file_shares_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +1117,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[9]
+	mi := &file_shares_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +1130,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{9}
+	return file_shares_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchResponse) GetEvent() string {
@@ -688,7 +1162,7 @@ type VersionRequest struct {
 
 func (x *VersionRequest) Reset() {
 	*x = VersionRequest{}
-	mi := &file_shares_proto_msgTypes[10]
+	mi := &file_shares_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +1174,7 @@ func (x *VersionRequest) String() string {
 func (*VersionRequest) ProtoMessage() {}
 
 func (x *VersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[10]
+	mi := &file_shares_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +1187,7 @@ func (x *VersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionRequest.ProtoReflect.Descriptor instead.
 func (*VersionRequest) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{10}
+	return file_shares_proto_rawDescGZIP(), []int{17}
 }
 
 type VersionResponse struct {
@@ -729,7 +1203,7 @@ type VersionResponse struct {
 
 func (x *VersionResponse) Reset() {
 	*x = VersionResponse{}
-	mi := &file_shares_proto_msgTypes[11]
+	mi := &file_shares_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +1215,7 @@ func (x *VersionResponse) String() string {
 func (*VersionResponse) ProtoMessage() {}
 
 func (x *VersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[11]
+	mi := &file_shares_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +1228,7 @@ func (x *VersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionResponse.ProtoReflect.Descriptor instead.
 func (*VersionResponse) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{11}
+	return file_shares_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *VersionResponse) GetVersion() string {
@@ -804,6 +1278,8 @@ type Share struct {
 	Exit *Exit `protobuf:"bytes,14,opt,name=exit,proto3,oneof" json:"exit,omitempty"`
 	// What its daemon said last, oldest first.
 	LastLines []string `protobuf:"bytes,15,rep,name=last_lines,json=lastLines,proto3" json:"last_lines,omitempty"`
+	// How often its daemon has been replaced by another one.
+	Restarts uint32 `protobuf:"varint,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	// Its cache mode; absent where its provider has none.
 	Cache         *string `protobuf:"bytes,30,opt,name=cache,proto3,oneof" json:"cache,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -812,7 +1288,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_shares_proto_msgTypes[12]
+	mi := &file_shares_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +1300,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[12]
+	mi := &file_shares_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +1313,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{12}
+	return file_shares_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Share) GetNamespace() string {
@@ -945,6 +1421,13 @@ func (x *Share) GetLastLines() []string {
 	return nil
 }
 
+func (x *Share) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
 func (x *Share) GetCache() string {
 	if x != nil && x.Cache != nil {
 		return *x.Cache
@@ -969,7 +1452,7 @@ type Vmm struct {
 
 func (x *Vmm) Reset() {
 	*x = Vmm{}
-	mi := &file_shares_proto_msgTypes[13]
+	mi := &file_shares_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1464,7 @@ func (x *Vmm) String() string {
 func (*Vmm) ProtoMessage() {}
 
 func (x *Vmm) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[13]
+	mi := &file_shares_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1477,7 @@ func (x *Vmm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vmm.ProtoReflect.Descriptor instead.
 func (*Vmm) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{13}
+	return file_shares_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Vmm) GetName() string {
@@ -1039,7 +1522,7 @@ type VmmStep struct {
 
 func (x *VmmStep) Reset() {
 	*x = VmmStep{}
-	mi := &file_shares_proto_msgTypes[14]
+	mi := &file_shares_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1534,7 @@ func (x *VmmStep) String() string {
 func (*VmmStep) ProtoMessage() {}
 
 func (x *VmmStep) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[14]
+	mi := &file_shares_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1547,7 @@ func (x *VmmStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VmmStep.ProtoReflect.Descriptor instead.
 func (*VmmStep) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{14}
+	return file_shares_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *VmmStep) GetTool() string {
@@ -1104,7 +1587,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_shares_proto_msgTypes[15]
+	mi := &file_shares_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1599,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[15]
+	mi := &file_shares_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1612,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{15}
+	return file_shares_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Exit) GetCause() string {
@@ -1171,7 +1654,51 @@ var File_shares_proto protoreflect.FileDescriptor
 
 const file_shares_proto_rawDesc = "" +
 	"\n" +
-	"\fshares.proto\x12\x15shimvirtiofs.share.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
+	"\fshares.proto\x12\x15shimvirtiofs.share.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n" +
+	"\fMountRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
+	"\n" +
+	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
+	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1e\n" +
+	"\n" +
+	"mountpoint\x18\x05 \x01(\tR\n" +
+	"mountpoint\x12\x12\n" +
+	"\x04type\x18\x06 \x01(\tR\x04type\x12\x18\n" +
+	"\aoptions\x18\a \x03(\tR\aoptions\x12\x16\n" +
+	"\x06config\x18\b \x01(\tR\x06config\"C\n" +
+	"\rMountResponse\x122\n" +
+	"\x05mount\x18\x01 \x01(\v2\x1c.shimvirtiofs.share.v1.MountR\x05mount\"\x7f\n" +
+	"\x0eUnmountRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
+	"\n" +
+	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
+	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\x1e\n" +
+	"\n" +
+	"mountpoint\x18\x04 \x01(\tR\n" +
+	"mountpoint\"<\n" +
+	"\x0fUnmountResponse\x12)\n" +
+	"\x11guest_may_hold_it\x18\x01 \x01(\bR\x0eguestMayHoldIt\"b\n" +
+	"\x11ListMountsRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
+	"\n" +
+	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
+	"\x03tag\x18\x03 \x01(\tR\x03tag\"J\n" +
+	"\x12ListMountsResponse\x124\n" +
+	"\x06mounts\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.MountR\x06mounts\"\xf7\x01\n" +
+	"\x05Mount\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
+	"\n" +
+	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
+	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1e\n" +
+	"\n" +
+	"mountpoint\x18\x05 \x01(\tR\n" +
+	"mountpoint\x12\x12\n" +
+	"\x04kind\x18\x06 \x01(\tR\x04kind\x12\x18\n" +
+	"\aoptions\x18\a \x03(\tR\aoptions\x129\n" +
+	"\n" +
+	"mounted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tmountedAt\"\x90\x02\n" +
 	"\vOpenRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1228,7 +1755,7 @@ const file_shares_proto_rawDesc = "" +
 	"\x0fVersionResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x14\n" +
-	"\x05state\x18\x03 \x01(\tR\x05state\"\x85\x04\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\"\xa1\x04\n" +
 	"\x05Share\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1251,7 +1778,8 @@ const file_shares_proto_rawDesc = "" +
 	"created_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x124\n" +
 	"\x04exit\x18\x0e \x01(\v2\x1b.shimvirtiofs.share.v1.ExitH\x00R\x04exit\x88\x01\x01\x12\x1d\n" +
 	"\n" +
-	"last_lines\x18\x0f \x03(\tR\tlastLines\x12\x19\n" +
+	"last_lines\x18\x0f \x03(\tR\tlastLines\x12\x1a\n" +
+	"\brestarts\x18\x10 \x01(\rR\brestarts\x12\x19\n" +
 	"\x05cache\x18\x1e \x01(\tH\x01R\x05cache\x88\x01\x01B\a\n" +
 	"\x05_exitB\b\n" +
 	"\x06_cache\"\xa1\x01\n" +
@@ -1272,13 +1800,17 @@ const file_shares_proto_rawDesc = "" +
 	"\texited_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bexitedAtB\f\n" +
 	"\n" +
 	"_exit_codeB\t\n" +
-	"\a_signal2\xfc\x03\n" +
+	"\a_signal2\x8d\x06\n" +
 	"\x06Shares\x12O\n" +
 	"\x04Open\x12\".shimvirtiofs.share.v1.OpenRequest\x1a#.shimvirtiofs.share.v1.OpenResponse\x12R\n" +
 	"\x05Close\x12#.shimvirtiofs.share.v1.CloseRequest\x1a$.shimvirtiofs.share.v1.CloseResponse\x12O\n" +
 	"\x04List\x12\".shimvirtiofs.share.v1.ListRequest\x1a#.shimvirtiofs.share.v1.ListResponse\x12L\n" +
 	"\x03Get\x12!.shimvirtiofs.share.v1.GetRequest\x1a\".shimvirtiofs.share.v1.GetResponse\x12T\n" +
-	"\x05Watch\x12#.shimvirtiofs.share.v1.WatchRequest\x1a$.shimvirtiofs.share.v1.WatchResponse0\x01\x12X\n" +
+	"\x05Watch\x12#.shimvirtiofs.share.v1.WatchRequest\x1a$.shimvirtiofs.share.v1.WatchResponse0\x01\x12R\n" +
+	"\x05Mount\x12#.shimvirtiofs.share.v1.MountRequest\x1a$.shimvirtiofs.share.v1.MountResponse\x12X\n" +
+	"\aUnmount\x12%.shimvirtiofs.share.v1.UnmountRequest\x1a&.shimvirtiofs.share.v1.UnmountResponse\x12a\n" +
+	"\n" +
+	"ListMounts\x12(.shimvirtiofs.share.v1.ListMountsRequest\x1a).shimvirtiofs.share.v1.ListMountsResponse\x12X\n" +
 	"\aVersion\x12%.shimvirtiofs.share.v1.VersionRequest\x1a&.shimvirtiofs.share.v1.VersionResponseB\x1fZ\x1dshimvirtiofs/share/v1;sharev1b\x06proto3"
 
 var (
@@ -1293,56 +1825,72 @@ func file_shares_proto_rawDescGZIP() []byte {
 	return file_shares_proto_rawDescData
 }
 
-var file_shares_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_shares_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_shares_proto_goTypes = []any{
-	(*OpenRequest)(nil),           // 0: shimvirtiofs.share.v1.OpenRequest
-	(*OpenResponse)(nil),          // 1: shimvirtiofs.share.v1.OpenResponse
-	(*CloseRequest)(nil),          // 2: shimvirtiofs.share.v1.CloseRequest
-	(*CloseResponse)(nil),         // 3: shimvirtiofs.share.v1.CloseResponse
-	(*ListRequest)(nil),           // 4: shimvirtiofs.share.v1.ListRequest
-	(*ListResponse)(nil),          // 5: shimvirtiofs.share.v1.ListResponse
-	(*GetRequest)(nil),            // 6: shimvirtiofs.share.v1.GetRequest
-	(*GetResponse)(nil),           // 7: shimvirtiofs.share.v1.GetResponse
-	(*WatchRequest)(nil),          // 8: shimvirtiofs.share.v1.WatchRequest
-	(*WatchResponse)(nil),         // 9: shimvirtiofs.share.v1.WatchResponse
-	(*VersionRequest)(nil),        // 10: shimvirtiofs.share.v1.VersionRequest
-	(*VersionResponse)(nil),       // 11: shimvirtiofs.share.v1.VersionResponse
-	(*Share)(nil),                 // 12: shimvirtiofs.share.v1.Share
-	(*Vmm)(nil),                   // 13: shimvirtiofs.share.v1.Vmm
-	(*VmmStep)(nil),               // 14: shimvirtiofs.share.v1.VmmStep
-	(*Exit)(nil),                  // 15: shimvirtiofs.share.v1.Exit
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*MountRequest)(nil),          // 0: shimvirtiofs.share.v1.MountRequest
+	(*MountResponse)(nil),         // 1: shimvirtiofs.share.v1.MountResponse
+	(*UnmountRequest)(nil),        // 2: shimvirtiofs.share.v1.UnmountRequest
+	(*UnmountResponse)(nil),       // 3: shimvirtiofs.share.v1.UnmountResponse
+	(*ListMountsRequest)(nil),     // 4: shimvirtiofs.share.v1.ListMountsRequest
+	(*ListMountsResponse)(nil),    // 5: shimvirtiofs.share.v1.ListMountsResponse
+	(*Mount)(nil),                 // 6: shimvirtiofs.share.v1.Mount
+	(*OpenRequest)(nil),           // 7: shimvirtiofs.share.v1.OpenRequest
+	(*OpenResponse)(nil),          // 8: shimvirtiofs.share.v1.OpenResponse
+	(*CloseRequest)(nil),          // 9: shimvirtiofs.share.v1.CloseRequest
+	(*CloseResponse)(nil),         // 10: shimvirtiofs.share.v1.CloseResponse
+	(*ListRequest)(nil),           // 11: shimvirtiofs.share.v1.ListRequest
+	(*ListResponse)(nil),          // 12: shimvirtiofs.share.v1.ListResponse
+	(*GetRequest)(nil),            // 13: shimvirtiofs.share.v1.GetRequest
+	(*GetResponse)(nil),           // 14: shimvirtiofs.share.v1.GetResponse
+	(*WatchRequest)(nil),          // 15: shimvirtiofs.share.v1.WatchRequest
+	(*WatchResponse)(nil),         // 16: shimvirtiofs.share.v1.WatchResponse
+	(*VersionRequest)(nil),        // 17: shimvirtiofs.share.v1.VersionRequest
+	(*VersionResponse)(nil),       // 18: shimvirtiofs.share.v1.VersionResponse
+	(*Share)(nil),                 // 19: shimvirtiofs.share.v1.Share
+	(*Vmm)(nil),                   // 20: shimvirtiofs.share.v1.Vmm
+	(*VmmStep)(nil),               // 21: shimvirtiofs.share.v1.VmmStep
+	(*Exit)(nil),                  // 22: shimvirtiofs.share.v1.Exit
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
 }
 var file_shares_proto_depIdxs = []int32{
-	12, // 0: shimvirtiofs.share.v1.OpenResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	13, // 1: shimvirtiofs.share.v1.OpenResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
-	12, // 2: shimvirtiofs.share.v1.ListResponse.shares:type_name -> shimvirtiofs.share.v1.Share
-	12, // 3: shimvirtiofs.share.v1.GetResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	13, // 4: shimvirtiofs.share.v1.GetResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
-	16, // 5: shimvirtiofs.share.v1.WatchResponse.time:type_name -> google.protobuf.Timestamp
-	12, // 6: shimvirtiofs.share.v1.WatchResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	16, // 7: shimvirtiofs.share.v1.Share.created_at:type_name -> google.protobuf.Timestamp
-	15, // 8: shimvirtiofs.share.v1.Share.exit:type_name -> shimvirtiofs.share.v1.Exit
-	14, // 9: shimvirtiofs.share.v1.Vmm.add:type_name -> shimvirtiofs.share.v1.VmmStep
-	14, // 10: shimvirtiofs.share.v1.Vmm.remove:type_name -> shimvirtiofs.share.v1.VmmStep
-	16, // 11: shimvirtiofs.share.v1.Exit.exited_at:type_name -> google.protobuf.Timestamp
-	0,  // 12: shimvirtiofs.share.v1.Shares.Open:input_type -> shimvirtiofs.share.v1.OpenRequest
-	2,  // 13: shimvirtiofs.share.v1.Shares.Close:input_type -> shimvirtiofs.share.v1.CloseRequest
-	4,  // 14: shimvirtiofs.share.v1.Shares.List:input_type -> shimvirtiofs.share.v1.ListRequest
-	6,  // 15: shimvirtiofs.share.v1.Shares.Get:input_type -> shimvirtiofs.share.v1.GetRequest
-	8,  // 16: shimvirtiofs.share.v1.Shares.Watch:input_type -> shimvirtiofs.share.v1.WatchRequest
-	10, // 17: shimvirtiofs.share.v1.Shares.Version:input_type -> shimvirtiofs.share.v1.VersionRequest
-	1,  // 18: shimvirtiofs.share.v1.Shares.Open:output_type -> shimvirtiofs.share.v1.OpenResponse
-	3,  // 19: shimvirtiofs.share.v1.Shares.Close:output_type -> shimvirtiofs.share.v1.CloseResponse
-	5,  // 20: shimvirtiofs.share.v1.Shares.List:output_type -> shimvirtiofs.share.v1.ListResponse
-	7,  // 21: shimvirtiofs.share.v1.Shares.Get:output_type -> shimvirtiofs.share.v1.GetResponse
-	9,  // 22: shimvirtiofs.share.v1.Shares.Watch:output_type -> shimvirtiofs.share.v1.WatchResponse
-	11, // 23: shimvirtiofs.share.v1.Shares.Version:output_type -> shimvirtiofs.share.v1.VersionResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	6,  // 0: shimvirtiofs.share.v1.MountResponse.mount:type_name -> shimvirtiofs.share.v1.Mount
+	6,  // 1: shimvirtiofs.share.v1.ListMountsResponse.mounts:type_name -> shimvirtiofs.share.v1.Mount
+	23, // 2: shimvirtiofs.share.v1.Mount.mounted_at:type_name -> google.protobuf.Timestamp
+	19, // 3: shimvirtiofs.share.v1.OpenResponse.share:type_name -> shimvirtiofs.share.v1.Share
+	20, // 4: shimvirtiofs.share.v1.OpenResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
+	19, // 5: shimvirtiofs.share.v1.ListResponse.shares:type_name -> shimvirtiofs.share.v1.Share
+	19, // 6: shimvirtiofs.share.v1.GetResponse.share:type_name -> shimvirtiofs.share.v1.Share
+	20, // 7: shimvirtiofs.share.v1.GetResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
+	23, // 8: shimvirtiofs.share.v1.WatchResponse.time:type_name -> google.protobuf.Timestamp
+	19, // 9: shimvirtiofs.share.v1.WatchResponse.share:type_name -> shimvirtiofs.share.v1.Share
+	23, // 10: shimvirtiofs.share.v1.Share.created_at:type_name -> google.protobuf.Timestamp
+	22, // 11: shimvirtiofs.share.v1.Share.exit:type_name -> shimvirtiofs.share.v1.Exit
+	21, // 12: shimvirtiofs.share.v1.Vmm.add:type_name -> shimvirtiofs.share.v1.VmmStep
+	21, // 13: shimvirtiofs.share.v1.Vmm.remove:type_name -> shimvirtiofs.share.v1.VmmStep
+	23, // 14: shimvirtiofs.share.v1.Exit.exited_at:type_name -> google.protobuf.Timestamp
+	7,  // 15: shimvirtiofs.share.v1.Shares.Open:input_type -> shimvirtiofs.share.v1.OpenRequest
+	9,  // 16: shimvirtiofs.share.v1.Shares.Close:input_type -> shimvirtiofs.share.v1.CloseRequest
+	11, // 17: shimvirtiofs.share.v1.Shares.List:input_type -> shimvirtiofs.share.v1.ListRequest
+	13, // 18: shimvirtiofs.share.v1.Shares.Get:input_type -> shimvirtiofs.share.v1.GetRequest
+	15, // 19: shimvirtiofs.share.v1.Shares.Watch:input_type -> shimvirtiofs.share.v1.WatchRequest
+	0,  // 20: shimvirtiofs.share.v1.Shares.Mount:input_type -> shimvirtiofs.share.v1.MountRequest
+	2,  // 21: shimvirtiofs.share.v1.Shares.Unmount:input_type -> shimvirtiofs.share.v1.UnmountRequest
+	4,  // 22: shimvirtiofs.share.v1.Shares.ListMounts:input_type -> shimvirtiofs.share.v1.ListMountsRequest
+	17, // 23: shimvirtiofs.share.v1.Shares.Version:input_type -> shimvirtiofs.share.v1.VersionRequest
+	8,  // 24: shimvirtiofs.share.v1.Shares.Open:output_type -> shimvirtiofs.share.v1.OpenResponse
+	10, // 25: shimvirtiofs.share.v1.Shares.Close:output_type -> shimvirtiofs.share.v1.CloseResponse
+	12, // 26: shimvirtiofs.share.v1.Shares.List:output_type -> shimvirtiofs.share.v1.ListResponse
+	14, // 27: shimvirtiofs.share.v1.Shares.Get:output_type -> shimvirtiofs.share.v1.GetResponse
+	16, // 28: shimvirtiofs.share.v1.Shares.Watch:output_type -> shimvirtiofs.share.v1.WatchResponse
+	1,  // 29: shimvirtiofs.share.v1.Shares.Mount:output_type -> shimvirtiofs.share.v1.MountResponse
+	3,  // 30: shimvirtiofs.share.v1.Shares.Unmount:output_type -> shimvirtiofs.share.v1.UnmountResponse
+	5,  // 31: shimvirtiofs.share.v1.Shares.ListMounts:output_type -> shimvirtiofs.share.v1.ListMountsResponse
+	18, // 32: shimvirtiofs.share.v1.Shares.Version:output_type -> shimvirtiofs.share.v1.VersionResponse
+	24, // [24:33] is the sub-list for method output_type
+	15, // [15:24] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_shares_proto_init() }
@@ -1350,15 +1898,15 @@ func file_shares_proto_init() {
 	if File_shares_proto != nil {
 		return
 	}
-	file_shares_proto_msgTypes[12].OneofWrappers = []any{}
-	file_shares_proto_msgTypes[15].OneofWrappers = []any{}
+	file_shares_proto_msgTypes[19].OneofWrappers = []any{}
+	file_shares_proto_msgTypes[22].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_shares_proto_rawDesc), len(file_shares_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
