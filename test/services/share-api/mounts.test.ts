@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { SpanKind } from '@opentelemetry/api';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -20,7 +21,7 @@ describe('Mount, Unmount and ListMounts of the share service', () => {
     await client.open({ namespace: 'other', ...names });
     const { mount } = await client.mount({ ...names, source, mountpoint: '/data', options: ['ro'] });
     assert.ok(mount?.mountedAt);
-    const { mountedAt, ...rest } = mount;
+    const { mountedAt: _, ...rest } = mount;
     assert.deepEqual(rest, {
       $typeName: 'shimvirtiofs.share.v1.Mount',
       namespace: 'default',
@@ -77,7 +78,9 @@ describe('Mount, Unmount and ListMounts of the share service', () => {
     const { client, source } = own;
     await client.open(names);
     await client.mount({ ...names, source, mountpoint: '/data' });
-    const call = spans.named('shimvirtiofs.share.v1.Shares/Mount').find(({ kind }) => kind === 1);
+    const call = spans
+      .named('shimvirtiofs.share.v1.Shares/Mount')
+      .find(({ kind }) => kind === SpanKind.SERVER);
     const span = spans.one('mount');
     assert.equal(span.spanContext().traceId, call?.spanContext().traceId);
     assert.equal(span.attributes['mount.source'], source);
