@@ -16,13 +16,13 @@ import type {
 } from '../share/contract.ts';
 import type { ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
-import { withAttributes } from '../tracing/span.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { TellEvent } from './events.ts';
 import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
+import { createSandboxMounts } from './sandbox-mounts.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
-import { createShareMounts, type ShareMount, type ShareMounts } from './share-mounts.ts';
+import type { ShareMount, ShareMounts } from './share-mounts.ts';
 import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
 import { requireCacheModes, requireUniqueTags, type ShareSpec } from './share-spec.ts';
@@ -198,7 +198,13 @@ class GrowingSandbox implements Sandbox {
       const message = `Sandbox "${this.sandboxId}" already has a share "${tag}": close it first`;
       throw new StatusError(Code.AlreadyExists, message);
     }
-    const mounts = this.#createMounts(tag, () => entry);
+    const mounts = createSandboxMounts({
+      ...this.#parts,
+      namespace: this.namespace,
+      sandboxId: this.sandboxId,
+      tag,
+      shareOf: () => entry,
+    });
     const entry: SandboxShare = openSandboxShare({
       source,
       log,
@@ -213,30 +219,6 @@ class GrowingSandbox implements Sandbox {
     });
     this.#shares.set(tag, { entry, mounts });
     return entry.opening;
-  }
-
-  #createMounts(tag: string, entryOf: () => SandboxShare): ShareMounts {
-    const { stateDir, profile } = this.#parts;
-    const { namespace, sandboxId } = this;
-    const attributes = { 'sandbox.id': sandboxId, 'containerd.namespace': namespace, 'share.tag': tag };
-    const own = (): [sharedFs: string, share: Share] => {
-      const { sharedFs, plugins: share } = entryOf();
-      if (share) return [sharedFs, share];
-      throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
-    };
-    return createShareMounts({
-      tag,
-      files: this.#filesOf(tag),
-      stateDir,
-      mount: (request, options) =>
-        withAttributes({ ...attributes, ...attributesOf(request) }, () =>
-          profile.plugins.call('mount', ...own(), request, options),
-        ),
-      unmount: (mountpoint, options) =>
-        withAttributes({ ...attributes, 'mount.mountpoint': mountpoint }, () =>
-          profile.plugins.call('unmount', ...own(), mountpoint, options),
-        ),
-    });
   }
 
   async closeShare(tag: string, { signal }: CallOptions = {}): Promise<void> {
@@ -331,9 +313,3 @@ class GrowingSandbox implements Sandbox {
     this.#resolveEnded(this.#exit);
   }
 }
-
-const attributesOf = ({ source, mountpoint, type }: MountRequest): Record<string, string> => ({
-  'mount.source': source,
-  'mount.mountpoint': mountpoint,
-  ...(type === undefined ? {} : { 'mount.kind': type }),
-});

@@ -12,7 +12,7 @@ import { HOST_OPTIONS, JSON_OPTION, NAMESPACE_OPTION } from './host-options.ts';
 /** Mounts something in a share. */
 export const mount = defineCommand({
   description: `Mounts a directory or file of the host in a share without a source, where the guest sees it at once; or, in a
-share of nydusd, an image. It stays until "shim-virtiofs unmount", or until the share is closed. A mountpoint is used
+share of a provider of images, an image. It stays until "shim-virtiofs unmount", or until the share is closed. A mountpoint is used
 once in a share: a guest remembers names. Ctrl-C, while it waits, has the host give it up.
 With --json it prints {"mount": {...}}.`,
   positionals: {

@@ -1,0 +1,44 @@
+import { Code, StatusError } from 'ttrpc-ts';
+import type { MountRequest, Share } from '../share/contract.ts';
+import { withAttributes } from '../tracing/span.ts';
+import type { StateDirectory } from '../share/state-directory.ts';
+import type { Profile } from './profile.ts';
+import type { SandboxShare } from './sandbox-share.ts';
+import { createShareMounts, type ShareMounts } from './share-mounts.ts';
+
+/** Creates the list of what the plugin of a share mounts in it. Its spans name the sandbox, the share and what is mounted. */
+export function createSandboxMounts(options: {
+  readonly stateDir: StateDirectory;
+  readonly profile: Profile;
+  readonly namespace: string;
+  readonly sandboxId: string;
+  readonly tag: string;
+  readonly shareOf: () => SandboxShare;
+}): ShareMounts {
+  const { namespace, sandboxId, tag, stateDir, profile, shareOf } = options;
+  const attributes = { 'sandbox.id': sandboxId, 'containerd.namespace': namespace, 'share.tag': tag };
+  const own = (): [sharedFs: string, share: Share] => {
+    const { sharedFs, plugins: share } = shareOf();
+    if (share) return [sharedFs, share];
+    throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
+  };
+  return createShareMounts({
+    tag,
+    files: stateDir.share(namespace, sandboxId, tag),
+    stateDir,
+    mount: (request, callOptions) =>
+      withAttributes({ ...attributes, ...attributesOf(request) }, () =>
+        profile.plugins.call('mount', ...own(), request, callOptions),
+      ),
+    unmount: (mountpoint, callOptions) =>
+      withAttributes({ ...attributes, 'mount.mountpoint': mountpoint }, () =>
+        profile.plugins.call('unmount', ...own(), mountpoint, callOptions),
+      ),
+  });
+}
+
+const attributesOf = ({ source, mountpoint, type }: MountRequest): Record<string, string> => ({
+  'mount.source': source,
+  'mount.mountpoint': mountpoint,
+  ...(type === undefined ? {} : { 'mount.kind': type }),
+});
