@@ -86,7 +86,7 @@ class Joined implements JoinedShares {
     const { namespace, sandboxId, tag } = name;
     const use = this.#uses.get(keyOf(name));
     await use?.deletion?.catch(() => {});
-    await Promise.allSettled(use?.joining ?? []);
+    if (use) await Promise.allSettled(use.joining);
     const sandbox = await this.#sandboxes.find(namespace, sandboxId)?.catch(() => undefined);
     if (!sandbox) return 0;
     requireNotShims(sandbox, 'only containerd closes its shares');
