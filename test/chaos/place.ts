@@ -41,7 +41,10 @@ export async function openPlace(choice: DaemonChoice): Promise<Place> {
   mkdirSync(source);
   const scratchDir = join(directory, 'scratch');
   const { sharedDirectory } = describeStateDirectory(state, { scratchDir });
-  const environment = { NODE_COMPILE_CACHE: join(directory, 'compiled'), NODE_DISABLE_COMPILE_CACHE: '' };
+  const environment = {
+    NODE_COMPILE_CACHE: join(directory, 'compiled'),
+    NODE_DISABLE_COMPILE_CACHE: undefined,
+  };
   const start: Place['start'] = (options = {}) =>
     startServe(directory, {
       ...choice,

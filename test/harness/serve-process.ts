@@ -48,8 +48,8 @@ export async function startServe(
     scratchDir?: string;
     /** Options of Node.js itself. @default none */
     nodeArguments?: readonly string[];
-    /** Added to the environment. @default nothing */
-    environment?: Readonly<Record<string, string>>;
+    /** Added to the environment, or taken out of it. @default nothing */
+    environment?: Readonly<Record<string, string | undefined>>;
   },
 ): Promise<ServeProcess> {
   const config = join(directory, 'config.toml');
