@@ -8,7 +8,7 @@ import { walk } from './walk.ts';
 for (const { name, dialect, path: daemon, skip } of await realVirtiofsds()) {
   describe(`a walk of random deaths with ${name}`, { skip }, () => {
     test('leaves nothing and loses nothing', async () => {
-      const { wrong, last, log } = await walk({ daemon, dialect, steps: 60, seed: 11 });
+      const { wrong, last, log } = await walk({ daemon, dialect, steps: 40, seed: 11 });
       assert.deepEqual(wrong, [], [...wrong, ...last, ...log].join('\n'));
     });
   });

@@ -2,8 +2,10 @@ import { parseArgs } from 'node:util';
 import { onInterrupt } from '../setup/interrupt.ts';
 import { realVirtiofsds } from '../harness/virtiofsds.ts';
 import { fixture } from '../harness/fixtures.ts';
+import type { DaemonChoice } from './place.ts';
+import { sweepStart } from './start-windows.ts';
 import { walk } from './walk.ts';
-import { sweepWindows } from './windows.ts';
+import { sweepWindows, type Sweep } from './windows.ts';
 
 const USAGE = `Usage: npm run chaos -- [option…]
 Does random things to hosts, their daemons, VMMs and files (needs root), and looks after each step
@@ -12,7 +14,7 @@ whether anything is left or lost. Ends with 1 at the first violation, and says h
   --seed S       which ones (default: of the time)
   --dialect D    rust or c: the virtiofsd (default: rust)
   --verbose      print each step
-  --windows      instead: kill hosts before each single step of opening and closing a share
+  --windows      instead: kill hosts before each single step of a start, an open, a close
   --help         this text`;
 
 /* oxlint-disable no-console -- a program */
@@ -58,25 +60,31 @@ async function main(signal: AbortSignal): Promise<number> {
   return 1;
 }
 
-async function tryWindows(
-  choice: { daemon: string; dialect: 'c' | 'rust' },
-  signal: AbortSignal,
-): Promise<number> {
+async function tryWindows(real: DaemonChoice, signal: AbortSignal): Promise<number> {
+  const waits = { daemon: fixture('waits'), dialect: 'rust' } as const;
+  const both = [false, true] as const;
+  const sweeps: [what: string, sweep: () => Promise<Sweep>][] = [
+    ['the start with a virtiofsd', () => sweepStart(real)],
+    ...both.flatMap((isReal) =>
+      (['open', 'close'] as const).flatMap((call) =>
+        both.map((isLate): [string, () => Promise<Sweep>] => [
+          `${call} with ${isReal ? 'a virtiofsd' : 'a fixture'}, ${isLate ? 'late' : 'at once'}`,
+          () => sweepWindows({ ...(isReal ? real : waits), call, isLate, isReal }),
+        ]),
+      ),
+    ),
+  ];
   let isFine = true;
-  for (const isReal of [true, false])
-    for (const call of ['open', 'close'] as const)
-      for (const isLate of [false, true]) {
-        if (signal.aborted) return 1;
-        const daemon = isReal ? choice : { daemon: fixture('waits'), dialect: 'rust' as const };
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
-        const { steps, survivals, wrong } = await sweepWindows({ ...daemon, call, isLate, isReal });
-        const what = `${call} with ${daemon.daemon}, killed ${isLate ? 'late' : 'at once'}`;
-        console.log(
-          `${what}: ${steps.length} deaths, the share survived ${survivals}, ${wrong.length} violations`,
-        );
-        for (const line of wrong) console.log(`  ${line}`);
-        isFine &&= wrong.length === 0;
-      }
+  for (const [what, sweep] of sweeps) {
+    if (signal.aborted) return 1;
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { steps, survivals, wrong } = await sweep();
+    console.log(
+      `${what}: ${steps.length} deaths, the share survived ${survivals}, ${wrong.length} violations`,
+    );
+    for (const line of wrong) console.log(`  ${line}`);
+    isFine &&= wrong.length === 0;
+  }
   return isFine ? 0 : 1;
 }
 

@@ -24,7 +24,7 @@ export interface SweepOptions extends DaemonChoice {
   readonly isReal: boolean;
 }
 
-/** Where the host was killed, and what the next one did not put in order. */
+/** Where hosts were killed, and what the next one did not put in order. */
 export interface Sweep {
   readonly steps: readonly string[];
   /** Steps after which the share was there still. */
@@ -64,9 +64,11 @@ export async function sweepWindows(options: SweepOptions): Promise<Sweep> {
   return { steps, survivals, wrong: [...wrong, 'The sweep was not finished'] };
 }
 
-const killFile = ({ directory }: Place): string => join(directory, 'kill-at');
+/** Where {@link armable} hosts read before which step they are to be killed. */
+export const killFile = ({ directory }: Place): string => join(directory, 'kill-at');
 
-const armable = (place: Place) => ({
+/** Options of a host that can be told so. */
+export const armable = (place: Place) => ({
   nodeArguments: ['--import', PRELOAD],
   environment: { KILL_AT: killFile(place) },
 });
@@ -134,7 +136,8 @@ async function callUntilDeath(
   return { step: step.replaceAll(place.directory, ''), isAnswered };
 }
 
-function stepOf(file: string): string | undefined {
+/** The step before which a host was killed; undefined where it was not. */
+export function stepOf(file: string): string | undefined {
   try {
     return readFileSync(`${file}.step`, 'utf8');
   } catch {

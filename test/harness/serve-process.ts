@@ -48,8 +48,8 @@ export async function startServe(
     scratchDir?: string;
     /** Options of Node.js itself. @default none */
     nodeArguments?: readonly string[];
-    /** Added to the environment. @default nothing */
-    environment?: Readonly<Record<string, string>>;
+    /** Added to the environment, or taken out of it. @default nothing */
+    environment?: Readonly<Record<string, string | undefined>>;
   },
 ): Promise<ServeProcess> {
   const config = join(directory, 'config.toml');
@@ -83,7 +83,8 @@ ${table}
   const path = join(directory, 'state', 'host.sock');
   let transport: Awaited<ReturnType<typeof connect>> | undefined;
   await eventually('the host answers', async () => {
-    if (host.nodeChildProcess?.exitCode !== null) throw new Error(`The host ended: ${(await host).all}`);
+    const { exitCode, signalCode } = host.nodeChildProcess ?? {};
+    if (exitCode !== null || signalCode !== null) throw new Error(`The host ended: ${(await host).all}`);
     transport = await connect({ path }).catch(() => undefined);
     return transport !== undefined;
   });

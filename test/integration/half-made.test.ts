@@ -26,7 +26,11 @@ interface Remains extends AsyncDisposable {
   readonly pid: number;
   /** Changes the record; undefined stands for no record at all. */
   readonly write: (record: object | undefined) => void;
+<<<<<<< HEAD
   start(): Promise<ServeProcess>;
+=======
+  readonly start: () => Promise<ServeProcess>;
+>>>>>>> chaos
 }
 
 async function leaveRemains(): Promise<Remains> {
@@ -90,14 +94,22 @@ describe('a host that finds a half-made share', () => {
       'a socket without a daemon',
       ({ record, pid, write }) => {
         process.kill(pid, 'SIGKILL');
+<<<<<<< HEAD
         write({ ...record, daemon: undefined });
+=======
+        write(withoutDaemon(record));
+>>>>>>> chaos
       },
     ],
     [
       'a daemon whose pid is not on record, without a socket',
       ({ record, write }) => {
         rmSync(record.socketPath);
+<<<<<<< HEAD
         write({ ...record, daemon: undefined });
+=======
+        write(withoutDaemon(record));
+>>>>>>> chaos
       },
     ],
     ['a daemon whose record somebody removed', ({ write }) => write(undefined)],
@@ -130,8 +142,7 @@ describe('a host that finds a half-made share', () => {
 
   test('touches no process that has a file of another share open, or looks like a starter', async () => {
     await using remains = await leaveRemains();
-    const { daemon: _, ...record } = remains.record;
-    remains.write(record);
+    remains.write(withoutDaemon(remains.record));
     const elsewhere = openSync(join(remains.state, '..', 'daemon.log'), 'a');
     const strangers = [
       spawn('sleep', ['600'], { stdio: ['ignore', elsewhere, elsewhere] }),
@@ -168,8 +179,7 @@ describe('a host that finds a half-made share', () => {
       await former.end('SIGKILL');
       await opening;
       // As it was when the starter had been asked and nobody had written down so.
-      const { daemon: _, ...record } = recordOf();
-      remains.write(record);
+      remains.write(withoutDaemon(recordOf()));
       try {
         await using host = await remains.start();
         await host.shares.close({ sandboxId: 'other' });
@@ -184,6 +194,9 @@ describe('a host that finds a half-made share', () => {
     });
   }
 });
+
+/** As a host leaves it that dies before it has written down its daemon. */
+const withoutDaemon = (record: ShareRecord): object => ({ ...record, daemon: undefined });
 
 /** The shell that is to become the next daemon of a host. */
 const starterOf = (state: string, { pid: host }: ServeProcess): number | undefined =>
