@@ -26,11 +26,7 @@ interface Remains extends AsyncDisposable {
   readonly pid: number;
   /** Changes the record; undefined stands for no record at all. */
   readonly write: (record: object | undefined) => void;
-<<<<<<< HEAD
-  start(): Promise<ServeProcess>;
-=======
   readonly start: () => Promise<ServeProcess>;
->>>>>>> chaos
 }
 
 async function leaveRemains(): Promise<Remains> {
@@ -94,22 +90,14 @@ describe('a host that finds a half-made share', () => {
       'a socket without a daemon',
       ({ record, pid, write }) => {
         process.kill(pid, 'SIGKILL');
-<<<<<<< HEAD
-        write({ ...record, daemon: undefined });
-=======
         write(withoutDaemon(record));
->>>>>>> chaos
       },
     ],
     [
       'a daemon whose pid is not on record, without a socket',
       ({ record, write }) => {
         rmSync(record.socketPath);
-<<<<<<< HEAD
-        write({ ...record, daemon: undefined });
-=======
         write(withoutDaemon(record));
->>>>>>> chaos
       },
     ],
     ['a daemon whose record somebody removed', ({ write }) => write(undefined)],
