@@ -110,22 +110,25 @@ function wrongDirectories({ directory, sharedDirectory, shares, strangers = [] }
   const expected = shares.map(({ sandboxId, tag }) => join(top, 'default', sandboxId, tag));
   const files = expected.flatMap(below).filter((path) => !/\/(share\.json|daemon\.log)$/.test(path));
   const shared = shares.map(({ sharedDir }) => sharedDir).filter((path) => path.startsWith(sharedDirectory));
+  const trash = join(sharedDirectory, 'trash');
   return [
     ...difference('directory', expected, directories),
     ...difference('sandbox', [...new Set(expected.map(dirname))], sandboxes),
     ...(shares.length > 0 ? [] : namespaces.map((path) => `namespace ${path}`)),
     ...own(files).map((path) => `file ${path}`),
-    ...difference('shared directory', shared, own(below(sharedDirectory))),
-    ...[join(directory, 'state/trash'), join(dirname(sharedDirectory), 'trash')]
-      .flatMap(below)
-      .map((path) => `trash ${path}`),
+    ...difference(
+      'shared directory',
+      shared,
+      own(below(sharedDirectory)).filter((path) => path !== trash),
+    ),
+    ...[join(directory, 'state/trash'), trash].flatMap(below).map((path) => `trash ${path}`),
     ...strangers.filter((path) => !below(dirname(path)).includes(path)).map((path) => `${path}: lost`),
   ];
 }
 
 function wrongMounts({ directory, sharedDirectory, shares, isScratchMounted }: Expected): string[] {
   const own = shares.map(({ sharedDir }) => sharedDir).filter((path) => path.startsWith(sharedDirectory));
-  const mounts = mountsBeneath(directory).filter((path) => path.startsWith(sharedDirectory));
+  const mounts = mountsBeneath(directory).filter((path) => path.startsWith(`${sharedDirectory}/`));
   return difference('mount', isScratchMounted ? own : [], mounts);
 }
 
