@@ -57,7 +57,8 @@ describe('a sandbox with shared_fs = "virtio-fs-nydus"', { skip }, () => {
     await sandbox.unmount('work', mountpoint);
     assert.deepEqual(mountsOf(), []);
     await assert.rejects(sandbox.mount('plain', { source: image.bootstrap, mountpoint }), {
-      code: Code.Unimplemented,
+      code: Code.InvalidArgument,
+      message: /^Invalid mountpoint "\/rafs\/c1\/lowerdir": /,
     });
 
     await host.sandboxes.delete('default', 'a');

@@ -189,12 +189,13 @@ describe('Plugins.call()', () => {
 
   test('answers Unimplemented for a hook that the manifest does not map', async () => {
     await using directory = await temporaryDirectory();
+    await writePlugin(directory.path, { id: 'x' });
     const plugins = await load(directory.path);
     for (const hook of ['mount', 'unmount'] as const) {
-      await assert.rejects(plugins.call(hook, 'virtio-fs', ...([] as unknown as [never, never, never])), {
+      await assert.rejects(plugins.call(hook, 'fs-x', ...([] as unknown as [never, never, never])), {
         name: 'StatusError',
         code: Code.Unimplemented,
-        message: `Plugin "io.containerd.fsshare.v1.virtiofs" implements no "${hook}"`,
+        message: `Plugin "${NAME}" implements no "${hook}"`,
       });
     }
   });
