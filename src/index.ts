@@ -2,7 +2,7 @@
 export { Code, StatusError } from 'ttrpc-ts';
 export { parseConfig, readConfig, type ReadConfigOptions } from './config/read.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
-export type { DaemonState } from './daemon/daemon.ts';
+export type { DaemonState } from './daemon/contract.ts';
 export { describeEnd, isFailure, type DaemonExit, type EndDescription } from './daemon/exit.ts';
 export {
   ConfigError,
@@ -16,9 +16,14 @@ export type { ShareEvent, ShareEvents } from './host/events.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
 export type { JoinedShares, JoinRequest, LibraryShareRequest, ShareName } from './host/joined-shares.ts';
 export type { Profile } from './host/profile.ts';
-export type { Sandbox, SandboxExit } from './host/sandbox.ts';
-export type { SandboxContents, SandboxRequest } from './host/sandbox-request.ts';
-export type { Quit, Sandboxes } from './host/sandboxes.ts';
+export type {
+  Quit,
+  Sandbox,
+  SandboxContents,
+  Sandboxes,
+  SandboxExit,
+  SandboxRequest,
+} from './host/contract.ts';
 export type { ShareMount } from './host/share-mounts.ts';
 export type { ShareSnapshot } from './host/share-snapshot.ts';
 export type { ShareSpec } from './host/share-spec.ts';

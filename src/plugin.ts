@@ -4,7 +4,7 @@ export { Code, StatusError } from 'ttrpc-ts';
 export { z } from 'zod';
 export { abortable } from './async/abortable.ts';
 export { askOnce, askProgram, type AskProgram, type ProgramAnswer } from './daemon/ask-program.ts';
-export type { Daemon, DaemonState } from './daemon/daemon.ts';
+export type { Daemon, DaemonState } from './daemon/contract.ts';
 export { daemonEnvironment } from './daemon/environment.ts';
 export {
   UNKNOWN_SIGNAL,

@@ -96,3 +96,9 @@ const noClientMessage = ({ socketPath, clientTimeoutMs = 0, clientTimeoutRemedy 
   const check = `check that the VMM runs and was given this socket${remedy}`;
   return `no VMM connected to "${socketPath}" within ${clientTimeoutMs} ms: ${check}`;
 };
+
+/** What an end means where no plugin says it: status 0 is its VMM's leaving, and its last line says why. */
+export const explainPlainly = ({ exitCode, signal, lastLines }: DaemonEnd): EndMeaning => ({
+  cause: exitCode === 0 ? 'disconnected' : 'failed',
+  words: signal === undefined ? lastLines.at(-1) : undefined,
+});

@@ -9,8 +9,9 @@ import { holdsFile } from '../proc/holds-file.ts';
 import type { ProcessIdentity } from '../proc/stat.ts';
 import { watchMemoryKills } from '../proc/memory-kills.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
-import { explainExit, isMysterious, type Circumstances } from './cause.ts';
+import { explainExit, explainPlainly, isMysterious, type Circumstances } from './cause.ts';
 import { watchForClient } from './client-watch.ts';
+import type { Daemon, DaemonState } from './contract.ts';
 import type { DaemonEnd, DaemonExit, EndDescription, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
 import type { DaemonProcess } from './process.ts';
@@ -20,37 +21,6 @@ import { spanOf } from './span-of.ts';
 import { removeSocket } from './socket.ts';
 import type { DaemonTraits, Program } from './spec.ts';
 import { terminate } from './terminate.ts';
-
-/** `starting` until it waits for its VMM, `connected` from the VMM's coming to its going. */
-export type DaemonState = 'starting' | 'waiting' | 'connected' | 'stopping' | 'exited';
-
-/** One running daemon. Disposal stops it and waits until it is gone. */
-export interface Daemon extends AsyncDisposable {
-  readonly identity: ProcessIdentity;
-  /** What it executes. */
-  readonly program: Program;
-  readonly socketPath: string;
-  /** What the socket was bound to, by which the kernel knows it. */
-  readonly boundPath: string;
-  /** The socket of its API, where it has one. */
-  readonly apiSocketPath: string | undefined;
-  readonly state: DaemonState;
-  /** True once a VMM has come, also when that has left; undefined where nobody can tell. */
-  readonly hadClient: boolean | undefined;
-  readonly lastLines: readonly string[];
-  /** The span that started it, for what ends later. */
-  readonly startedBy: SpanContext | undefined;
-  /** Resolves when the daemon waits for its VMM; rejects with a DaemonError where it never will. */
-  readonly ready: Promise<void>;
-  /** How it ended, once it has. */
-  readonly exit: DaemonExit | undefined;
-  /** Resolves exactly once, when the process is gone and its socket removed. */
-  readonly exited: Promise<DaemonExit>;
-  /** Calls the listener after each change of `state`, until disposal of what it returns. */
-  onChange(listener: () => void): Disposable;
-  /** SIGTERM, grace, SIGKILL, and waits until it is gone. Idempotent. */
-  stop(): Promise<DaemonExit>;
-}
 
 /** What a daemon is made of. */
 export interface DaemonParts {
@@ -225,7 +195,7 @@ class SupervisedDaemon implements Daemon {
     } catch (error) {
       log.error({ pid: this.identity.pid, err: error }, `Cannot explain the end of ${spec.name}`);
     }
-    return explainEnd(end);
+    return explainPlainly(end);
   }
 
   #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
@@ -278,8 +248,3 @@ class SupervisedDaemon implements Daemon {
     return exit;
   }
 }
-
-const explainEnd = ({ exitCode, signal, lastLines }: DaemonEnd): EndMeaning => ({
-  cause: exitCode === 0 ? 'disconnected' : 'failed',
-  words: signal === undefined ? lastLines.at(-1) : undefined,
-});

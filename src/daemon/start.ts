@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { superviseDaemon, type Daemon, type DaemonParts } from './daemon.ts';
+import type { Daemon } from './contract.ts';
+import { superviseDaemon, type DaemonParts } from './daemon.ts';
 import type { Starter } from './pool/starter.ts';
 import { childProcess } from './process.ts';
 import { requireProgram } from './requirements.ts';

@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { ShareRecord } from '../share/record.ts';
-import { createSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
+import type { Sandbox, SandboxIdentity } from './contract.ts';
+import { createSandbox, type SandboxParts } from './sandbox.ts';
 
 /** Makes a sandbox of what another host left of one; undefined where that is nothing, or none of it can be adopted. */
 export async function adoptSandbox(

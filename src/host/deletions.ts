@@ -5,7 +5,7 @@ import { messageOf } from '../errors.ts';
 import { printableLines } from '../text/printable.ts';
 import { watchPath } from '../proc/watch-path.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import type { Sandboxes } from './contract.ts';
 
 /** How often the host looks whether another directory has taken the place of that of the marks, in milliseconds. */
 const FOLLOW_MS = 1000;

@@ -19,7 +19,8 @@ import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
-import { createSandboxes, type Quit, type Sandboxes } from './sandboxes.ts';
+import type { Quit, Sandboxes } from './contract.ts';
+import { createSandboxes } from './sandboxes.ts';
 
 /** How often a reserve that was used is taken again, where there is room, in milliseconds. */
 const RESERVE_MS = 10_000;

@@ -3,8 +3,7 @@ import { singleFlight } from '../async/single-flight.ts';
 import type { CallOptions, Share, ShareOwner } from '../share/contract.ts';
 import type { CheckedShare } from './checked-share.ts';
 import { HostShare } from './host-share.ts';
-import type { Sandbox } from './sandbox.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import type { Sandbox, Sandboxes } from './contract.ts';
 import type { ShareSpec } from './share-spec.ts';
 
 /** A share, and the sandbox that it is to be in. */

@@ -5,7 +5,7 @@ import { abortable } from '../async/abortable.ts';
 import { singleFlight } from '../async/single-flight.ts';
 import { isFailure, type DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
-import { messageOf, type ExitCause } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import type {
   CallOptions,
   MountRequest,
@@ -17,6 +17,7 @@ import type {
 import type { ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
 import type { CheckedShare } from './checked-share.ts';
+import type { Sandbox, SandboxExit, SandboxIdentity } from './contract.ts';
 import type { TellEvent } from './events.ts';
 import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
@@ -26,73 +27,6 @@ import type { ShareMount, ShareMounts } from './share-mounts.ts';
 import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
 import { requireCacheModes, requireUniqueTags, type ShareSpec } from './share-spec.ts';
-
-/** Who a sandbox is, and who wants it. */
-export interface SandboxIdentity {
-  readonly namespace: string;
-  readonly sandboxId: string;
-  readonly owner: ShareOwner;
-  /** @default now */
-  readonly createdAt?: Date;
-}
-
-/** Why a sandbox ended. */
-export interface SandboxExit {
-  /** 0 when it was stopped or its VMM left, otherwise the failed daemon's status (128 + signal where a signal ended it). */
-  readonly exitStatus: number;
-  /** `stopped`, `disconnected`, or that of the daemon that failed. */
-  readonly cause: ExitCause;
-  readonly exitedAt: Date;
-  /** The share whose daemon failed. */
-  readonly failed?: { readonly tag: string; readonly exit: DaemonExit } | undefined;
-}
-
-/** The shares of one sandbox. Disposal closes them all and waits until nothing of them is left. */
-export interface Sandbox extends AsyncDisposable {
-  readonly namespace: string;
-  readonly sandboxId: string;
-  readonly owner: ShareOwner;
-  readonly createdAt: Date;
-  /** Those that are open, in the order in which they were asked for. */
-  readonly shares: readonly Share[];
-  /** What can be told of {@link shares} now. */
-  snapshots(): readonly ShareSnapshot[];
-  /** Of all its shares, those that are being opened or closed included. */
-  readonly tags: readonly string[];
-  /**
-   * Adds a share.
-   *
-   * @throws StatusError AlreadyExists for a tag in use, FailedPrecondition where the sandbox has ended; what the
-   *   plugin's hook throws
-   */
-  openShare(spec: ShareSpec, options?: CallOptions): Promise<CheckedShare>;
-  /** Takes over a share that another host opened. @throws what {@link openShare} throws */
-  adoptShare(record: ShareRecord): Promise<Share>;
-  /**
-   * Closes a share, or cancels its opening, and takes it out. The signal ends the caller's wait, not the closing.
-   *
-   * @throws StatusError NotFound for an unknown tag
-   */
-  closeShare(tag: string, options?: CallOptions): Promise<void>;
-  /**
-   * Mounts something in a share. The signal gives it up: then nothing is left of it.
-   *
-   * @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts; what the plugin's
-   *   hook throws
-   */
-  mount(tag: string, request: MountRequest, options?: CallOptions): Promise<ShareMount>;
-  /** Unmounts it, and says whether the guest may still hold it. @throws as {@link mount} */
-  unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<UnmountOutcome>;
-  /** What is mounted in a share, in the order in which it was. @throws StatusError NotFound for an unknown tag */
-  mounts(tag: string): readonly ShareMount[];
-  /**
-   * Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. The end of
-   * a share whose policy is `keep` does not count.
-   */
-  readonly ended: Promise<SandboxExit>;
-  /** How it ended, once it has. */
-  readonly exit: SandboxExit | undefined;
-}
 
 /** What a sandbox gets from its host. */
 export interface SandboxParts {

@@ -16,44 +16,8 @@ import type { Profile } from './profile.ts';
 import { adoptSandbox } from './adopt-sandbox.ts';
 import { takeLeftovers } from './leftovers.ts';
 import { createReaper, type Reaper } from './reaper.ts';
-import { openSandbox, type Sandbox, type SandboxIdentity, type SandboxParts } from './sandbox.ts';
-import type { SandboxRequest } from './sandbox-request.ts';
-
-/** A daemon that ended without being asked to. */
-export interface Quit {
-  readonly sandbox: Sandbox;
-  readonly share: Share;
-  readonly exit: DaemonExit;
-}
-
-/** The sandboxes of a host, one at most of each namespace and id. Disposal closes them all. */
-export interface Sandboxes extends AsyncDisposable {
-  /** @throws StatusError AlreadyExists; what a plugin's hook throws */
-  create(request: SandboxRequest, options?: CallOptions): Promise<Sandbox>;
-  /** @throws StatusError NotFound */
-  get(namespace: string, sandboxId: string): Sandbox;
-  /** The sandbox, once its creation or adoption is done; undefined where there is none, or nothing was adopted. */
-  find(namespace: string, sandboxId: string): Promise<Sandbox | undefined> | undefined;
-  /**
-   * Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. The signal ends the
-   * caller's wait, not the deletion.
-   */
-  delete(namespace: string, sandboxId: string, options?: CallOptions): Promise<void>;
-  /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
-  purge(namespace: string, sandboxId: string): Promise<void>;
-  /** Ends what a dead host left under an id that this one has no sandbox of. */
-  reap(namespace: string, sandboxId: string): Promise<void>;
-  /** How many there are, those that are being created or purged included. */
-  readonly size: number;
-  /** True for one whose creation is done, until it is deleted. */
-  has(sandbox: Sandbox): boolean;
-  /** Those whose creation is done. */
-  list(): readonly Sandbox[];
-  /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
-  takeOver(): Promise<void>;
-  /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
-  detach(): Promise<void>;
-}
+import type { Quit, Sandbox, Sandboxes, SandboxIdentity, SandboxRequest } from './contract.ts';
+import { openSandbox, type SandboxParts } from './sandbox.ts';
 
 /** What a host's table of sandboxes needs. */
 export interface SandboxesParts {

@@ -1,4 +1,4 @@
-import type { DaemonState } from '../daemon/daemon.ts';
+import type { DaemonState } from '../daemon/contract.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { TellEvent } from './events.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';

@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyPack, timestampNow } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
-import type { Sandbox } from '../host/sandbox.ts';
+import type { Sandbox } from '../host/contract.ts';
 import { openGroupGauge, type GroupGauge } from '../proc/group-gauge.ts';
 import type { ProcessUsage } from '../proc/gauge.ts';
 import { MetricsSchema } from '../proto/containerd/cgroup-metrics_pb.ts';

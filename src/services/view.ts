@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { Sandbox } from '../host/sandbox.ts';
+import type { Sandbox } from '../host/contract.ts';
 import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
 import { GUIDES } from '../vmm/guide.ts';

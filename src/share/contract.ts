@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { DaemonState } from '../daemon/daemon.ts';
+import type { DaemonState } from '../daemon/contract.ts';
 import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ExitPolicy } from './exit-policy.ts';

@@ -1,4 +1,4 @@
-import type { Daemon } from '../daemon/daemon.ts';
+import type { Daemon } from '../daemon/contract.ts';
 import type { ShareRecord } from './record.ts';
 
 /** What stands in a share's record of a daemon that this process starts. */

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Daemon } from '../daemon/daemon.ts';
+import type { Daemon } from '../daemon/contract.ts';
 import type { DaemonTraits } from '../daemon/spec.ts';
 import type { PluginContext } from './contract.ts';
 import type { ShareRecord } from './record.ts';

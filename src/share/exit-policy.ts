@@ -1,4 +1,4 @@
-import type { Daemon } from '../daemon/daemon.ts';
+import type { Daemon } from '../daemon/contract.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { ExitCause } from '../errors.ts';
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Daemon } from '../daemon/daemon.ts';
+import type { Daemon } from '../daemon/contract.ts';
 import { updateRecord, type ShareRecord } from './record.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 

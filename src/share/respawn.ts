@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { Daemon } from '../daemon/daemon.ts';
+import type { Daemon } from '../daemon/contract.ts';
 import { describeEnd } from '../daemon/exit.ts';
 import { spanOf } from '../daemon/span-of.ts';
 import { daemonRecord } from './daemon-record.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { Listeners } from '../async/listeners.ts';
-import type { Daemon, DaemonState } from '../daemon/daemon.ts';
+import type { Daemon, DaemonState } from '../daemon/contract.ts';
 import { isFailure, type DaemonExit } from '../daemon/exit.ts';
 import { exitError } from '../daemon/report-quit.ts';
 import { messageOf } from '../errors.ts';

@@ -1,4 +1,4 @@
-import type { SandboxRequest } from '../../src/host/sandbox-request.ts';
+import type { SandboxRequest } from '../../src/host/contract.ts';
 import type { ShareSpec } from '../../src/host/share-spec.ts';
 
 /** A request for a sandbox of these shares. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Daemon } from '../../src/daemon/daemon.ts';
+import type { Daemon } from '../../src/daemon/contract.ts';
 import { createDaemons } from '../../src/daemon/pool/pool.ts';
 import type { DaemonSpec, Program } from '../../src/daemon/spec.ts';
 import { startVirtiofsd } from '../../plugin/virtiofs/virtiofsd.ts';

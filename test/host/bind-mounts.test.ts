@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'n
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import type { Sandbox } from '../../src/host/sandbox.ts';
+import type { Sandbox } from '../../src/host/contract.ts';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { readRecord } from '../../src/share/record.ts';
 import { eventually } from '../harness/eventually.ts';

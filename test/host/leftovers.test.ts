@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
-import type { Sandbox } from '../../src/host/sandbox.ts';
+import type { Sandbox } from '../../src/host/contract.ts';
 import { openHost, type Host } from '../../src/host/host.ts';
 import { captureLog, type CapturedLog } from '../harness/captured-log.ts';
 import { eventually } from '../harness/eventually.ts';

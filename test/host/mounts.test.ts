@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import type { Sandbox } from '../../src/host/sandbox.ts';
+import type { Sandbox } from '../../src/host/contract.ts';
 import { readRecord } from '../../src/share/record.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';

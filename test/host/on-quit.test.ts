@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Quit } from '../../src/host/sandboxes.ts';
+import type { Quit } from '../../src/host/contract.ts';
 import { eventually } from '../harness/eventually.ts';
 import { nodeFixture } from '../harness/fixtures.ts';
 import { sandboxRequest as request } from '../harness/sandbox-request.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code } from 'ttrpc-ts';
-import type { SandboxRequest } from '../../src/host/sandbox-request.ts';
+import type { SandboxRequest } from '../../src/host/contract.ts';
 import { bootId } from '../../src/proc/stat.ts';
 import { readRecord, writeRecord, type ShareRecord } from '../../src/share/record.ts';
 import { eventually } from '../harness/eventually.ts';

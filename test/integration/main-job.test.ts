@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Quit } from '../../src/host/sandboxes.ts';
+import type { Quit } from '../../src/host/contract.ts';
 import type { ShareStatus } from '../../src/share/contract.ts';
 import { qemuArguments } from '../../src/vmm/qemu.ts';
 import { runGuest } from '../harness/guest/run-guest.ts';

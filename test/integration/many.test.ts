@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { Sandbox } from '../../src/host/sandbox.ts';
+import type { Sandbox } from '../../src/host/contract.ts';
 import { readRecord } from '../../src/share/record.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { sandboxRequest } from '../harness/sandbox-request.ts';

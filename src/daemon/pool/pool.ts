@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { takeTurn } from '../../async/take-turn.ts';
 import { adoptDaemon, type DaemonRecord } from '../adopt.ts';
-import type { Daemon } from '../daemon.ts';
+import type { Daemon } from '../contract.ts';
 import type { DaemonSpec, DaemonTraits } from '../spec.ts';
 import { startDaemon, type BeforeSpawn } from '../start.ts';
 import { createLauncher } from './launcher.ts';

@@ -1,4 +1,4 @@
-import type { Daemon } from '../daemon.ts';
+import type { Daemon } from '../contract.ts';
 
 /** The best throughput, and a third of the event-loop delay of four (measured with 300 daemons). */
 const DAEMONS_AT_A_TIME = 2;

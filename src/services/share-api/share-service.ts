@@ -1,7 +1,7 @@
 import type { ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
-import type { Sandbox } from '../../host/sandbox.ts';
+import type { Sandbox } from '../../host/contract.ts';
 import type { OpenRequest, Shares } from '../../proto/share/shares_pb.ts';
 import { closed } from '../closing.ts';
 import { VERSION } from '../view.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Daemon } from '../../../src/daemon/daemon.ts';
+import type { Daemon } from '../../../src/daemon/contract.ts';
 import { createSlots } from '../../../src/daemon/pool/slots.ts';
 
 interface Start {

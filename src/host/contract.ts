@@ -1,0 +1,125 @@
+import type { DaemonExit } from '../daemon/exit.ts';
+import type { ExitCause } from '../errors.ts';
+import type { CallOptions, MountRequest, Share, ShareOwner, UnmountOutcome } from '../share/contract.ts';
+import type { ShareRecord } from '../share/record.ts';
+import type { CheckedShare } from './checked-share.ts';
+import type { Profile } from './profile.ts';
+import type { ShareMount } from './share-mounts.ts';
+import type { ShareSnapshot } from './share-snapshot.ts';
+import type { ShareSpec } from './share-spec.ts';
+
+/** Who a sandbox is, and who wants it. */
+export interface SandboxIdentity {
+  readonly namespace: string;
+  readonly sandboxId: string;
+  readonly owner: ShareOwner;
+  /** @default now */
+  readonly createdAt?: Date;
+}
+
+/** Why a sandbox ended. */
+export interface SandboxExit {
+  /** 0 when it was stopped or its VMM left, otherwise the failed daemon's status (128 + signal where a signal ended it). */
+  readonly exitStatus: number;
+  /** `stopped`, `disconnected`, or that of the daemon that failed. */
+  readonly cause: ExitCause;
+  readonly exitedAt: Date;
+  /** The share whose daemon failed. */
+  readonly failed?: { readonly tag: string; readonly exit: DaemonExit } | undefined;
+}
+
+/** The shares of one sandbox. Disposal closes them all and waits until nothing of them is left. */
+export interface Sandbox extends AsyncDisposable {
+  readonly namespace: string;
+  readonly sandboxId: string;
+  readonly owner: ShareOwner;
+  readonly createdAt: Date;
+  /** Those that are open, in the order in which they were asked for. */
+  readonly shares: readonly Share[];
+  /** What can be told of {@link shares} now. */
+  snapshots(): readonly ShareSnapshot[];
+  /** Of all its shares, those that are being opened or closed included. */
+  readonly tags: readonly string[];
+  /**
+   * Adds a share.
+   *
+   * @throws StatusError AlreadyExists for a tag in use, FailedPrecondition where the sandbox has ended; what the
+   *   plugin's hook throws
+   */
+  openShare(spec: ShareSpec, options?: CallOptions): Promise<CheckedShare>;
+  /** Takes over a share that another host opened. @throws what {@link openShare} throws */
+  adoptShare(record: ShareRecord): Promise<Share>;
+  /**
+   * Closes a share, or cancels its opening, and takes it out. The signal ends the caller's wait, not the closing.
+   *
+   * @throws StatusError NotFound for an unknown tag
+   */
+  closeShare(tag: string, options?: CallOptions): Promise<void>;
+  /**
+   * Mounts something in a share. The signal gives it up: then nothing is left of it.
+   *
+   * @throws StatusError NotFound for an unknown tag, Unimplemented where its provider has no mounts; what the plugin's
+   *   hook throws
+   */
+  mount(tag: string, request: MountRequest, options?: CallOptions): Promise<ShareMount>;
+  /** Unmounts it, and says whether the guest may still hold it. @throws as {@link mount} */
+  unmount(tag: string, mountpoint: string, options?: CallOptions): Promise<UnmountOutcome>;
+  /** What is mounted in a share, in the order in which it was. @throws StatusError NotFound for an unknown tag */
+  mounts(tag: string): readonly ShareMount[];
+  /**
+   * Resolves once: when it is closed, when one of its daemons failed, or when all of them have lost their VMM. The end of
+   * a share whose policy is `keep` does not count.
+   */
+  readonly ended: Promise<SandboxExit>;
+  /** How it ended, once it has. */
+  readonly exit: SandboxExit | undefined;
+}
+
+/** What is in a sandbox at its creation. */
+export interface SandboxContents {
+  readonly shares: readonly ShareSpec[];
+  /** @default the host's own configuration */
+  readonly profile?: Profile | undefined;
+}
+
+/** What makes a sandbox. */
+export interface SandboxRequest extends SandboxIdentity {
+  /** A function is called when the sandbox's id is taken, so that a deletion that overtakes it finds the sandbox. */
+  readonly contents: SandboxContents | (() => Promise<SandboxContents>);
+}
+
+/** A daemon that ended without being asked to. */
+export interface Quit {
+  readonly sandbox: Sandbox;
+  readonly share: Share;
+  readonly exit: DaemonExit;
+}
+
+/** The sandboxes of a host, one at most of each namespace and id. Disposal closes them all. */
+export interface Sandboxes extends AsyncDisposable {
+  /** @throws StatusError AlreadyExists; what a plugin's hook throws */
+  create(request: SandboxRequest, options?: CallOptions): Promise<Sandbox>;
+  /** @throws StatusError NotFound */
+  get(namespace: string, sandboxId: string): Sandbox;
+  /** The sandbox, once its creation or adoption is done; undefined where there is none, or nothing was adopted. */
+  find(namespace: string, sandboxId: string): Promise<Sandbox | undefined> | undefined;
+  /**
+   * Cancels a sandbox's creation or closes its shares, then forgets it; an unknown one is no error. The signal ends the
+   * caller's wait, not the deletion.
+   */
+  delete(namespace: string, sandboxId: string, options?: CallOptions): Promise<void>;
+  /** {@link delete}, ends what a dead host left of it, and removes the shim's mark that asked for it. */
+  purge(namespace: string, sandboxId: string): Promise<void>;
+  /** Ends what a dead host left under an id that this one has no sandbox of. */
+  reap(namespace: string, sandboxId: string): Promise<void>;
+  /** How many there are, those that are being created or purged included. */
+  readonly size: number;
+  /** True for one whose creation is done, until it is deleted. */
+  has(sandbox: Sandbox): boolean;
+  /** Those whose creation is done. */
+  list(): readonly Sandbox[];
+  /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
+  takeOver(): Promise<void>;
+  /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
+  detach(): Promise<void>;
+}
