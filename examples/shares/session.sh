@@ -11,13 +11,14 @@ shim_virtiofs() { node ../../src/cli/main.ts "$@" --config "$place/config.toml";
 
 mkdir -m 700 "$place"
 host=
-trap '[ -z "$host" ] || { shim_virtiofs close vm; kill "$host"; wait; }; rm -rf "$place"' EXIT
+trap '[ -z "$host" ] || { shim_virtiofs close vm || :; kill "$host" || :; wait; }; rm -rf "$place"' EXIT
 {
   printf 'version = 1\nstate = "%s/state"\nscratch_dir = "%s/scratch"\n' "$place" "$place"
   [ -z "${VIRTIOFSD:-}" ] ||
     printf '[plugins."io.containerd.fsshare.v1.virtiofs"]\nvirtio_fs_daemon = "%s"\n' "$VIRTIOFSD"
 } >"$place/config.toml"
-shim_virtiofs serve >"$place/host.log" 2>&1 &
+# Not by the function: that would be a shell around it, and the signal would end the shell alone.
+node ../../src/cli/main.ts serve --config "$place/config.toml" >"$place/host.log" 2>&1 &
 host=$!
 until [ -S "$place/state/host.sock" ]; do
   kill -0 "$host" 2>/dev/null || { cat "$place/host.log"; exit 1; }

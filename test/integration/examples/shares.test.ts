@@ -11,6 +11,7 @@ import { DEFAULT_QEMU_BUS } from '../../../src/vmm/vmms.ts';
 import { writeInitrd } from '../../harness/guest/boot-files.ts';
 import { readConsole } from '../../harness/guest/console.ts';
 import { machineArguments } from '../../harness/guest/start-guest.ts';
+import { isGone } from '../../harness/leftovers.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { obtain, obtainOrSkip } from '../../setup/obtain.ts';
 
@@ -76,6 +77,8 @@ describe('examples/shares', { skip }, () => {
     });
     const console = readConsole(session.all);
     await console.waitForLine('booted');
+    const host = Number.parseInt(await readFile(join(place, 'state', 'host.pid'), 'utf8'), 10);
+    assert.equal(isGone(host), false);
     await execa(example('hot-plug.sh'), ['add', join(directory.path, 'more')], { env });
     session.stdin.write('go on\n');
     await console.waitForLine('unmounted');
@@ -90,7 +93,7 @@ describe('examples/shares', { skip }, () => {
     assert.match(lines, /^more$/m);
     for (const name of ['vm/work', 'more'])
       assert.equal(await readFile(join(directory.path, name, 'from-guest'), 'utf8'), 'guest\n');
-    assert.equal(existsSync(place), false);
+    assert.deepEqual([existsSync(place), isGone(host)], [false, true]);
     assert.deepEqual((await readdir(directory.path)).toSorted(), ['bin', 'more', 'vm']);
   });
 
