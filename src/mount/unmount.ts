@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isWithin, listMounts, resolveParent, type Mount } from '../proc/mountinfo.ts';
 import { runMount, type MountOptions } from './run.ts';
 
@@ -34,7 +36,11 @@ export async function unmount(target: string, options: MountOptions): Promise<{ 
  */
 export async function unmountAll(targets: readonly string[]): Promise<void> {
   const mounts = listMounts();
-  const found = targets.map((path) => resolveParent(path)).filter((path) => mounts.some(isAt(path)));
+  // What a daemon has mounted by itself, as an image, is no mount of the host and has no parent there.
+  const found = targets
+    .filter((path) => existsSync(dirname(path)))
+    .map((path) => resolveParent(path))
+    .filter((path) => mounts.some(isAt(path)));
   for (const target of found) {
     const groups = mounts.filter(isIn(target)).flatMap(({ peerGroup }) => peerGroup ?? []);
     const hasPeers = mounts.some(

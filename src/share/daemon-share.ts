@@ -5,7 +5,7 @@ import type { DaemonShareParts, ShareContext } from './daemon-share-parts.ts';
 import { inShare } from './in-share.ts';
 import { recordChanger } from './keep-record.ts';
 import { removeShareFiles } from './remove.ts';
-import { readRecord } from './record.ts';
+import { readRecord, type ShareRecord } from './record.ts';
 import { removeSource } from './remove-source.ts';
 import { followDaemon } from './respawn.ts';
 import type { Succession } from './succession.ts';
@@ -59,7 +59,23 @@ async function close(
   const { stateDir, log } = context;
   recordChanger(files, { stateDir, log })((former) => ({ ...former, isClosing: true }));
   await succession.stop();
-  if (record.ownsSource) await removeSource(readRecord(files) ?? record, stateDir);
+  if (record.ownsSource) {
+    await removeSource({ source: record.source, mounts: mountsOf(context, { files, record }) }, stateDir);
+  }
   // Last, so that what could not be removed stays on record.
   if (stateDir.isInPlace()) removeShareFiles(files, stateDir);
+}
+
+/** What is on record as mounted by now. What stands in another host's state is another share's. */
+function mountsOf(
+  { stateDir }: ShareContext,
+  { files, record }: Pick<DaemonShareParts, 'files' | 'record'>,
+): ShareRecord['mounts'] {
+  if (!stateDir.isInPlace()) return record.mounts;
+  try {
+    return readRecord(files)?.mounts ?? record.mounts;
+  } catch {
+    // That it cannot be read was said when it could not be changed.
+    return record.mounts;
+  }
 }

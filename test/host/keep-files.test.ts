@@ -32,8 +32,8 @@ describe('a living host makes again what somebody removed:', () => {
     await using before = await own.host.openShare({ sandboxId: 'a', tag: 'x', source: own.source });
     await before[Symbol.asyncDispose]();
     await eventually('a starter is ready', () => readdirSync(stateDir.socketDirectory).length === 1);
-    assert.equal(stateDir.folders.length, 5);
-    for (const folder of stateDir.folders) rmSync(folder, { recursive: true });
+    assert.equal(stateDir.folders.length, 6);
+    for (const folder of stateDir.folders) rmSync(folder, { recursive: true, force: true });
     await eventually('they are there', () => stateDir.folders.every((folder) => existsSync(folder)));
     for (const folder of stateDir.folders) assert.equal(statSync(folder).mode & 0o777, 0o700);
 

@@ -158,8 +158,8 @@ async function callHook<Name extends keyof Hooks>(
 }
 
 /** What only its end tells of a mount. */
-function outcomeAttributes(result: HookResults[keyof Hooks]): Attributes {
-  if (typeof result !== 'object') return {};
+function outcomeAttributes(result: HookResults[keyof Hooks] | null): Attributes {
+  if (typeof result !== 'object' || result === null) return {};
   if ('guestMayHoldIt' in result) return { 'mount.guest_may_hold_it': result.guestMayHoldIt };
   return 'kind' in result ? { 'mount.kind': result.kind, 'mount.options': result.options.join(',') } : {};
 }
