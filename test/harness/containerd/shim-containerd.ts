@@ -82,8 +82,8 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
       const entries = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
       return [
         ...daemons.map(({ pid, argv }) => `${pid} ${argv.join(' ')}`),
-        // A host keeps one socket with a hidden name ready for its next daemon.
-        ...entries.flat().filter((name) => !name.startsWith('.')),
+        // A host keeps one socket with a hidden name ready for its next daemon, and a trash among shared directories.
+        ...entries.flat().filter((name) => !name.startsWith('.') && name !== 'trash'),
       ];
     },
     hosts: async () => hostsAmong(await containerd.processes()),
