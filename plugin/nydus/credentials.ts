@@ -91,7 +91,7 @@ async function readOperators({
   return text ? { text, where: `the variable "${variable}"` } : undefined;
 }
 
-/** Docker writes `https://index.docker.io/v1/` as well as `localhost:5000`. */
+/** Docker writes `https://registry.example/v1/` as well as `localhost:5000`. */
 const hostOf = (server: string): string => server.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
 
 function jsonIn(text: string): unknown {
