@@ -25,8 +25,8 @@ const USAGE = /^fuse: (unknown option|invalid argument|missing argument)/;
 /** The C virtiofsd gives its lines no level; these words are in those that are no mere information. */
 const ERROR_WORDS =
   /\b(errors?|failed|failure|fail|fatal|cannot|can't|could not|unable|invalid|unknown|unexpected|missing|denied|refused|negative|panicked|no such|not a|not supported)\b/i;
-/** What the worker of the Rust virtiofsd says, before or after the daemon has told why it ended. */
-const CONSEQUENCE = /Parent process died unexpectedly/;
+/** What the Rust virtiofsd and its worker say of each other's end, before or after that one has told why it ended. */
+const CONSEQUENCE = /Parent process died unexpectedly|failed to fill whole buffer/;
 const WARNING_WORDS = /\bwarning\b/i;
 
 /** How serious a line of either virtiofsd is. */
@@ -70,11 +70,16 @@ function hasLostVmm({ exitCode, lastLines }: DaemonEnd): boolean {
 function errorIn(lines: readonly string[]): string | undefined {
   const parser = lines.findIndex((line) => line.startsWith('error: '));
   if (parser !== -1) return withDetails(lines, parser);
-  const panic = lines.findIndex((line) => /\bpanicked at\b/.test(line));
-  if (panic !== -1) return lines.slice(panic, panic + 2).join(' ');
-  const errors = lines.filter((line) => levelOf(line) === 'error');
-  return errors.findLast((line) => !CONSEQUENCE.test(line)) ?? errors.at(-1);
+  const errors = lines.flatMap((line, at) => {
+    if (isPanic(lines[at - 1])) return [];
+    if (isPanic(line)) return lines.slice(at, at + 2).join(' ');
+    return levelOf(line) === 'error' ? line : [];
+  });
+  const causes = errors.filter((line) => !CONSEQUENCE.test(line));
+  return causes.find(isPanic) ?? causes.at(-1) ?? errors.at(-1);
 }
+
+const isPanic = (line: string | undefined): boolean => /\bpanicked at\b/.test(line ?? '');
 
 /** A line that ends in a colon goes on in the indented ones below it. */
 function withDetails(lines: readonly string[], index: number): string {

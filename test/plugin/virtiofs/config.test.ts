@@ -21,6 +21,7 @@ describe('configSchema', () => {
       startTimeoutMs: 5000,
       clientTimeoutMs: 0,
       stopTimeoutMs: 1000,
+      mountTimeoutMs: 10_000,
       onExit: 'stop-sandbox',
     });
   });
