@@ -7,6 +7,7 @@ import { startOptions, type DaemonShareParts, type ShareContext } from './daemon
 import { isReplaceable } from './exit-policy.ts';
 import { noteClient, recordChanger, withDaemon } from './keep-record.ts';
 import { readRecord, updateRecord } from './record.ts';
+import type { ShareFiles } from './state-directory.ts';
 import { beginSuccession, type Succession } from './succession.ts';
 
 /** Keeps the record of a share's daemon, and replaces it where its end and the share's policy ask for it. */
@@ -15,7 +16,7 @@ export function followDaemon(context: ShareContext, parts: DaemonShareParts): Su
   const { files, record, daemon: first, traits } = parts;
   const { log } = startOptions(context, record);
   const change = recordChanger(files, { stateDir, log });
-  const hasLostMounts = (): boolean => traits.losesMounts === true && readRecord(files)?.mounts.length !== 0;
+  const hasLostMounts = (): boolean => traits.losesMounts === true && hasMounts(files);
   noteClient(first, change);
   return beginSuccession({
     first,
@@ -34,6 +35,15 @@ export function followDaemon(context: ShareContext, parts: DaemonShareParts): Su
       return daemon;
     },
   });
+}
+
+/** Also where nobody can tell. */
+function hasMounts(files: ShareFiles): boolean {
+  try {
+    return readRecord(files)?.mounts.length !== 0;
+  } catch {
+    return true;
+  }
 }
 
 function respawn(
