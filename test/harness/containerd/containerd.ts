@@ -24,8 +24,8 @@ export interface ContainerdOptions {
   readonly runtimes?: Readonly<Record<string, CriRuntime>>;
   /** Configuration files that are merged into containerd's. @default none */
   readonly imports?: readonly string[];
-  /** TOML appended to the configuration, such as proxy plugins. @default "" */
-  readonly extraConfig?: string;
+  /** TOML appended to the configuration, such as proxy plugins. A function gets containerd's directory. @default "" */
+  readonly extraConfig?: string | ((dir: string) => string);
 }
 
 /** What came of one run of ctr. */
@@ -68,7 +68,8 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const dir = await mkdtemp(join(tmpdir(), 'csv-'));
   stack.defer(() => removeDir(dir));
   const configFile = join(dir, 'config.toml');
-  const { version, runtimes = {}, imports = [], extraConfig: extra = '', env = {} } = options;
+  const { version, runtimes = {}, imports = [], extraConfig = '', env = {} } = options;
+  const extra = typeof extraConfig === 'string' ? extraConfig : extraConfig(dir);
   await writeFile(configFile, containerdConfig({ dir, version, runtimes, imports, extra }));
   const address = join(dir, 'c.sock');
   const command = {
