@@ -102,10 +102,6 @@ async function abandon(
   }
 }
 
-/** What containerd itself says while a failed sandbox still has its bundle or its entry among the shims. */
-const IS_STILL_LETTING_GO =
-  /^sandbox \S+ already running|io\.containerd\.sandbox\.controller.*(no such file|file exists)/;
-
 /**
  * Creates a sandbox whose id a failed create had. containerd removes that one's bundle twice, the second time perhaps
  * while it makes the new one; its caller tries again then.
@@ -117,7 +113,9 @@ async function createAgain(grpc: GrpcConnection, settings: { id: string; spec: u
     try {
       return await createSandbox(grpc, settings);
     } catch (error) {
-      if (!IS_STILL_LETTING_GO.test((error as { details: string }).details)) throw error;
+      const { code, details } = error as { code: number; details: string };
+      // What the host answers is never Unknown: containerd's bundle was gone, or was still there.
+      if (code !== 2 && !details.includes('already running')) throw error;
     }
     // oxlint-enable no-await-in-loop
   }
