@@ -86,25 +86,6 @@ async function abandon(
   }
 }
 
-/**
- * Creates a sandbox whose id a failed create had. containerd removes that one's bundle twice, the second time perhaps
- * while it makes the new one; its caller tries again then.
- */
-async function createAgain(grpc: GrpcConnection, settings: { id: string; spec: unknown }): Promise<void> {
-  for (;;) {
-    // oxlint-disable no-await-in-loop -- one after the other
-    await grpc.unary(Store.method.delete, { sandboxId: settings.id });
-    try {
-      return await createSandbox(grpc, settings);
-    } catch (error) {
-      const { code, details } = error as { code: number; details: string };
-      // What the host answers is never Unknown: containerd's bundle was gone, or was still there.
-      if (code !== 2 && !details.includes('already running')) throw error;
-    }
-    // oxlint-enable no-await-in-loop
-  }
-}
-
 /** A file by which the provider and the test speak of a sandbox. */
 const mark = (marks: string, id: string, name: 'asked' | 'canceled' | 'go' | 'opened'): string =>
   join(marks, `${id}.${name}`);
