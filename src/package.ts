@@ -1,21 +1,25 @@
 import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Our name: the npm package, the instrumentation scope and the default service name of traces. */
 export const PACKAGE = 'containerd-shim-virtiofs';
 
+/** `.ts` in a checkout, `.js` where the package was built. */
+const EXTENSION = extname(import.meta.url);
+
 /** The plugins that come with the host. */
 export const BUILT_IN_PLUGINS: string = fileURLToPath(new URL('../plugin', import.meta.url));
 
 /** Ends the shares of a program that has died; see its own words. */
-export const AFTER_DEATH: string = fileURLToPath(new URL('host/after-death.ts', import.meta.url));
+export const AFTER_DEATH: string = fileURLToPath(new URL(`host/after-death${EXTENSION}`, import.meta.url));
 
 /** What a plugin's module may import of ours, by specifier. */
 export const LIBRARY: Readonly<Record<string, string>> = {
-  [PACKAGE]: new URL('index.ts', import.meta.url).href,
-  [`${PACKAGE}/plugin`]: new URL('plugin.ts', import.meta.url).href,
-  [`${PACKAGE}/nydus`]: new URL('../plugin/nydus/index.ts', import.meta.url).href,
-  [`${PACKAGE}/virtiofs`]: new URL('../plugin/virtiofs/index.ts', import.meta.url).href,
+  [PACKAGE]: new URL(`index${EXTENSION}`, import.meta.url).href,
+  [`${PACKAGE}/plugin`]: new URL(`plugin${EXTENSION}`, import.meta.url).href,
+  [`${PACKAGE}/nydus`]: new URL(`../plugin/nydus/index${EXTENSION}`, import.meta.url).href,
+  [`${PACKAGE}/virtiofs`]: new URL(`../plugin/virtiofs/index${EXTENSION}`, import.meta.url).href,
 };
 
 /** Reads our version. */

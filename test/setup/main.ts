@@ -3,12 +3,13 @@ import { chaos } from './commands/chaos.ts';
 import { check } from './commands/check.ts';
 import { type Command, usage } from './commands/command.ts';
 import { demo } from './commands/demo.ts';
+import { release } from './commands/release.ts';
 import { setup } from './commands/setup.ts';
 import { test } from './commands/test.ts';
 import { onInterrupt } from './interrupt.ts';
 import { SetupError } from './setup-error.ts';
 
-const commands: Readonly<Record<string, Command>> = { demo, test, check, bench, chaos, setup };
+const commands: Readonly<Record<string, Command>> = { demo, test, check, bench, chaos, setup, release };
 
 const [name = '', ...args] = process.argv.slice(2);
 const command = commands[name];

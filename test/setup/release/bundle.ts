@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { rolldown } from 'rolldown';
+import { root } from './root.ts';
+
+/** What is started or imported by its path: each keeps its place. */
+const ENTRIES = [
+  'plugin/nydus/index',
+  'plugin/virtiofs/index',
+  'src/cli/main',
+  'src/host/after-death',
+  'src/index',
+  'src/plugin',
+];
+
+/** Where the library's own names lead. */
+const ALIASES = {
+  'containerd-shim-virtiofs/plugin': join(root, 'src/plugin.ts'),
+  'containerd-shim-virtiofs/virtiofs': join(root, 'plugin/virtiofs/index.ts'),
+  'containerd-shim-virtiofs/nydus': join(root, 'plugin/nydus/index.ts'),
+};
+
+/**
+ * Bundles the host, its command and its plugins with all that they need below `target`; what is imported lazily stays in
+ * chunks of its own. Resolves to the names of the packages in it.
+ */
+export async function bundle(target: string): Promise<string[]> {
+  await using build = await rolldown({
+    cwd: root,
+    input: Object.fromEntries(ENTRIES.map((name) => [name, join(root, `${name}.ts`)])),
+    platform: 'node',
+    resolve: { alias: ALIASES },
+    onLog: (level, log, handle) => {
+      // Libraries' own circles and their uses of eval are not ours to mend.
+      if (log.code !== 'CIRCULAR_DEPENDENCY' && log.code !== 'EVAL') handle(level, log);
+    },
+  });
+  const { output } = await build.write({
+    dir: target,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    // Beside src/package.ts, which tells paths from where it stands.
+    chunkFileNames: 'src/[name]-[hash].js',
+    minify: { compress: true, mangle: { keepNames: { function: true, class: true } }, codegen: true },
+    keepNames: true,
+  });
+  const modules = output.flatMap((one) => (one.type === 'chunk' ? one.moduleIds : []));
+  const names = modules.flatMap((id) => /^.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []);
+  return [...new Set(names)].toSorted();
+}
