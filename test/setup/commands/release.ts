@@ -1,22 +1,60 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { execa } from 'execa';
+import { nodeBinaryFor } from '../release/node-binary-for.ts';
+import { makeNodeTree } from '../release/node-tree.ts';
 import { buildNpmPackages } from '../release/npm-packages.ts';
+import { makeArchive, makeDeb, type Architecture } from '../release/packages.ts';
 import { root } from '../release/root.ts';
+import { sbom } from '../release/sbom.ts';
+import { SetupError } from '../setup-error.ts';
 import type { Command } from './command.ts';
 
-/** Builds all that is published. */
+const ARCHITECTURES: readonly Architecture[] = ['amd64', 'arm64'];
+const target = join(root, 'dist');
+
+/** Builds all that is published: for programs two npm packages, for nodes an archive and a Debian package. */
 export const release: Command = {
-  synopsis: ['', 'build what is published into dist/'],
-  async run({ signal }) {
-    const target = join(root, 'dist');
+  synopsis: ['[architecture…]', `build what is published into dist/, for ${ARCHITECTURES.join(' and ')}`],
+  async run({ args, signal }) {
+    const unknown = args.find((arg) => !(ARCHITECTURES as readonly string[]).includes(arg));
+    if (unknown !== undefined)
+      throw new SetupError(`Unknown architecture "${unknown}": there are ${ARCHITECTURES.join(', ')}`);
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+    const time = await timeOfRelease();
+    await rm(target, { recursive: true, force: true });
+    await mkdir(target);
     const files = await buildNpmPackages(join(target, 'npm'), signal);
+    for (const architecture of args.length > 0 ? (args as Architecture[]) : ARCHITECTURES) {
+      const tree = join(target, architecture);
+      // oxlint-disable no-await-in-loop -- each takes all processors
+      await makeNodeTree(tree, {
+        version,
+        nodeBinary: await nodeBinaryFor(architecture, { target, signal }),
+      });
+      const contents = { tree, version, architecture, time, signal };
+      files.push(await makeDeb(target, contents), await makeArchive(target, contents));
+      // oxlint-enable no-await-in-loop
+    }
+    const bill = join(target, 'sbom.cdx.json');
+    await writeFile(bill, await sbom());
+    files.push(bill);
     const sums = await Promise.all(files.map(sumOf));
     await writeFile(join(target, 'SHA256SUMS'), sums.join(''));
     for (const file of files) console.log(file);
     return 0;
   },
 };
+
+/** That of the last commit; a fixed one for a tree without history. */
+async function timeOfRelease(): Promise<number> {
+  const { stdout, exitCode } = await execa('git', ['log', '-1', '--format=%ct'], {
+    cwd: root,
+    reject: false,
+  });
+  return exitCode === 0 ? Number(stdout) : 0;
+}
 
 async function sumOf(file: string): Promise<string> {
   const sum = createHash('sha256')

@@ -1,0 +1,83 @@
+import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { bundle } from './bundle.ts';
+import { bashCompletion, zshCompletion } from './completions.ts';
+import { configJsonSchema } from './config-schema.ts';
+import { licences } from './licences.ts';
+import { commandPage, configPage } from './man-pages.ts';
+import { copyManifests } from './plugin-manifests.ts';
+import { root } from './root.ts';
+import { sbom } from './sbom.ts';
+
+const NAME = 'containerd-shim-virtiofs';
+
+/** Where a node has the program; the rest of the tree leads there. */
+export const LIBRARY_DIRECTORY = `usr/lib/${NAME}`;
+
+/** Its command: the options of Node.js that a host is to have, and a cache of compiled code where there is one. */
+const COMMAND = `#!/bin/sh
+self=$(readlink -f "$0")
+exec "\${self%/bin/*}/lib/${NAME}/bin/node" --no-warnings --disable-sigusr1 --max-semi-space-size=1 \\
+	"\${self%/bin/*}/lib/${NAME}/src/cli/main.js" "$@"
+`;
+
+/** What a tree is made of. */
+export interface NodeTree {
+  readonly version: string;
+  /** A Node.js binary for the machine that the tree is for. */
+  readonly nodeBinary: string;
+}
+
+/**
+ * Makes the tree that a node gets, as it is below its root directory: program, plugins, Node.js, the shim, unit,
+ * configuration and documents.
+ */
+export async function makeNodeTree(target: string, { version, nodeBinary }: NodeTree): Promise<void> {
+  await rm(target, { recursive: true, force: true });
+  const library = join(target, LIBRARY_DIRECTORY);
+  const packages = await bundle(library);
+  await copyManifests(library);
+  const write = (path: string, text: string | Uint8Array): Promise<void> => put(join(target, path), text);
+  const document = `usr/share/doc/${NAME}`;
+  await Promise.all([
+    copy(nodeBinary, join(library, 'bin/node'), 0o755),
+    copy(join(root, `plugin/${NAME}-v1`), join(library, `plugin/${NAME}-v1`), 0o755),
+    write(
+      `${LIBRARY_DIRECTORY}/package.json`,
+      `${JSON.stringify({ name: NAME, version, type: 'module' }, undefined, 2)}\n`,
+    ),
+    write('usr/bin/shim-virtiofs', COMMAND).then(() => chmod(join(target, 'usr/bin/shim-virtiofs'), 0o755)),
+    link(`../lib/${NAME}/plugin/${NAME}-v1`, join(target, `usr/bin/${NAME}-v1`)),
+    copy(join(root, 'examples/containerd/config.toml'), join(target, `${document}/examples/config.toml`)),
+    write(`usr/share/${NAME}/config.schema.json`, `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`),
+    write('usr/share/bash-completion/completions/shim-virtiofs', await bashCompletion()),
+    write('usr/share/zsh/vendor-completions/_shim-virtiofs', await zshCompletion()),
+    write('usr/share/man/man1/shim-virtiofs.1.gz', gzipSync(await commandPage(version))),
+    write(`usr/share/man/man5/${NAME}.toml.5.gz`, gzipSync(configPage(version))),
+    write(`${document}/copyright`, await copyright(packages)),
+    write(`${document}/sbom.cdx.json`, await sbom(packages)),
+    write(`${document}/changelog.gz`, gzipSync(await readFile(join(root, 'CHANGELOG.md')))),
+  ]);
+}
+
+async function link(to: string, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await symlink(to, path);
+}
+
+async function copyright(packages: readonly string[]): Promise<string> {
+  const own = await readFile(join(root, 'LICENSE'), 'utf8');
+  return `${NAME}\n\n${own}\n${'-'.repeat(80)}\n\n${await licences(packages)}\n${'-'.repeat(80)}\n\nNode.js\n\nLicense: MIT, and those of its parts: https://github.com/nodejs/node/blob/main/LICENSE\n`;
+}
+
+async function copy(from: string, to: string, mode = 0o644): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await cp(from, to, { dereference: true });
+  await chmod(to, mode);
+}
+
+async function put(path: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
