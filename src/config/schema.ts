@@ -22,6 +22,11 @@ export const stateSchema = absolutePath.refine(
   `use a path of at most ${MAX_STATE_BYTES} bytes: those of the sockets in it are limited`,
 );
 
+const socketPath = absolutePath.refine(
+  hasAtMost(MAX_SOCKET_PATH_BYTES),
+  `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`,
+);
+
 const fileSchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
   state: stateSchema
@@ -64,12 +69,21 @@ const fileSchema = z.strictObject({
     .describe("The daemons' score for the kernel's OOM killer, from -1000 (never) to 1000 (first)."),
   ttrpc: z
     .strictObject({
-      address: absolutePath
-        .refine(hasAtMost(MAX_SOCKET_PATH_BYTES), `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`)
+      address: socketPath
         .optional()
         .describe('Unix socket of the ttrpc services. Default: host.sock in the state directory.'),
     })
     .prefault({}),
+  grpc: z
+    .strictObject({
+      address: socketPath
+        .optional()
+        .describe('Unix socket of the sandbox controller. Default: grpc.sock in the state directory.'),
+    })
+    .optional()
+    .describe(
+      "Serves containerd's sandbox controller over gRPC, for a proxy plugin of type sandbox. Absent: it is not served.",
+    ),
   trace: z
     .strictObject({
       endpoint: z

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Sandbox } from '../host/contract.ts';
 import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
@@ -15,11 +15,16 @@ export const VERSION: string = packageVersion();
 /** The first share's daemon stands for the sandbox; one without shares has none but the host. */
 export const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
 
-/** A sandbox's state as containerd sees it. */
-export function statusOf(
-  sandbox: Sandbox,
-  { verbose }: { verbose: boolean },
-): MessageInitShape<typeof SandboxStatusResponseSchema> {
+/** A sandbox's state as containerd sees it, of a shim and of a controller alike. */
+export type SandboxView = Required<
+  Pick<
+    MessageInitShape<typeof SandboxStatusResponseSchema>,
+    'sandboxId' | 'pid' | 'state' | 'info' | 'createdAt'
+  >
+> & { readonly exitedAt?: Timestamp };
+
+/** What can be seen of a sandbox now; with `verbose` everything that an operator wants to know. */
+export function statusOf(sandbox: Sandbox, { verbose }: { verbose: boolean }): SandboxView {
   const { sandboxId, createdAt, exit } = sandbox;
   return {
     sandboxId,

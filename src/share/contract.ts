@@ -7,7 +7,7 @@ import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
-export type ShareOwner = 'shim' | 'library' | 'api';
+export type ShareOwner = 'shim' | 'controller' | 'library' | 'api';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {

@@ -54,7 +54,7 @@ const recordSchema = z.object({
   namespace: z.string(),
   sandboxId: z.string(),
   tag: z.string(),
-  owner: z.enum(['shim', 'library', 'api']),
+  owner: z.enum(['shim', 'controller', 'library', 'api']),
   /** True where the next host adopts it, when its own one ends without closing it. */
   outlivesHost: z.boolean().default(false),
   /** True once it is being closed: what is left of it then is nobody's. */

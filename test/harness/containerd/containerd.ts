@@ -31,8 +31,8 @@ export interface ContainerdOptions {
   readonly cni?: boolean;
   /** Lets NRI plugins connect. @default false */
   readonly nri?: boolean;
-  /** TOML appended to the configuration, such as proxy plugins. @default "" */
-  readonly extraConfig?: string;
+  /** TOML appended to the configuration, such as proxy plugins. A function gets containerd's directory. @default "" */
+  readonly extraConfig?: string | ((dir: string) => string);
 }
 
 /** What came of one run of ctr. */
@@ -124,7 +124,8 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
 }
 
 async function writeConfig(dir: string, options: ContainerdOptions): Promise<string> {
-  const { version, runtimes = {}, imports = [], cni = false, nri = false, extraConfig: extra = '' } = options;
+  const { version, runtimes = {}, imports = [], cni = false, nri = false, extraConfig = '' } = options;
+  const extra = typeof extraConfig === 'string' ? extraConfig : extraConfig(dir);
   const cniPlugins = cni ? await obtain('cni') : undefined;
   const pauseImage = wantsPauseImage(options) ? PAUSE_IMAGE : undefined;
   const file = join(dir, 'config.toml');

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
 import { startJaeger, type Jaeger } from '../../harness/containerd/jaeger.ts';
-import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
   specOf,
