@@ -16,7 +16,7 @@ const POD = {
 };
 
 for (const way of podWays) {
-  describe(`crictl with sandboxer = "${way}"`, () => {
+  describe(`crictl by way of the ${way}`, () => {
     test('runs, lists, inspects, stops and removes a pod', async () => {
       const config = '[[shares]]\ntag = "work"\n';
       await using containerd = await startPods(way, { version: '2.4.2', config, cni: true });

@@ -11,7 +11,7 @@ import { RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
 
 for (const way of podWays) {
   for (const version of containerdVersions) {
-    describe(`critest with sandboxer = "${way}" on containerd ${version}`, () => {
+    describe(`critest by way of the ${way} on containerd ${version}`, () => {
       test('passes all specs that need no container, and nothing of them remains', async () => {
         const config = '[[shares]]\ntag = "work"\n';
         await using containerd = await startPods(way, { version, config, cni: true, nri: true });
