@@ -8,6 +8,7 @@ import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
 import type { SandboxOnDisk } from '../share/leftovers.ts';
+import { podAttributes } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
@@ -133,7 +134,9 @@ class SandboxTable implements Sandboxes {
       new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
     );
     const sandbox = await entry.creation.catch(() => undefined);
-    await withAttributes(attributesOf(entry.identity), async () => sandbox?.[Symbol.asyncDispose]());
+    await withAttributes(attributesOf(sandbox ?? entry.identity), async () =>
+      sandbox?.[Symbol.asyncDispose](),
+    );
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
@@ -235,7 +238,12 @@ class SandboxTable implements Sandboxes {
 const wasAbandoned = (entry: Entry | undefined): boolean =>
   entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
-const attributesOf = ({ namespace, sandboxId }: SandboxOnDisk): Record<string, string> => ({
+const attributesOf = ({
+  namespace,
+  sandboxId,
+  pod,
+}: SandboxOnDisk & Pick<SandboxIdentity, 'pod'>): Record<string, string> => ({
   'sandbox.id': sandboxId,
   'containerd.namespace': namespace,
+  ...podAttributes(pod),
 });

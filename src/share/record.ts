@@ -3,6 +3,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import { EXIT_POLICIES } from './exit-policy.ts';
+import { podNameSchema } from './pod.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The version of the format that this program writes. */
@@ -61,6 +62,8 @@ const recordSchema = z.object({
   isClosing: z.boolean().optional(),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
+  /** The pod that the sandbox is made for. */
+  pod: podNameSchema.optional(),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
   /** The directory that is served. */

@@ -3,6 +3,7 @@ import type { SandboxContents } from '../../host/contract.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
 import { namespaceOf } from '../namespace.ts';
+import { podOf } from '../pod.ts';
 import type { SandboxCalls, SandboxName } from '../sandbox-calls.ts';
 import { readShares } from './bundle.ts';
 import { readConfigPath } from './runtime-options.ts';
@@ -13,9 +14,10 @@ export function createSandboxService(
   calls: SandboxCalls,
 ): Partial<ServiceImpl<typeof SandboxService>> {
   return {
-    async createSandbox({ sandboxId, bundlePath }, context) {
+    async createSandbox({ sandboxId, bundlePath, options }, context) {
       const contents = (): Promise<SandboxContents> => readContents(host, { sandboxId, bundlePath });
-      await calls.create({ ...nameOf(sandboxId, context), owner: 'shim', contents }, context);
+      const identity = { ...nameOf(sandboxId, context), owner: 'shim', pod: podOf(options) } as const;
+      await calls.create({ ...identity, contents }, context);
       return {};
     },
     startSandbox: ({ sandboxId }, context) => calls.start(nameOf(sandboxId, context), context),
