@@ -74,12 +74,10 @@ umount /work /tree`;
 
 /** Capabilities as setpriv(1) takes them; CAP_SYS_ADMIN is `+sys_admin`. */
 const capabilities = valuesOf('CapabilityBoundingSet').map((cap) => cap.toLowerCase().replace('cap_', '+'));
-/** A host with what of the unit's limits can be had without systemd. */
-const limited = [
-  ...['sh', '-c', `umask ${valuesOf('UMask').join()}; exec "$@"`, 'sh'],
-  ...['setpriv', '--no-new-privs', `--bounding-set=${['-all', ...capabilities].join(',')}`, '--'],
-  ...[process.execPath, SHIM_VIRTIOFS],
-];
+const bounds = ['-all', ...capabilities].join(',');
+/** What of the unit's limits can be had without systemd. */
+const limit = `umask ${valuesOf('UMask').join()}; exec setpriv --no-new-privs --bounding-set=${bounds} -- "$@"`;
+const limited = ['sh', '-c', limit, 'sh', process.execPath, SHIM_VIRTIOFS];
 
 for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiofsds()) {
   test(
