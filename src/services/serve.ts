@@ -36,7 +36,7 @@ export async function serve(host: Host): Promise<Serving> {
   const { stateDir, config } = host;
   await using undo = new AsyncDisposableStack();
   const shares = undo.use(createShareService(host));
-  const calls = createSandboxCalls(host);
+  const calls = undo.use(createSandboxCalls(host));
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host, calls))
     .service(Task, createTaskService(host))
