@@ -27,7 +27,7 @@ const socketPath = absolutePath.refine(
   `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`,
 );
 
-const fileSchema = z.strictObject({
+const keysSchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
   state: stateSchema
     .optional()
@@ -142,6 +142,12 @@ const fileSchema = z.strictObject({
     .default([])
     .describe('Shares of every sandbox whose creator gives no OCI spec (CRI).'),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+});
+
+const fileSchema = keysSchema.superRefine(({ ttrpc, grpc }, context) => {
+  if (grpc?.address === undefined || grpc.address !== ttrpc.address) return;
+  const message = `"${grpc.address}" is the address of the ttrpc services too: use another one`;
+  context.addIssue({ code: 'custom', path: ['grpc', 'address'], message });
 });
 
 /**

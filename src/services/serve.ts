@@ -43,7 +43,8 @@ export async function serve(host: Host): Promise<Serving> {
     .service(Shares, shares);
   undo.use(server);
   const address = config.ttrpc.address ?? stateDir.host.socket;
-  const socket = undo.use(await openSocket(address, (path) => server.listen({ path, mode: 0o600 })));
+  const place = { address, key: 'ttrpc.address' } as const;
+  const socket = undo.use(await openSocket(place, (path) => server.listen({ path, mode: 0o600 })));
   const controller = await openController(host, { calls, taskAddress: address });
   if (controller) undo.use(controller);
   const sockets = [socket, ...(controller ? [controller] : [])];

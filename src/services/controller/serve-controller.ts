@@ -19,7 +19,8 @@ export async function serveController(
   const server = undo.use(
     createGrpcServer((router) => router.service(Controller, service), [callInterceptor(host)]),
   );
-  const socket = undo.use(await openSocket(parts.address, (path) => server.listen(path)));
+  const place = { address: parts.address, key: 'grpc.address' } as const;
+  const socket = undo.use(await openSocket(place, (path) => server.listen(path)));
   host.log.info({ address: socket.address }, 'Serving the sandbox controller');
   const own = undo.move();
   return {
