@@ -12,8 +12,10 @@ import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
 import { printableErrors } from './printable-errors.ts';
 import { requireSafePath } from '../share/safe-path.ts';
+import { publishEvents } from './events/publish-events.ts';
 import { createShareService } from './share-api/share-service.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
+import { createSandboxLogs } from './shim/sandbox-logs.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
 
@@ -39,9 +41,10 @@ export async function serve(host: Host): Promise<Serving> {
   requireSafePath(dirname(address));
   await removeStaleSocket(address);
   await using undo = new AsyncDisposableStack();
+  const reports = { events: undo.use(publishEvents(host)), logs: undo.use(createSandboxLogs(host)) };
   const shares = undo.use(createShareService(host));
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
-    .service(Sandbox, createSandboxService(host))
+    .service(Sandbox, createSandboxService(host, reports))
     .service(Task, createTaskService(host))
     .service(Shares, shares);
   undo.use(server);

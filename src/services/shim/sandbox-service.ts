@@ -1,31 +1,51 @@
-import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { anyIs, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox } from '../../host/contract.ts';
 import type { SandboxContents } from '../../host/contract.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
+import { PodSandboxConfigSchema } from '../../proto/cri/pod-sandbox-config_pb.ts';
 import { closed } from '../closing.ts';
+import type { ContainerdEvents } from '../events/publish-events.ts';
 import { readShares } from './bundle.ts';
 import { createMeter } from '../metrics.ts';
 import { readConfigPath } from './runtime-options.ts';
+import type { SandboxLogs } from './sandbox-logs.ts';
+import { readTtrpcAddress } from './saved-start.ts';
 import { namespaceOf } from '../namespace.ts';
 import { pidOf, statusOf } from '../view.ts';
 
+/** What tells containerd of a host's sandboxes. */
+export interface SandboxReports {
+  readonly events: ContainerdEvents;
+  readonly logs: SandboxLogs;
+}
+
 /** containerd's Sandbox service of a shim, over the host's sandboxes. */
-export function createSandboxService(host: Host): Partial<ServiceImpl<typeof SandboxService>> {
+export function createSandboxService(
+  host: Host,
+  { events, logs }: SandboxReports,
+): Partial<ServiceImpl<typeof SandboxService>> {
   const find = (sandboxId: string, context: HandlerContext): Sandbox =>
     host.sandboxes.get(namespaceOf(context.requestMetadata), sandboxId);
   const readMetrics = createMeter();
 
   return {
-    async createSandbox({ sandboxId, bundlePath }, context) {
+    async createSandbox({ sandboxId, bundlePath, options }, context) {
       const namespace = namespaceOf(context.requestMetadata);
+      using undo = new DisposableStack();
+      if (bundlePath) {
+        undo.use(logs.open(sandboxId, bundlePath));
+        void readTtrpcAddress(bundlePath).then((address) => address !== undefined && events.told(address));
+      }
       const contents = (): Promise<SandboxContents> => readContents(host, { sandboxId, bundlePath });
-      await host.sandboxes.create(
+      const sandbox = await host.sandboxes.create(
         { namespace, sandboxId, owner: 'shim', contents },
         { signal: context.signal },
       );
+      logs.endWith(sandbox, undo.move());
+      events.created(sandbox, { cri: options !== undefined && anyIs(options, PodSandboxConfigSchema) });
       return {};
     },
 
@@ -33,6 +53,7 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
       const sandbox = find(sandboxId, context);
       await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), context.signal);
       requireRunning(sandbox);
+      events.started(sandbox);
       return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
     },
 
@@ -44,7 +65,9 @@ export function createSandboxService(host: Host): Partial<ServiceImpl<typeof San
     },
 
     async waitSandbox({ sandboxId }, context) {
-      const { exitStatus, exitedAt } = await abortable(find(sandboxId, context).ended, context.signal);
+      const sandbox = find(sandboxId, context);
+      using _ = events.awaited(sandbox);
+      const { exitStatus, exitedAt } = await abortable(sandbox.ended, context.signal);
       return { exitStatus, exitedAt: timestampFromDate(exitedAt) };
     },
 
