@@ -74,7 +74,7 @@ for (const version of containerdVersions) {
       process.kill(record?.pid ?? 0, 'SIGKILL');
       await ctr.until('/sandboxes/exit', 'sb');
       const shown = Object.fromEntries(ctr.events.map(({ topic, message }) => [topic, message]));
-      const { cause, message } = shown['/shares/exit']?.['info'] as Record<string, string>;
+      const { cause, message } = (shown['/shares/exit']?.['info'] ?? {}) as Record<string, string>;
       assert.deepEqual([cause, message], ['crashed', 'virtiofsd was killed by SIGKILL']);
       assert.equal(shown['/shares/exit']?.['pid'], record?.pid);
       assert.equal(shown['/sandboxes/exit']?.['exit_status'], 137);
@@ -124,7 +124,7 @@ for (const version of containerdVersions) {
       await mkdir(directory);
       const source = await containerd.source('work');
       const top = `[containerd]\nttrpc_address = "${containerd.ttrpcAddress}"`;
-      const daemon = (await obtain('virtiofsd-rust')).toString();
+      const daemon = await obtain('virtiofsd-rust');
       const share = { sandboxId: 'api', tag: 'work' };
       {
         await using host = await startServe(directory, { daemon, top });

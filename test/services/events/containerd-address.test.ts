@@ -52,12 +52,10 @@ describe('createContainerdAddress()', () => {
   test("finds containerd's default socket when it is there, for a host on the default state directory", async () => {
     await using directory = await temporaryDirectory();
     const script = 'mount -t tmpfs none /run && mkdir /run/containerd && exec "$@"';
+    const program = [fixture('publishes-by-default.ts'), join(directory.path, 'scratch')];
     const { stdout, stderr, exitCode } = await execa(
       'unshare',
-      [
-        ...['--mount', 'sh', '-c', script, 'sh'],
-        ...[process.execPath, fixture('publishes-by-default.ts'), join(directory.path, 'scratch')],
-      ],
+      ['--mount', 'sh', '-c', script, 'sh', process.execPath, ...program],
       { reject: false },
     );
     assert.equal(exitCode, 0, stderr);

@@ -81,7 +81,7 @@ describe('publishEvents()', () => {
     const events = await eventsUntil(own, '/sandboxes/exit sb 137');
     assert.deepEqual(events.slice(-2), ['/shares/exit sb crashed', '/sandboxes/exit sb 137']);
     const exit = own.containerd.taken.find(({ topic }) => topic === '/shares/exit');
-    const { signal, message } = exit?.message['info'] as Record<string, string>;
+    const { signal, message } = (exit?.message['info'] ?? {}) as Record<string, string>;
     assert.deepEqual([signal, message], ['SIGKILL', 'virtiofsd was killed by SIGKILL']);
   });
 

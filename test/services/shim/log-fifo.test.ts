@@ -7,6 +7,9 @@ import { execa } from 'execa';
 import { openLogFifo, type LogFifo } from '../../../src/services/shim/log-fifo.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
+/** Longer than what a pipe takes at once or not at all, so that one is torn. */
+const lineOf = (number: number): string => `${number} ${'x'.repeat(9000)}\n`;
+
 const lossLine = (lost: number): string => `lost ${lost}\n`;
 
 /** Reads what is there. */
@@ -70,8 +73,6 @@ describe('openLogFifo()', () => {
     const { path, openReader } = await fifoIn(directory.path);
     const reader = openReader();
     using fifo = open(path);
-    // Longer than what a pipe takes at once or not at all, so that one is torn.
-    const lineOf = (number: number): string => `${number} ${'x'.repeat(9000)}\n`;
     for (let number = 0; number < 20; number++) fifo.write(lineOf(number));
     let text = readAll(reader);
     fifo.write('then\n');
