@@ -37,11 +37,12 @@ export interface Serving extends AsyncDisposable {
 export async function serve(host: Host): Promise<Serving> {
   const { stateDir, config } = host;
   const address = config.ttrpc.address ?? stateDir.host.socket;
+  await using undo = new AsyncDisposableStack();
+  // Before anything is waited for: what is being adopted may have ended.
+  const reports = { events: undo.use(publishEvents(host)), logs: undo.use(createSandboxLogs(host)) };
   mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
   requireSafePath(dirname(address));
   await removeStaleSocket(address);
-  await using undo = new AsyncDisposableStack();
-  const reports = { events: undo.use(publishEvents(host)), logs: undo.use(createSandboxLogs(host)) };
   const shares = undo.use(createShareService(host));
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
     .service(Sandbox, createSandboxService(host, reports))

@@ -17,10 +17,12 @@ export function publishEvents(
   const address = createContainerdAddress(host.config);
   const stack = new AsyncDisposableStack();
   const publisher = stack.use(createPublisher({ address: address.current, log: host.log }));
-  const news = createSandboxNews((envelope) => publisher.publish(envelope));
+  // What ended earlier was told by a former host, which has it on record.
+  const since = new Date();
+  const news = createSandboxNews({ publish: (envelope) => publisher.publish(envelope), since });
   stack.use(host.sandboxEvents.subscribe((event) => news.onEvent(event)));
   const onShare: Parameters<Host['events']['subscribe']>[0] = (event) => {
-    for (const envelope of shareEnvelopes(event)) publisher.publish(envelope);
+    for (const envelope of shareEnvelopes(event, { since })) publisher.publish(envelope);
   };
   stack.use(host.events.subscribe(onShare));
   return {

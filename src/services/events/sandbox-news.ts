@@ -26,23 +26,31 @@ export interface SandboxNews {
   awaited(sandbox: Sandbox): Disposable;
 }
 
+/** Where news go, and what is none: what ended before `since`. */
+export interface SandboxNewsParts {
+  readonly publish: (envelope: Envelope) => void;
+  readonly since: Date;
+}
+
 /** Creates it. */
-export const createSandboxNews = (publish: (envelope: Envelope) => void): SandboxNews =>
-  new UnpublishedNews(publish);
+export const createSandboxNews = (parts: SandboxNewsParts): SandboxNews => new UnpublishedNews(parts);
 
 class UnpublishedNews implements SandboxNews {
   readonly #publish: (envelope: Envelope) => void;
+  readonly #since: Date;
   /** True for those of CRI. */
   readonly #isCris = new WeakMap<Sandbox, boolean>();
   readonly #waits = new Set<{ readonly sandbox: Sandbox }>();
 
-  constructor(publish: (envelope: Envelope) => void) {
+  constructor({ publish, since }: SandboxNewsParts) {
     this.#publish = publish;
+    this.#since = since;
   }
 
   onEvent({ type, time, sandbox }: SandboxEvent): void {
     if (type === 'created' && !isContainerds(sandbox)) this.#publishCreation(sandbox, time);
-    if (type === 'ended' && !this.#isAwaited(sandbox)) this.#publishExit(sandbox, time);
+    if (type === 'ended' && !this.#isAwaited(sandbox) && !this.#isOld(sandbox))
+      this.#publishExit(sandbox, time);
   }
 
   created(sandbox: Sandbox, { cri }: { readonly cri: boolean }): void {
@@ -73,6 +81,14 @@ class UnpublishedNews implements SandboxNews {
     const { exitStatus, exitedAt } = exit;
     const message = { sandboxId, exitStatus, exitedAt: timestampFromDate(exitedAt) };
     this.#publish(envelopeOf({ namespace, topic: '/sandboxes/exit', time }, SandboxExitSchema, message));
+  }
+
+  /** A sandbox that is adopted ends anew by what ended in it. */
+  #isOld(sandbox: Sandbox): boolean {
+    const { failed, cause } = sandbox.exit ?? {};
+    if (failed) return failed.exit.exitedAt < this.#since;
+    const exits = sandbox.snapshots().map(({ exit }) => exit && new Date(exit.exitedAt));
+    return cause === 'disconnected' && exits.every((exitedAt) => exitedAt && exitedAt < this.#since);
   }
 
   /** containerd publishes its end then. */

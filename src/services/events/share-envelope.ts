@@ -16,11 +16,12 @@ const CHANGES: Readonly<Record<DaemonState, string | undefined>> = {
 
 /**
  * What containerd is to publish of a share: its status then. The type is containerd's own of a status, because ctr and
- * other clients drop an event whose type they do not know.
+ * other clients drop an event whose type they do not know. What ended before `since` is no news.
  */
-export function shareEnvelopes(event: ShareEvent): Envelope[] {
+export function shareEnvelopes(event: ShareEvent, { since }: { since: Date }): Envelope[] {
   const { time, share } = event;
   const { namespace, sandboxId, pid, state, createdAt, exit } = share;
+  if (event.type === 'changed' && exit && new Date(exit.exitedAt) < since) return [];
   return topicsOf(event).map((topic) =>
     envelopeOf({ namespace, topic, time }, SandboxStatusResponseSchema, {
       sandboxId,
