@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { anyPack, EmptySchema } from '@bufbuild/protobuf/wkt';
@@ -127,6 +128,26 @@ describe('publishEvents()', () => {
       events.filter((event) => event.startsWith('/sandboxes/')),
       ['/sandboxes/create pod', '/sandboxes/start pod', '/sandboxes/exit pod'],
     );
+  });
+
+  test('goes where the last start was told, as it has saved it in the bundle', async () => {
+    await using own = await serveTestHost();
+    for (const sandboxId of ['one', 'two']) {
+      // oxlint-disable no-await-in-loop -- one after the other
+      const address = join(own.path, `${sandboxId}.sock`);
+      await using containerd = await serveFakeEvents(address);
+      const bundlePath = await writeBundle(own.path, [
+        { type: 'virtiofs', destination: 'work', source: own.source },
+      ]);
+      await writeFile(join(bundlePath, 'shim-start.stdin'), '');
+      await writeFile(
+        join(bundlePath, 'shim-start.env'),
+        `CONFIG=\nSTATE=${own.state}\nTTRPC_ADDRESS=${address}\nGRPC_ADDRESS=/run/c.sock\n`,
+      );
+      await own.client.createSandbox({ sandboxId, bundlePath, options: CTR });
+      await eventsUntil({ containerd }, `/shares/open ${sandboxId}`);
+      // oxlint-enable no-await-in-loop
+    }
   });
 
   test('tells of shares that were opened in vain, and not of a sandbox that never was', async () => {
