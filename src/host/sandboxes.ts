@@ -19,6 +19,7 @@ import { takeLeftovers } from './leftovers.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import type { Quit, Sandbox, Sandboxes, SandboxIdentity, SandboxRequest } from './contract.ts';
 import { openSandbox, type SandboxParts } from './sandbox.ts';
+import type { TellSandboxEvent } from './sandbox-events.ts';
 
 /** What a host's table of sandboxes needs. */
 export interface SandboxesParts {
@@ -31,6 +32,7 @@ export interface SandboxesParts {
   /** The profile that is on record of a share. */
   profileOf(this: void, name: string): Promise<Profile>;
   readonly tell: TellEvent;
+  readonly tellSandbox: TellSandboxEvent;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
 
@@ -88,7 +90,8 @@ class SandboxTable implements Sandboxes {
     this.#entries.set(key, entry);
     try {
       entry.sandbox = await creation;
-      return entry.sandbox;
+      this.#parts.tellSandbox('created', entry.sandbox);
+      return this.#follow(entry.sandbox);
     } catch (error) {
       this.#entries.delete(key);
       throw error;
@@ -104,7 +107,7 @@ class SandboxTable implements Sandboxes {
       const entry: Entry = { identity, creation, isFormer: true, cancel, signal: cancel.signal };
       this.#entries.set(key, entry);
       const sandbox = await creation;
-      if (sandbox) entry.sandbox = sandbox;
+      if (sandbox) entry.sandbox = this.#follow(sandbox);
       else if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
   }
@@ -139,6 +142,7 @@ class SandboxTable implements Sandboxes {
     );
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    if (sandbox) this.#parts.tellSandbox('deleted', sandbox);
   }
 
   purge(namespace: string, sandboxId: string): Promise<void> {
@@ -218,6 +222,11 @@ class SandboxTable implements Sandboxes {
     const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
     const outlivesHost = outliveHost && owner !== 'shim';
     return { profile, stateDir, daemons, log, outlivesHost, tell, onShareClosed };
+  }
+
+  #follow(sandbox: Sandbox): Sandbox {
+    void sandbox.ended.then(() => this.#parts.tellSandbox('ended', sandbox));
+    return sandbox;
   }
 
   #entry(namespace: string, sandboxId: string): Entry | undefined {
