@@ -138,8 +138,8 @@ describe('pods of the controller', () => {
     const id = await runPod(grpc, hostNetworkPod({ name: 'web', attempt: 1 }));
     await containerd.endHost('SIGKILL');
     await containerd.startHost();
-    const state = ['--namespace', 'k8s.io', '--state', containerd.state];
-    const { stdout } = await runShimVirtiofs('inspect', id, ...state);
+    const host = ['--namespace', 'k8s.io', '--state', containerd.state];
+    const { stdout } = await runShimVirtiofs('inspect', id, ...host);
     assert.match(stdout, /^ {2}Pod +test\/web, uid uid-web, attempt 1$/m);
     // containerd waits a while before it connects again.
     const showsPod = async (): Promise<boolean> => {
