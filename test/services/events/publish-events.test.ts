@@ -22,7 +22,10 @@ async function publishingHost(): Promise<ServedHost & { containerd: FakeEvents }
   return { ...served, containerd, [Symbol.asyncDispose]: () => own.disposeAsync() };
 }
 
-const CRI = anyPack(PodSandboxConfigSchema, create(PodSandboxConfigSchema));
+const CRI = anyPack(
+  PodSandboxConfigSchema,
+  create(PodSandboxConfigSchema, { metadata: { name: 'pod', uid: 'uid', namespace: 'test' } }),
+);
 const CTR = anyPack(EmptySchema, create(EmptySchema));
 
 /** Waits for an event, and returns all until then, each as its topic and what says most of it. */
