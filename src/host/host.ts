@@ -19,7 +19,8 @@ import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
-import type { Quit, Sandboxes } from './contract.ts';
+import { createContainers } from './containers.ts';
+import type { Containers, Quit, Sandboxes } from './contract.ts';
 import { createSandboxes } from './sandboxes.ts';
 
 /** How often a reserve that was used is taken again, where there is room, in milliseconds. */
@@ -74,6 +75,8 @@ export interface Host extends AsyncDisposable {
   readonly openShare: OpenLibraryShare;
   /** Opens and closes shares by their names, as the share service does. */
   readonly shares: JoinedShares;
+  /** Those whose root file systems are mounted in shares. */
+  readonly containers: Containers;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
   /**
@@ -135,7 +138,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.defer(() => adopted);
   const shares = createJoinedShares(sandboxes);
   stack.use(keepFolders(stateDir, log));
-  stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  const containers = createContainers({
+    sandboxes,
+    ownsSharedDirectory: (path) => stateDir.ownsSharedDirectory(path),
+  });
+  stack.use(carryOutDeletions({ stateDir, sandboxes, containers, adopted, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
   const own = stack.move();
@@ -151,6 +158,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     lost,
     openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
     shares,
+    containers,
     events,
     async detach() {
       await sandboxes.detach();

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
@@ -58,7 +58,9 @@ export async function startControllerContainerd({
       const { exitCode, signalCode } = starting.nodeChildProcess ?? {};
       if (exitCode !== null || signalCode !== null)
         throw new Error(`The host ended: see ${join(dir, 'host.out')}`);
-      return existsSync(join(state, 'host.address'));
+      // A host that was killed has left its own.
+      const announced = await readFile(join(state, 'host.pid'), 'utf8').catch(() => '');
+      return announced.startsWith(`${starting.pid} `);
     });
   };
   const endHost = async (signal: NodeJS.Signals): Promise<void> => {
