@@ -10,8 +10,8 @@ export async function adoptSandbox(
 ): Promise<Sandbox | undefined> {
   const [oldest] = records.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt));
   if (!oldest) return undefined;
-  const { namespace, sandboxId, owner, createdAt, profile } = oldest;
-  const identity: SandboxIdentity = { namespace, sandboxId, owner, createdAt: new Date(createdAt) };
+  const { namespace, sandboxId, owner, createdAt, profile, pod } = oldest;
+  const identity: SandboxIdentity = { namespace, sandboxId, owner, createdAt: new Date(createdAt), pod };
   const parts = await partsOf(identity, profile);
   const sandbox = createSandbox(identity, parts);
   // All at once: when the first has ended meanwhile, the sandbox may have ended before the second.

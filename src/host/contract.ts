@@ -1,6 +1,7 @@
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { ExitCause } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareOwner, UnmountOutcome } from '../share/contract.ts';
+import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { Profile } from './profile.ts';
@@ -15,6 +16,8 @@ export interface SandboxIdentity {
   readonly owner: ShareOwner;
   /** @default now */
   readonly createdAt?: Date;
+  /** The pod that it is made for. @default none */
+  readonly pod?: Pod | undefined;
 }
 
 /** Why a sandbox ended. */
@@ -34,6 +37,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  /** The pod that it is made for. */
+  readonly pod: Pod | undefined;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
   /** What can be told of {@link shares} now. */

@@ -21,6 +21,7 @@ import { createProfiles, loadProfile, type Profile, type Profiles } from './prof
 import { reportStateLoss } from './state-loss.ts';
 import { createContainers } from './containers.ts';
 import type { Containers, Quit, Sandboxes } from './contract.ts';
+import { createSandboxEvents, type SandboxEvents } from './sandbox-events.ts';
 import { createSandboxes } from './sandboxes.ts';
 
 /** How often a reserve that was used is taken again, where there is room, in milliseconds. */
@@ -79,6 +80,8 @@ export interface Host extends AsyncDisposable {
   readonly containers: Containers;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
+  /** What happens to the sandboxes themselves. */
+  readonly sandboxEvents: SandboxEvents;
   /**
    * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
    * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
@@ -122,6 +125,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
   const { events, tell } = createShareEvents({ log });
+  const { events: sandboxEvents, tell: tellSandbox } = createSandboxEvents({ log });
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
@@ -129,6 +133,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     daemons,
     log,
     tell,
+    tellSandbox,
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });
@@ -160,6 +165,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     shares,
     containers,
     events,
+    sandboxEvents,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();

@@ -14,6 +14,7 @@ import type {
   ShareRequest,
   UnmountOutcome,
 } from '../share/contract.ts';
+import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
 import type { CheckedShare } from './checked-share.ts';
@@ -74,6 +75,7 @@ class GrowingSandbox implements Sandbox {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  readonly pod: Pod | undefined;
   readonly ended: Promise<SandboxExit>;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, { readonly entry: SandboxShare; readonly mounts: ShareMounts }>();
@@ -82,11 +84,13 @@ class GrowingSandbox implements Sandbox {
   #isClosing = false;
   #exit: SandboxExit | undefined;
 
-  constructor({ namespace, sandboxId, owner, createdAt = new Date() }: SandboxIdentity, parts: SandboxParts) {
+  constructor(identity: SandboxIdentity, parts: SandboxParts) {
+    const { namespace, sandboxId, owner, createdAt = new Date(), pod } = identity;
     this.namespace = namespace;
     this.sandboxId = sandboxId;
     this.owner = owner;
     this.createdAt = createdAt;
+    this.pod = pod;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -202,7 +206,7 @@ class GrowingSandbox implements Sandbox {
     cache,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
-    const { namespace, sandboxId, owner } = this;
+    const { namespace, sandboxId, owner, pod } = this;
     // Refuses names that are no names before any plugin makes paths of them.
     this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
@@ -212,7 +216,7 @@ class GrowingSandbox implements Sandbox {
     const { outlivesHost, profile } = this.#parts;
     requireCacheModes([{ tag, cache, sharedFs }], profile);
     const createdAt = new Date();
-    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
+    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name, pod };
     return { ...request, tag, source, readOnly, cache, sharedFs };
   }
 

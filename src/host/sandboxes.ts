@@ -8,6 +8,7 @@ import type { DaemonExit } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { CallOptions, Share } from '../share/contract.ts';
 import type { SandboxOnDisk } from '../share/leftovers.ts';
+import { podAttributes } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
 import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
@@ -18,6 +19,7 @@ import { takeLeftovers } from './leftovers.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import type { Quit, Sandbox, Sandboxes, SandboxIdentity, SandboxRequest } from './contract.ts';
 import { openSandbox, type SandboxParts } from './sandbox.ts';
+import type { TellSandboxEvent } from './sandbox-events.ts';
 
 /** What a host's table of sandboxes needs. */
 export interface SandboxesParts {
@@ -30,6 +32,7 @@ export interface SandboxesParts {
   /** The profile that is on record of a share. */
   profileOf(this: void, name: string): Promise<Profile>;
   readonly tell: TellEvent;
+  readonly tellSandbox: TellSandboxEvent;
   readonly onQuit: ((quit: Quit) => void) | undefined;
 }
 
@@ -87,7 +90,8 @@ class SandboxTable implements Sandboxes {
     this.#entries.set(key, entry);
     try {
       entry.sandbox = await creation;
-      return entry.sandbox;
+      this.#parts.tellSandbox('created', entry.sandbox);
+      return this.#follow(entry.sandbox);
     } catch (error) {
       this.#entries.delete(key);
       throw error;
@@ -103,7 +107,7 @@ class SandboxTable implements Sandboxes {
       const entry: Entry = { identity, creation, isFormer: true, cancel, signal: cancel.signal };
       this.#entries.set(key, entry);
       const sandbox = await creation;
-      if (sandbox) entry.sandbox = sandbox;
+      if (sandbox) entry.sandbox = this.#follow(sandbox);
       else if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
   }
@@ -133,9 +137,12 @@ class SandboxTable implements Sandboxes {
       new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
     );
     const sandbox = await entry.creation.catch(() => undefined);
-    await withAttributes(attributesOf(entry.identity), async () => sandbox?.[Symbol.asyncDispose]());
+    await withAttributes(attributesOf(sandbox ?? entry.identity), async () =>
+      sandbox?.[Symbol.asyncDispose](),
+    );
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    if (sandbox) this.#parts.tellSandbox('deleted', sandbox);
   }
 
   purge(namespace: string, sandboxId: string): Promise<void> {
@@ -217,6 +224,11 @@ class SandboxTable implements Sandboxes {
     return { profile, stateDir, daemons, log, outlivesHost, tell, onShareClosed };
   }
 
+  #follow(sandbox: Sandbox): Sandbox {
+    void sandbox.ended.then(() => this.#parts.tellSandbox('ended', sandbox));
+    return sandbox;
+  }
+
   #entry(namespace: string, sandboxId: string): Entry | undefined {
     return this.#entries.get(this.#parts.stateDir.sandboxDirectory(namespace, sandboxId));
   }
@@ -235,7 +247,12 @@ class SandboxTable implements Sandboxes {
 const wasAbandoned = (entry: Entry | undefined): boolean =>
   entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
-const attributesOf = ({ namespace, sandboxId }: SandboxOnDisk): Record<string, string> => ({
+const attributesOf = ({
+  namespace,
+  sandboxId,
+  pod,
+}: SandboxOnDisk & Pick<SandboxIdentity, 'pod'>): Record<string, string> => ({
   'sandbox.id': sandboxId,
   'containerd.namespace': namespace,
+  ...podAttributes(pod),
 });

@@ -10,6 +10,7 @@ import { createDaemonShare } from './daemon-share.ts';
 import { startOptions, type ShareContext } from './daemon-share-parts.ts';
 import type { ExitPolicy } from './exit-policy.ts';
 import { inShare } from './in-share.ts';
+import { podNameOf } from './pod.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeSource } from './remove-source.ts';
@@ -127,7 +128,7 @@ function firstRecord(
   paths: SharePaths,
   { queueSize, onExit = 'stop-sandbox' }: OpenShareOptions,
 ): ShareRecord {
-  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache } = request;
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache, pod } = request;
   return {
     namespace,
     sandboxId,
@@ -135,6 +136,7 @@ function firstRecord(
     owner,
     outlivesHost,
     profile,
+    ...(pod ? { pod: podNameOf(pod) } : {}),
     provider: sharedFs,
     source: paths.sharedDir,
     ...(request.source === undefined || request.source === paths.sharedDir

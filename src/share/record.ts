@@ -1,8 +1,10 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import { EXIT_POLICIES } from './exit-policy.ts';
+import { podNameSchema } from './pod.ts';
+import { appendTo, readJournal } from './journal.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The version of the format that this program writes. */
@@ -49,6 +51,14 @@ const mountSchema = z.object({
   isPending: z.boolean().optional(),
 });
 
+/** What became of a mountpoint since the record was written. */
+const changeSchema = z.union([
+  z.strictObject({ mount: mountSchema }),
+  z.strictObject({ unmounted: z.string() }),
+  /** Nothing was mounted there after all. */
+  z.strictObject({ forgotten: z.string() }),
+]);
+
 const recordSchema = z.object({
   formatVersion: z.literal(FORMAT_VERSION),
   namespace: z.string(),
@@ -61,6 +71,8 @@ const recordSchema = z.object({
   isClosing: z.boolean().optional(),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
+  /** The pod that the sandbox is made for. */
+  pod: podNameSchema.optional(),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
   /** The directory that is served. */
@@ -95,6 +107,8 @@ export function writeRecord(files: ShareFiles, record: ShareRecord): void {
   const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, undefined, 1);
   writeFileSync(files.newRecord, `${text}\n`, { mode: 0o600 });
   renameSync(files.newRecord, files.record);
+  // To make its changes again changes nothing, should this host die before.
+  rmSync(files.mountJournal, { force: true });
 }
 
 /** Changes what is on record of a share; of one that has no record any more, nothing. */
@@ -105,6 +119,14 @@ export function updateRecord(files: ShareFiles, change: (record: ShareRecord) =>
 
 /** A mount as it is on record. */
 export type MountRecord = ShareRecord['mounts'][number];
+
+/** Something that happens at a mountpoint. */
+export type MountChange = Readonly<z.output<typeof changeSchema>>;
+
+/** Records that. It takes the same time however much is mounted, for which {@link recordMounts} writes everything anew. */
+export function recordMountChange(files: ShareFiles, change: MountChange): void {
+  if (existsSync(files.record)) appendTo(files.mountJournal, change);
+}
 
 /** Records what is mounted in a share, and where something was. */
 export function recordMounts(
@@ -131,9 +153,33 @@ export function readRecord(files: ShareFiles): ShareRecord | undefined {
   if (typeof version === 'number' && version > FORMAT_VERSION)
     throw unreadable(files, `a newer version of this program wrote it (format ${version})`);
   const { success, data, error } = recordSchema.safeParse(input);
-  if (success) return data;
+  if (success) return withChanges(data, readChanges(files));
   const [issue] = error.issues;
   throw unreadable(files, `${issue?.path.join('.')}: ${issue?.message}`, error);
+}
+
+function readChanges({ mountJournal }: ShareFiles): MountChange[] {
+  const { success, data, error } = z.array(changeSchema).safeParse(readJournal(mountJournal));
+  if (success) return data;
+  const [issue] = error.issues;
+  const message = `Cannot read what is mounted "${mountJournal}": change ${issue?.path.join('.')}: ${issue?.message}`;
+  throw new StatusError(Code.FailedPrecondition, message, { cause: error });
+}
+
+function withChanges(record: ShareRecord, changes: readonly MountChange[]): ShareRecord {
+  if (changes.length === 0) return record;
+  const mounts = new Map(record.mounts.map((mount) => [mount.mountpoint, mount]));
+  const former = new Set(record.formerMountpoints);
+  for (const change of changes) {
+    if ('mount' in change) mounts.set(change.mount.mountpoint, change.mount);
+    else mounts.delete('forgotten' in change ? change.forgotten : change.unmounted);
+    if ('unmounted' in change) former.add(change.unmounted);
+  }
+  return {
+    ...record,
+    mounts: [...mounts.values()],
+    ...(former.size > 0 ? { formerMountpoints: [...former] } : {}),
+  };
 }
 
 /**

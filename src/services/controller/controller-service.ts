@@ -8,6 +8,7 @@ import type { Sandbox as SandboxRecord } from '../../proto/containerd/sandbox-re
 import { configPathOf } from '../config-path.ts';
 import { namespaceOfHeaders } from '../namespace.ts';
 import { parseShares } from '../oci-spec.ts';
+import { podOf } from '../pod.ts';
 import type { SandboxCalls, SandboxName } from '../sandbox-calls.ts';
 import { requireKnownFields } from './update.ts';
 
@@ -24,9 +25,10 @@ export function createControllerService(
 ): ServiceImpl<typeof Controller> {
   const task = { address: `ttrpc+unix://${taskAddress}`, version: TASK_VERSION };
   return {
-    async create({ sandboxId, sandbox }, context) {
+    async create({ sandboxId, sandbox, options }, context) {
       const contents = (): Promise<SandboxContents> => readContents(host, sandbox);
-      await calls.create({ ...nameOf(sandboxId, context), owner: 'controller', contents }, context);
+      const identity = { ...nameOf(sandboxId, context), owner: 'controller', pod: podOf(options) } as const;
+      await calls.create({ ...identity, contents }, context);
       return { sandboxId };
     },
     async start({ sandboxId }, context) {
