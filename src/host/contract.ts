@@ -1,7 +1,9 @@
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { ExitCause } from '../errors.ts';
-import type { CallOptions, MountRequest, Share, ShareOwner, UnmountOutcome } from '../share/contract.ts';
+import type { CallOptions, MountRequest, Share, UnmountOutcome } from '../share/contract.ts';
+import type { ShareOwner } from '../share/owner.ts';
 import type { ShareRecord } from '../share/record.ts';
+import type { OwnerData } from '../share/sandbox-record.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { Profile } from './profile.ts';
 import type { ShareMount } from './share-mounts.ts';
@@ -14,7 +16,11 @@ export interface SandboxIdentity {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   /** @default now */
-  readonly createdAt?: Date;
+  readonly createdAt?: Date | undefined;
+  /** True for one that is made for its shares, and goes with the last of them. @default true for `api`, else false */
+  readonly goesWithShares?: boolean | undefined;
+  /** What its owner wants to find again after a restart of the host: anything that JSON can hold. @default {} */
+  readonly ownerData?: OwnerData | undefined;
 }
 
 /** Why a sandbox ended. */
@@ -34,6 +40,12 @@ export interface Sandbox extends AsyncDisposable {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  /** True for one that was made for its shares, and goes with the last of them. */
+  readonly goesWithShares: boolean;
+  /** What its owner wants to find again after a restart of the host, which says nothing to the host. */
+  readonly ownerData: OwnerData;
+  /** Replaces {@link ownerData}. */
+  setOwnerData(data: OwnerData): void;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
   /** What can be told of {@link shares} now. */
@@ -118,7 +130,7 @@ export interface Sandboxes extends AsyncDisposable {
   has(sandbox: Sandbox): boolean;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
+  /** Takes over what another host left: what outlives its host is adopted, all else is ended. Call it once. */
   takeOver(): Promise<void>;
   /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
