@@ -39,6 +39,7 @@ export { adoptShare, type AdoptShareOptions } from './share/adopt-share.ts';
 export { mountBind, unmountBind } from './share/bind-mounts.ts';
 export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
 export type { ShareOwner } from './share/owner.ts';
+export type { Pod, PodName } from './share/pod.ts';
 export type { ShareRecord } from './share/record.ts';
 export { resolveSource } from './share/resolve-source.ts';
 export { settleBinds } from './share/settle-binds.ts';

@@ -44,6 +44,7 @@ export async function withCredentials(config: string, settings: Settings): Promi
     const message = "The image's configuration is no JSON object: use nydusd's configuration";
     throw new StatusError(Code.InvalidArgument, message);
   }
+  if (settings.registryAuthFile === undefined && settings.registryAuthEnv === undefined) return config;
   const image = imageConfigSchema.safeParse(parsed);
   if (!image.success || image.data.registry.auth || image.data.registry.registry_token) return config;
   const { config: completed, registry } = image.data;

@@ -86,6 +86,7 @@ function traitsOf(
     attributes: { 'nydusd.shared_dir': sharedDir, 'nydusd.api_socket_path': apiSocketPath },
     socket: 'own',
     apiSocketPath,
+    servesOneClient: true,
     // It removes its socket when its VMM has come.
     hadClient: () => !existsSync(socketPath),
     losesMounts: true,

@@ -22,7 +22,12 @@ export const stateSchema = absolutePath.refine(
   `use a path of at most ${MAX_STATE_BYTES} bytes: those of the sockets in it are limited`,
 );
 
-const fileSchema = z.strictObject({
+const socketPath = absolutePath.refine(
+  hasAtMost(MAX_SOCKET_PATH_BYTES),
+  `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`,
+);
+
+const keysSchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
   state: stateSchema
     .optional()
@@ -64,12 +69,21 @@ const fileSchema = z.strictObject({
     .describe("The daemons' score for the kernel's OOM killer, from -1000 (never) to 1000 (first)."),
   ttrpc: z
     .strictObject({
-      address: absolutePath
-        .refine(hasAtMost(MAX_SOCKET_PATH_BYTES), `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`)
+      address: socketPath
         .optional()
         .describe('Unix socket of the ttrpc services. Default: host.sock in the state directory.'),
     })
     .prefault({}),
+  grpc: z
+    .strictObject({
+      address: socketPath
+        .optional()
+        .describe('Unix socket of the sandbox controller. Default: grpc.sock in the state directory.'),
+    })
+    .optional()
+    .describe(
+      "Serves containerd's sandbox controller over gRPC, for a proxy plugin of type sandbox. Absent: it is not served.",
+    ),
   trace: z
     .strictObject({
       endpoint: z
@@ -128,6 +142,12 @@ const fileSchema = z.strictObject({
     .default([])
     .describe('Shares of every sandbox whose creator gives no OCI spec (CRI).'),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+});
+
+const fileSchema = keysSchema.superRefine(({ ttrpc, grpc }, context) => {
+  if (grpc?.address === undefined || grpc.address !== ttrpc.address) return;
+  const message = `"${grpc.address}" is the address of the ttrpc services too: use another one`;
+  context.addIssue({ code: 'custom', path: ['grpc', 'address'], message });
 });
 
 /**

@@ -30,8 +30,8 @@ export async function adoptSandbox(
 
 /** Who a sandbox is that has this record. */
 export function identityOf(record: SandboxRecord): SandboxIdentity {
-  const { namespace, sandboxId, owner, createdAt, goesWithShares, ownerData } = record;
-  return { namespace, sandboxId, owner, createdAt: new Date(createdAt), goesWithShares, ownerData };
+  const { createdAt, ...same } = record;
+  return { ...same, createdAt: new Date(createdAt) };
 }
 
 /** How a sandbox ended that has ended while there was no host, or before. */

@@ -2,6 +2,7 @@ import type { DaemonExit } from '../daemon/exit.ts';
 import type { ExitCause } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, UnmountOutcome } from '../share/contract.ts';
 import type { ShareOwner } from '../share/owner.ts';
+import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
 import type { OwnerData } from '../share/sandbox-record.ts';
 import type { CheckedShare } from './checked-share.ts';
@@ -17,6 +18,8 @@ export interface SandboxIdentity {
   readonly owner: ShareOwner;
   /** @default now */
   readonly createdAt?: Date | undefined;
+  /** The pod that it is made for. @default none */
+  readonly pod?: Pod | undefined;
   /** True for one that is made for its shares, and goes with the last of them. @default true for `api`, else false */
   readonly goesWithShares?: boolean | undefined;
   /** What its owner wants to find again after a restart of the host: anything that JSON can hold. @default {} */
@@ -40,12 +43,12 @@ export interface Sandbox extends AsyncDisposable {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  /** The pod that it is made for. */
+  readonly pod: Pod | undefined;
   /** True for one that was made for its shares, and goes with the last of them. */
   readonly goesWithShares: boolean;
-  /** What its owner wants to find again after a restart of the host, which says nothing to the host. */
+  /** What its owner wanted to find again after a restart of the host, to which it says nothing. */
   readonly ownerData: OwnerData;
-  /** Replaces {@link ownerData}. */
-  setOwnerData(data: OwnerData): void;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
   /** What can be told of {@link shares} now. */

@@ -10,7 +10,7 @@ import {
 import type { StateDirectory } from '../share/state-directory.ts';
 
 /** What becomes of a sandbox in its life. */
-export type SandboxNews = Partial<Pick<SandboxRecord, 'ending' | 'exit' | 'ownerData'>>;
+export type SandboxNews = Partial<Pick<SandboxRecord, 'ending' | 'exit'>>;
 
 /** What stands on disk of a sandbox, for the next host. */
 export interface KeptRecord {

@@ -6,6 +6,7 @@ import { isFailure, type DaemonExit } from '../daemon/exit.ts';
 import { messageOf } from '../errors.ts';
 import type { CallOptions, MountRequest, Share, ShareRequest, UnmountOutcome } from '../share/contract.ts';
 import type { ShareOwner } from '../share/owner.ts';
+import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
 import type { OwnerData } from '../share/sandbox-record.ts';
 import type { ShareFiles } from '../share/state-directory.ts';
@@ -42,7 +43,9 @@ class GrowingSandbox implements KeptSandbox {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  readonly pod: Pod | undefined;
   readonly goesWithShares: boolean;
+  readonly ownerData: OwnerData;
   readonly record: KeptRecord;
   readonly ended: Promise<SandboxExit>;
   readonly #parts: SandboxParts;
@@ -51,18 +54,18 @@ class GrowingSandbox implements KeptSandbox {
   readonly #close: () => Promise<void>;
   #isClosing = false;
   #exit: SandboxExit | undefined;
-  #ownerData: OwnerData;
 
   constructor(identity: SandboxIdentity, parts: SandboxParts, exit: SandboxExit | undefined) {
-    const { namespace, sandboxId, owner, createdAt = new Date() } = identity;
+    const { namespace, sandboxId, owner, createdAt = new Date(), pod } = identity;
     const { goesWithShares = false, ownerData = {} } = identity;
     this.namespace = namespace;
     this.sandboxId = sandboxId;
     this.owner = owner;
     this.createdAt = createdAt;
+    this.pod = pod;
     this.goesWithShares = goesWithShares;
     this.record = parts.record;
-    this.#ownerData = ownerData;
+    this.ownerData = ownerData;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -85,15 +88,6 @@ class GrowingSandbox implements KeptSandbox {
 
   get exit(): SandboxExit | undefined {
     return this.#exit;
-  }
-
-  get ownerData(): OwnerData {
-    return this.#ownerData;
-  }
-
-  setOwnerData(data: OwnerData): void {
-    this.#ownerData = data;
-    this.record.change({ ownerData: data });
   }
 
   async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<CheckedShare> {
@@ -188,7 +182,7 @@ class GrowingSandbox implements KeptSandbox {
     cache,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
-    const { namespace, sandboxId, owner } = this;
+    const { namespace, sandboxId, owner, pod } = this;
     // Refuses names that are no names before any plugin makes paths of them.
     this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
@@ -198,7 +192,7 @@ class GrowingSandbox implements KeptSandbox {
     const { outlivesHost, profile } = this.#parts;
     requireCacheModes([{ tag, cache, sharedFs }], profile);
     const createdAt = new Date();
-    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
+    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name, pod };
     return { ...request, tag, source, readOnly, cache, sharedFs };
   }
 

@@ -5,6 +5,7 @@ import { shareFlight } from '../async/share-flight.ts';
 import { takeTurn } from '../async/take-turn.ts';
 import type { CallOptions } from '../share/contract.ts';
 import { sharesIn, type Remains, type SandboxOnDisk } from '../share/leftovers.ts';
+import { podAttributes } from '../share/pod.ts';
 import { reapShares } from '../share/reap.ts';
 import { newSandboxRecord } from '../share/sandbox-record.ts';
 import { requireInPlace } from '../share/state-directory.ts';
@@ -125,7 +126,7 @@ class SandboxTable implements Sandboxes {
       new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
     );
     const sandbox = await entry.creation.catch(() => undefined);
-    if (sandbox) await withAttributes(attributesOf(entry.identity), () => this.#remove(sandbox, entry));
+    if (sandbox) await withAttributes(attributesOf(sandbox), () => this.#remove(sandbox, entry));
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
@@ -197,10 +198,10 @@ class SandboxTable implements Sandboxes {
     const { shares, profile = this.#parts.profile } =
       typeof contents === 'function' ? await contents() : contents;
     signal.throwIfAborted();
-    const { createdAt = new Date() } = request;
+    const { createdAt = new Date(), pod } = request;
     const record = newSandboxRecord({ ...request, createdAt }, profile.name);
     const parts = partsOf(this.#parts, profile, { record });
-    return openSandbox(identityOf(record), shares, { ...parts, signal });
+    return openSandbox({ ...identityOf(record), pod }, shares, { ...parts, signal });
   }
 
   async #adopt(
@@ -227,7 +228,12 @@ class SandboxTable implements Sandboxes {
 const wasAbandoned = (entry: Entry | undefined): boolean =>
   entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
-const attributesOf = ({ namespace, sandboxId }: SandboxOnDisk): Record<string, string> => ({
+const attributesOf = ({
+  namespace,
+  sandboxId,
+  pod,
+}: SandboxOnDisk & Pick<SandboxIdentity, 'pod'>): Record<string, string> => ({
   'sandbox.id': sandboxId,
   'containerd.namespace': namespace,
+  ...podAttributes(pod),
 });

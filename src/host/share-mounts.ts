@@ -7,11 +7,19 @@ import type {
   PluginMountOptions,
   UnmountOutcome,
 } from '../share/contract.ts';
-import { readRecord, recordMounts, type MountRecord } from '../share/record.ts';
+import {
+  readRecord,
+  recordMountChange,
+  recordMounts,
+  type MountChange,
+  type MountRecord,
+} from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
 
 /** How many mounts of a share are under way at a time. More are not done sooner, and hold up the event loop. */
 const MOUNTS_AT_A_TIME = 4;
+/** After so many changes the record is written anew, which takes the longer the more is mounted. */
+const MAX_CHANGES = 250;
 
 /** Something that is mounted in a share. */
 export interface ShareMount {
@@ -57,6 +65,8 @@ class RecordedMounts implements ShareMounts {
   readonly #underWay = new Map<string, Promise<unknown>>();
   readonly #limit = pLimit(MOUNTS_AT_A_TIME);
   #state: State | undefined;
+  /** How many the record has not. */
+  #changes = 0;
 
   constructor(parts: ShareMountsParts) {
     this.#parts = parts;
@@ -97,7 +107,7 @@ class RecordedMounts implements ShareMounts {
       const { mounts, former } = this.#read();
       if (mounts.delete(mountpoint)) {
         former.add(mountpoint);
-        this.#write();
+        this.#write({ unmounted: mountpoint });
       }
       return outcome ?? { guestMayHoldIt: true };
     });
@@ -135,21 +145,32 @@ class RecordedMounts implements ShareMounts {
   #forget(mountpoint: string): void {
     this.#read().mounts.delete(mountpoint);
     try {
-      this.#write();
+      this.#write({ forgotten: mountpoint });
     } catch {} // told where it was first tried
   }
 
   #set(mountpoint: string, mount: MountRecord): void {
     this.#read().mounts.set(mountpoint, mount);
-    this.#write();
+    this.#write({ mount });
   }
 
-  #write(): void {
-    const { mounts, former } = this.#read();
+  #write(change: MountChange): void {
     const { files, stateDir } = this.#parts;
     if (!stateDir.isInPlace()) return;
+    const changes = this.#changes + 1;
+    // What cannot be written now is written with the next.
+    this.#changes = MAX_CHANGES;
+    stateDir.reserve.use(() => {
+      if (changes < MAX_CHANGES) recordMountChange(files, change);
+      else recordMounts(files, this.#forRecord());
+    });
+    this.#changes = changes < MAX_CHANGES ? changes : 0;
+  }
+
+  #forRecord(): Parameters<typeof recordMounts>[1] {
+    const { mounts, former } = this.#read();
     const formerMountpoints = former.size > 0 ? { formerMountpoints: [...former] } : {};
-    stateDir.reserve.use(() => recordMounts(files, { mounts: [...mounts.values()], ...formerMountpoints }));
+    return { mounts: [...mounts.values()], ...formerMountpoints };
   }
 
   #read(): State {

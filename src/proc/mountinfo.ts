@@ -29,6 +29,19 @@ export const readMounts = (): string => readFileSync('/proc/self/mountinfo', 'ut
 /** The mounts in a table of {@link readMounts}. */
 export const parseMounts = (table: string): Mount[] => table.split('\n').filter(Boolean).map(parseMount);
 
+/** The mounts at one path, resolved as the table has paths; of a long table nothing but these is parsed. */
+export function mountsAt(path: string, table: string = readMounts()): Mount[] {
+  const field = ` ${escapeOctal(path)} `;
+  const found: Mount[] = [];
+  for (let at = table.indexOf(field); at >= 0; at = table.indexOf(field, at)) {
+    const [start, end] = [table.lastIndexOf('\n', at) + 1, table.indexOf('\n', at)];
+    found.push(parseMount(table.slice(start, end)));
+    at = end;
+  }
+  // What of a file system is mounted is a path as well.
+  return found.filter(({ mountpoint }) => mountpoint === path);
+}
+
 /**
  * The mountpoints at or below a directory. The kernel's table has resolved paths: a state directory in /var/run is found
  * as one in /run. The directory itself is not touched: what is mounted there may hang.
@@ -50,14 +63,11 @@ export const isWithin = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 
 /** The mount on which a directory stands; of several at one place the last, which hides the others. */
-export function mountOf(directory: string): Mount | undefined {
-  const path = `${realpathSync(directory)}/`;
-  return listMounts()
-    .filter(({ mountpoint }) => path.startsWith(mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`))
-    .reduce<Mount | undefined>(
-      (deepest, one) => (one.mountpoint.length >= (deepest?.mountpoint.length ?? 0) ? one : deepest),
-      undefined,
-    );
+export function mountOf(directory: string, table: string = readMounts()): Mount | undefined {
+  for (let path = realpathSync(directory); ; path = dirname(path)) {
+    const mount = mountsAt(path, table).at(-1);
+    if (mount || path === '/') return mount;
+  }
 }
 
 function parseMount(line: string): Mount {
@@ -76,6 +86,10 @@ function parseMount(line: string): Mount {
     superOptions: superOptions.split(','),
   };
 }
+
+/** As the kernel writes them. */
+const escapeOctal = (text: string): string =>
+  text.replaceAll(/[ \t\n\\]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 /** The kernel writes space, tab, newline and backslash as `\040` and so on. */
 const unescapeOctal = (text: string): string =>

@@ -9,17 +9,23 @@ import { ownFile, type OwnFile } from './own-file.ts';
 export const hiddenBeside = (address: string): string =>
   join(dirname(address), `.${randomBytes(4).toString('hex')}`);
 
+/** Where a server listens, and the key of the configuration that names another place. */
+export interface SocketPlace {
+  readonly address: string;
+  readonly key: 'ttrpc.address' | 'grpc.address';
+}
+
 /**
  * Gives a listening socket its address, and takes its hidden name away.
  *
  * @throws StatusError AlreadyExists where something stands at the address
  */
-export function publishSocket(hidden: string, address: string): OwnFile {
+export function publishSocket(hidden: string, { address, key }: SocketPlace): OwnFile {
   try {
     linkSync(hidden, address);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-    const message = `Cannot listen on "${address}": it exists: remove it, or set another ttrpc.address`;
+    const message = `Cannot listen on "${address}": it exists: remove it, or set another ${key}`;
     throw new StatusError(Code.AlreadyExists, message, { cause });
   } finally {
     rmSync(hidden, { force: true });
@@ -33,7 +39,7 @@ export function publishSocket(hidden: string, address: string): OwnFile {
  *
  * @throws StatusError AlreadyExists while another server has the socket
  */
-export async function removeStaleSocket(address: string): Promise<void> {
+export async function removeStaleSocket({ address, key }: SocketPlace): Promise<void> {
   if (!lstatSync(address, { throwIfNoEntry: false })?.isSocket()) return;
   const socket = ownFile(address);
   const problem = await problemOf(address);
@@ -42,7 +48,7 @@ export async function removeStaleSocket(address: string): Promise<void> {
   const found = problem
     ? `"${address}" is a socket to which nobody can connect now (${problem.message})`
     : `Another server answers on "${address}"`;
-  throw new StatusError(Code.AlreadyExists, `${found}: end it, or set another ttrpc.address`);
+  throw new StatusError(Code.AlreadyExists, `${found}: end it, or set another ${key}`);
 }
 
 /** Why nobody answers at an address; undefined where somebody does. */

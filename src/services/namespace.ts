@@ -1,5 +1,12 @@
 import type { Metadata } from 'ttrpc-ts';
 
-/** The namespace that containerd sends with each call; `default` for callers that send none. */
+/** Of callers that send none. */
+const DEFAULT_NAMESPACE = 'default';
+
+/** The namespace that containerd sends with each ttrpc call. */
 export const namespaceOf = (metadata: Metadata): string =>
-  metadata.get('containerd-namespace-ttrpc') || 'default';
+  metadata.get('containerd-namespace-ttrpc') || DEFAULT_NAMESPACE;
+
+/** The namespace that containerd sends with each gRPC call; 2.1 sends it twice, as one text. */
+export const namespaceOfHeaders = (headers: Headers): string =>
+  headers.get('containerd-namespace')?.split(',')[0]?.trim() || DEFAULT_NAMESPACE;

@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { createServer } from 'ttrpc-ts';
 import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
@@ -8,18 +6,19 @@ import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { afterAdoption } from './after-adoption.ts';
-import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
+import type { ServedController } from './controller/serve-controller.ts';
+import { openSocket } from './own-socket.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
 import { printableErrors } from './printable-errors.ts';
-import { requireSafePath } from '../share/safe-path.ts';
+import { createSandboxCalls, type SandboxCalls } from './sandbox-calls.ts';
 import { createShareService } from './share-api/share-service.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
 
-/** A host's ttrpc services, listening. Disposal ends them and leaves the host's sandboxes alone. */
+/** A host's services, listening. Disposal ends them and leaves the host's sandboxes alone. */
 export interface Serving extends AsyncDisposable {
-  /** The unix socket's path; it also stands in `host.address` of the state directory, and who we are in `host.pid`. */
+  /** The ttrpc socket's path; it also stands in `host.address` of the state directory, and who we are in `host.pid`. */
   readonly address: string;
   /** Lets a shim's `start` find this host; serving begins so. */
   announce(): void;
@@ -28,30 +27,27 @@ export interface Serving extends AsyncDisposable {
 }
 
 /**
- * Serves a host to containerd and to callers of the share service on the configured unix socket, which only its owner can open.
+ * Serves a host on unix sockets that only their owner can open: by ttrpc to containerd's shim and to callers of the share
+ * service, and, where the configuration has it, by gRPC to containerd as its sandbox controller.
  *
  * @throws StatusError AlreadyExists while another server answers there
  */
 export async function serve(host: Host): Promise<Serving> {
   const { stateDir, config } = host;
-  const address = config.ttrpc.address ?? stateDir.host.socket;
-  mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
-  requireSafePath(dirname(address));
-  await removeStaleSocket(address);
   await using undo = new AsyncDisposableStack();
   const shares = undo.use(createShareService(host));
+  const calls = createSandboxCalls(host);
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
-    .service(Sandbox, createSandboxService(host))
+    .service(Sandbox, createSandboxService(host, calls))
     .service(Task, createTaskService(host))
     .service(Shares, shares);
   undo.use(server);
-  const listen = async (): Promise<OwnFile> => {
-    const hidden = hiddenBeside(address);
-    await server.listen({ path: hidden, mode: 0o600 });
-    return publishSocket(hidden, address);
-  };
-  let socket = await listen();
-  undo.defer(() => socket.remove());
+  const address = config.ttrpc.address ?? stateDir.host.socket;
+  const place = { address, key: 'ttrpc.address' } as const;
+  const socket = undo.use(await openSocket(place, (path) => server.listen({ path, mode: 0o600 })));
+  const controller = await openController(host, { calls, taskAddress: address });
+  if (controller) undo.use(controller);
+  const sockets = [socket, ...(controller ? [controller] : [])];
   let announced: OwnFile[] = [];
   const announce = (): void => {
     if (!stateDir.isInPlace()) return;
@@ -67,10 +63,11 @@ export async function serve(host: Host): Promise<Serving> {
   announce();
   const files = (): string[] => {
     if (!stateDir.isInPlace()) return [];
-    return [address, ...(announced.length > 0 ? [stateDir.host.address, stateDir.host.pid] : [])];
+    const own = sockets.map((one) => one.address);
+    return [...own, ...(announced.length > 0 ? [stateDir.host.address, stateDir.host.pid] : [])];
   };
-  const restore = async (missing: readonly string[]): Promise<void> => {
-    if (missing.includes(address)) socket = await listen();
+  const restore = async (): Promise<void> => {
+    await Promise.all(sockets.map((one) => one.restore()));
     if (announced.length > 0) announce();
   };
   undo.use(keepFiles(files, { restore, log: host.log }));
@@ -82,4 +79,15 @@ export async function serve(host: Host): Promise<Serving> {
     hide,
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
+}
+
+/** What gRPC needs is loaded only where it is wanted. */
+async function openController(
+  host: Host,
+  parts: { calls: SandboxCalls; taskAddress: string },
+): Promise<ServedController | undefined> {
+  const { grpc } = host.config;
+  if (!grpc) return undefined;
+  const { serveController } = await import('./controller/serve-controller.ts');
+  return serveController(host, { address: grpc.address ?? host.stateDir.host.grpcSocket, ...parts });
 }

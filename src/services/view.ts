@@ -1,8 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Sandbox } from '../host/contract.ts';
 import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
+import { podNameOf } from '../share/pod.ts';
 import { GUIDES } from '../vmm/guide.ts';
 import { DEFAULT_QEMU_BUS, VMMS, type VmmName } from '../vmm/vmms.ts';
 
@@ -15,11 +16,16 @@ export const VERSION: string = packageVersion();
 /** The first share's daemon stands for the sandbox; one without shares has none but the host. */
 export const pidOf = (sandbox: Sandbox): number => sandbox.shares[0]?.pid ?? process.pid;
 
-/** A sandbox's state as containerd sees it. */
-export function statusOf(
-  sandbox: Sandbox,
-  { verbose }: { verbose: boolean },
-): MessageInitShape<typeof SandboxStatusResponseSchema> {
+/** A sandbox's state as containerd sees it, of a shim and of a controller alike. */
+export type SandboxView = Required<
+  Pick<
+    MessageInitShape<typeof SandboxStatusResponseSchema>,
+    'sandboxId' | 'pid' | 'state' | 'info' | 'createdAt'
+  >
+> & { readonly exitedAt?: Timestamp };
+
+/** What can be seen of a sandbox now; with `verbose` everything that an operator wants to know. */
+export function statusOf(sandbox: Sandbox, { verbose }: { verbose: boolean }): SandboxView {
   const { sandboxId, createdAt, exit } = sandbox;
   return {
     sandboxId,
@@ -37,6 +43,8 @@ function verboseInfo(sandbox: Sandbox): Record<string, string> {
   return {
     ...(Object.fromEntries(shares) as Record<string, string>),
     ...Object.fromEntries(VMMS.flatMap((vmm) => vmmInfo(sandbox, vmm))),
+    ...(sandbox.pod ? { pod: JSON.stringify(podNameOf(sandbox.pod)) } : {}),
+    owner: JSON.stringify({ name: sandbox.owner, ...sandbox.ownerData }),
     host: JSON.stringify({ pid: process.pid, version: VERSION, node: process.version }),
     ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
   };

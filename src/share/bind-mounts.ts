@@ -6,6 +6,7 @@ import { bindMount } from '../mount/bind.ts';
 import { removePlace } from '../mount/place.ts';
 import { propagationOf } from '../mount/propagation.ts';
 import { unmount } from '../mount/unmount.ts';
+import { readMounts } from '../proc/mountinfo.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { MountOutcome, MountRequest, PluginMountOptions, Share, UnmountOutcome } from './contract.ts';
 import { prepareStaging } from './mount-areas.ts';
@@ -45,7 +46,9 @@ export async function mountBind(
 ): Promise<MountOutcome> {
   const { readOnly, isRecursive } = parseOptions(request);
   const target = placeOf(share, request.mountpoint);
-  requireOwnDirectory(share, stateDir);
+  // Read once: with many mounts that takes as long as the mount itself.
+  const table = readMounts();
+  requireOwnDirectory(share, stateDir, table);
   if (formerMountpoints.has(request.mountpoint)) {
     const message = `"${request.mountpoint}" was mounted in share "${share.tag}" before, and its guest may know it yet: use another name`;
     throw new StatusError(Code.AlreadyExists, message);
@@ -54,7 +57,7 @@ export async function mountBind(
   try {
     const source = await resolve(request.source, limits);
     requireOutsideState(source.path, stateDir);
-    await prepareStaging(stateDir);
+    await prepareStaging(stateDir, table);
     const stage = stateDir.newStage();
     await bindMount(
       { source: source.path, isDirectory: source.isDirectory, isRecursive, readOnly, target, stage },
@@ -119,12 +122,13 @@ export function placeOf({ sharedDir }: Pick<Share, 'sharedDir'>, mountpoint: str
 function requireOwnDirectory(
   { tag, sharedDir }: Pick<Share, 'tag' | 'sharedDir'>,
   stateDir: StateDirectory,
+  table: string,
 ): void {
   if (!stateDir.ownsSharedDirectory(sharedDir)) {
     const message = `Share "${tag}" serves "${sharedDir}" itself, where a mount would be everybody's: open a share without a source to mount into`;
     throw new StatusError(Code.FailedPrecondition, message);
   }
-  if (propagationOf(sharedDir) === 'shared') return;
+  if (propagationOf(sharedDir, table) === 'shared') return;
   const message = `The daemon of share "${tag}" would not see a mount in "${sharedDir}", which is on a private mount: run the host as root, and open the share again`;
   throw new StatusError(Code.FailedPrecondition, message);
 }

@@ -4,6 +4,7 @@ import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ExitPolicy } from './exit-policy.ts';
 import type { ShareOwner } from './owner.ts';
+import type { Pod } from './pod.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -28,6 +29,8 @@ export interface ShareRequest {
   readonly createdAt: Date;
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
+  /** The pod that the sandbox is made for; absent where it is made for none. */
+  readonly pod?: Pod | undefined;
 }
 
 /** A share of the configuration, before any sandbox has it. */

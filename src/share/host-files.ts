@@ -2,6 +2,7 @@
 export const HOST_FILES = {
   lock: 'host.lock',
   socket: 'host.sock',
+  grpcSocket: 'grpc.sock',
   /** The address of the ttrpc services, for the shim. */
   address: 'host.address',
   /** The host's pid and start time, for the shim. */

@@ -94,8 +94,8 @@ function remainsOf(
 function recordOfOldest(shares: readonly ShareRecord[]): SandboxRecord | undefined {
   const [oldest] = shares.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt));
   if (!oldest) return undefined;
-  const { namespace, sandboxId, owner, createdAt, profile } = oldest;
-  return newSandboxRecord({ namespace, sandboxId, owner, createdAt: new Date(createdAt) }, profile);
+  const { namespace, sandboxId, owner, createdAt, pod, profile } = oldest;
+  return newSandboxRecord({ namespace, sandboxId, owner, createdAt: new Date(createdAt), pod }, profile);
 }
 
 const isLeftToNext = ({ daemon, outlivesHost, isClosing, bootId: recorded }: ShareRecord): boolean =>

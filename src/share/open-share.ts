@@ -11,6 +11,7 @@ import { startOptions, type ShareContext } from './daemon-share-parts.ts';
 import type { ExitPolicy } from './exit-policy.ts';
 import { inShare } from './in-share.ts';
 import { makeUnlessThere } from './make-directory.ts';
+import { podNameOf } from './pod.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeSource } from './remove-source.ts';
@@ -119,7 +120,7 @@ function firstRecord(
   paths: SharePaths,
   { queueSize, onExit = 'stop-sandbox' }: OpenShareOptions,
 ): ShareRecord {
-  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache } = request;
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache, pod } = request;
   return {
     namespace,
     sandboxId,
@@ -127,6 +128,7 @@ function firstRecord(
     owner,
     outlivesHost,
     profile,
+    ...(pod ? { pod: podNameOf(pod) } : {}),
     provider: sharedFs,
     source: paths.sharedDir,
     ...(request.source === undefined || request.source === paths.sharedDir

@@ -1,8 +1,11 @@
+import { existsSync, rmSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
 import { EXIT_CAUSES } from '../errors.ts';
 import { EXIT_POLICIES } from './exit-policy.ts';
+import { appendTo, readJournal } from './journal.ts';
 import { SHARE_OWNERS } from './owner.ts';
+import { podNameSchema } from './pod.ts';
 import { readRecordFile, writeRecordFile } from './record-file.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
@@ -50,6 +53,14 @@ const mountSchema = z.object({
   isPending: z.boolean().optional(),
 });
 
+/** What became of a mountpoint since the record was written. */
+const changeSchema = z.union([
+  z.strictObject({ mount: mountSchema }),
+  z.strictObject({ unmounted: z.string() }),
+  /** Nothing was mounted there after all. */
+  z.strictObject({ forgotten: z.string() }),
+]);
+
 const recordSchema = z.object({
   formatVersion: z.literal(FORMAT_VERSION),
   namespace: z.string(),
@@ -62,6 +73,8 @@ const recordSchema = z.object({
   isClosing: z.boolean().optional(),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
+  /** The pod that the sandbox is made for. */
+  pod: podNameSchema.optional(),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
   /** The directory that is served. */
@@ -94,8 +107,11 @@ export type ShareRecord = Readonly<Omit<z.output<typeof recordSchema>, 'formatVe
 const FORMAT = { kind: 'share', version: FORMAT_VERSION, schema: recordSchema };
 
 /** Replaces the record in one step, so that a reader never sees half of one. */
-export const writeRecord = (files: ShareFiles, record: ShareRecord): void =>
+export function writeRecord(files: ShareFiles, record: ShareRecord): void {
   writeRecordFile(files, FORMAT, record);
+  // To make its changes again changes nothing, should this host die before.
+  rmSync(files.mountJournal, { force: true });
+}
 
 /** Changes what is on record of a share; of one that has no record any more, nothing. */
 export function updateRecord(files: ShareFiles, change: (record: ShareRecord) => ShareRecord): void {
@@ -105,6 +121,14 @@ export function updateRecord(files: ShareFiles, change: (record: ShareRecord) =>
 
 /** A mount as it is on record. */
 export type MountRecord = ShareRecord['mounts'][number];
+
+/** Something that happens at a mountpoint. */
+export type MountChange = Readonly<z.output<typeof changeSchema>>;
+
+/** Records that. It takes the same time however much is mounted, for which {@link recordMounts} writes everything anew. */
+export function recordMountChange(files: ShareFiles, change: MountChange): void {
+  if (existsSync(files.record)) appendTo(files.mountJournal, change);
+}
 
 /** Records what is mounted in a share, and where something was. */
 export function recordMounts(
@@ -119,7 +143,34 @@ export function recordMounts(
  *
  * @throws StatusError FailedPrecondition for a file that is torn, of another program or of a newer version of this one
  */
-export const readRecord = ({ record }: ShareFiles): ShareRecord | undefined => readRecordFile(record, FORMAT);
+export function readRecord(files: ShareFiles): ShareRecord | undefined {
+  const record = readRecordFile(files.record, FORMAT);
+  return record && withChanges(record, readChanges(files));
+}
+
+function readChanges({ mountJournal }: ShareFiles): MountChange[] {
+  const { success, data, error } = z.array(changeSchema).safeParse(readJournal(mountJournal));
+  if (success) return data;
+  const [issue] = error.issues;
+  const message = `Cannot read what is mounted "${mountJournal}": change ${issue?.path.join('.')}: ${issue?.message}`;
+  throw new StatusError(Code.FailedPrecondition, message, { cause: error });
+}
+
+function withChanges(record: ShareRecord, changes: readonly MountChange[]): ShareRecord {
+  if (changes.length === 0) return record;
+  const mounts = new Map(record.mounts.map((mount) => [mount.mountpoint, mount]));
+  const former = new Set(record.formerMountpoints);
+  for (const change of changes) {
+    if ('mount' in change) mounts.set(change.mount.mountpoint, change.mount);
+    else mounts.delete('forgotten' in change ? change.forgotten : change.unmounted);
+    if ('unmounted' in change) former.add(change.unmounted);
+  }
+  return {
+    ...record,
+    mounts: [...mounts.values()],
+    ...(former.size > 0 ? { formerMountpoints: [...former] } : {}),
+  };
+}
 
 /**
  * {@link readRecord}, but a copy of another share's record names what is not this one's.

@@ -5,10 +5,10 @@ import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** Removes a share's files, and its sandbox's and namespace's directories when it was the last in them. */
 export function removeShareFiles(
-  { directory, record, newRecord, output, reapedOutput }: ShareFiles,
+  { directory, record, newRecord, mountJournal, output, reapedOutput }: ShareFiles,
   { trash }: Pick<StateDirectory, 'trash'>,
 ): void {
-  for (const path of [record, newRecord, output, reapedOutput]) removeFile(path);
+  for (const path of [record, newRecord, mountJournal, output, reapedOutput]) removeFile(path);
   // What others have put beside our files must not keep the tag taken; and where no daemon may begin, none can between.
   if (!removeIfEmpty(directory)) trash.remove(directory);
   removeSandboxDirectory(dirname(directory));

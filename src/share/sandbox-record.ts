@@ -6,6 +6,7 @@ import { EXIT_CAUSES } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
 import { makeUnlessThere } from './make-directory.ts';
 import { SHARE_OWNERS } from './owner.ts';
+import { podNameOf, podNameSchema, type Pod } from './pod.ts';
 import { readRecordFile, writeRecordFile, writeText } from './record-file.ts';
 import type { SandboxFiles } from './sandbox-files.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -32,6 +33,8 @@ const recordSchema = z.object({
   profile: z.string(),
   bootId: z.string(),
   createdAt: time,
+  /** The pod that it is made for. */
+  pod: podNameSchema.optional(),
   /** True for one that was made for its shares, and goes with the last of them. */
   goesWithShares: z.boolean().optional(),
   /** What its owner wants to find again. */
@@ -70,10 +73,11 @@ type RecordedIdentity = Pick<
 
 /** What is on record of a sandbox that there was nothing of before. */
 export function newSandboxRecord(
-  sandbox: RecordedIdentity & { readonly createdAt: Date },
+  sandbox: RecordedIdentity & { readonly createdAt: Date; readonly pod?: Pod | undefined },
   profile: string,
 ): SandboxRecord {
-  const { namespace, sandboxId, owner, createdAt, goesWithShares = owner === 'api', ownerData } = sandbox;
+  const { namespace, sandboxId, owner, createdAt, pod, ownerData } = sandbox;
+  const { goesWithShares = owner === 'api' } = sandbox;
   return {
     namespace,
     sandboxId,
@@ -81,6 +85,7 @@ export function newSandboxRecord(
     profile,
     bootId: bootId(),
     createdAt: createdAt.toISOString(),
+    ...(pod ? { pod: podNameOf(pod) } : {}),
     ...(goesWithShares ? { goesWithShares } : {}),
     ...(ownerData ? { ownerData } : {}),
   };

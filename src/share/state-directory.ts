@@ -74,6 +74,8 @@ export interface ShareFiles {
   readonly record: string;
   /** What the record is written to before it takes the record's name. */
   readonly newRecord: string;
+  /** What was mounted and unmounted since the record was written. */
+  readonly mountJournal: string;
   readonly output: string;
   /** What the output is called once no daemon may begin to write there. */
   readonly reapedOutput: string;
@@ -109,6 +111,7 @@ export const FOLDERS = {
 const RESERVE_BYTES = 512 * 1024;
 
 const RECORD = 'share.json';
+const MOUNT_JOURNAL = 'mounts.log';
 const OUTPUT = 'daemon.log';
 
 /**
@@ -235,6 +238,7 @@ export function shareFiles(directory: string): ShareFiles {
     directory,
     record: join(directory, RECORD),
     newRecord: join(directory, `${RECORD}.new`),
+    mountJournal: join(directory, MOUNT_JOURNAL),
     output: join(directory, OUTPUT),
     reapedOutput: join(directory, `${OUTPUT}.reaped`),
   };

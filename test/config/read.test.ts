@@ -113,6 +113,12 @@ describe('parseConfig()', () => {
       'use a path of at most 107 bytes',
     ],
     [
+      'one address for both protocols',
+      { version: 1, ttrpc: { address: '/run/x.sock' }, grpc: { address: '/run/x.sock' } },
+      'grpc.address',
+      '"/run/x.sock" is the address of the ttrpc services too: use another one',
+    ],
+    [
       'a text for a list',
       { version: 1, plugin_dirs: '/a' },
       'plugin_dirs',

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
 import type { Sandbox } from '../../src/host/contract.ts';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { readRecord } from '../../src/share/record.ts';
+import { shareFiles } from '../../src/share/state-directory.ts';
 import { eventually } from '../harness/eventually.ts';
 import { hungFileSystem } from '../harness/hung-file-system.ts';
 import { leftovers } from '../harness/leftovers.ts';
@@ -43,15 +44,15 @@ describe('Sandbox.mount() of a virtio-fs share', () => {
   test('records what it mounts before and after, and lists it until it is unmounted', async () => {
     await using own = await sandboxToMountInto();
     const { sandbox, source, sharedDir, path } = own;
-    const record = own.host.stateDir.share('default', 'a', 'work').record;
+    const { directory } = own.host.stateDir.share('default', 'a', 'work');
     const copy = join(path, 'copy');
     const mount = { source, mountpoint: '/data', options: ['ro'] };
-    await withPrograms({ mount: `cp ${record} ${copy}; exec ${REAL_MOUNT} "$@"` }, () =>
+    await withPrograms({ mount: `cp -r ${directory} ${copy}; exec ${REAL_MOUNT} "$@"` }, () =>
       sandbox.mount('work', mount),
     );
-    const before = JSON.parse(readFileSync(copy, 'utf8')) as { mounts: { isPending: boolean }[] };
+    const before = readRecord(shareFiles(copy));
     assert.deepEqual(
-      before.mounts.map(({ isPending }) => isPending),
+      before?.mounts.map(({ isPending }) => isPending),
       [true],
     );
     const [found] = sandbox.mounts('work');

@@ -124,17 +124,6 @@ describe('a sandbox that outlives its host', () => {
     });
   }
 
-  test('has what its owner last wanted to find again', async () => {
-    await using node = await openNode();
-    const { host } = await node.start();
-    const sandbox = await host.sandboxes.create({ ...request('library'), ownerData: { a: 1 } });
-    sandbox.setOwnerData({ b: ['2'] });
-    assert.deepEqual(sandbox.ownerData, { b: ['2'] });
-    await host.detach();
-    const { host: next } = await node.start();
-    assert.deepEqual((await found(next)).ownerData, { b: ['2'] });
-  });
-
   test('has the configuration that it was created with', async () => {
     await using node = await openNode();
     const file = join(node.path, 'other.toml');
@@ -429,7 +418,7 @@ describe('a sandbox that cannot be written down', () => {
     await host.sandboxes.create(request('controller', { tag: 'work' }));
     small.fill();
     // What becomes of it later costs it nothing.
-    (await found(host)).setOwnerData({ a: 'x'.repeat(1 << 20) });
+    await (await found(host))[Symbol.asyncDispose]();
     await assertDeleted(host, node);
     small.free();
   });

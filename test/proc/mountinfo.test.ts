@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
-import { mountsBeneath } from '../../src/proc/mountinfo.ts';
+import { listMounts, mountOf, mountsAt, mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 // These mount, and so need root.
@@ -39,5 +39,34 @@ describe('mountsBeneath()', () => {
 
   test('finds every mount beneath the root', () => {
     assert.equal(mountsBeneath('/').includes('/proc'), true);
+  });
+});
+
+const idsAt = (path: string): number[] => mountsAt(path).map(({ id }) => id);
+
+describe('mountsAt()', () => {
+  test('finds what is mounted at a path and nothing else, one over the other, whatever its name', async () => {
+    await using directory = await temporaryDirectory();
+    const mountpoint = join(directory.path, 'space tab\tline\nback\\slash');
+    const below = join(mountpoint, 'below');
+    mkdirSync(mountpoint);
+    await execa('mount', ['-t', 'tmpfs', 'csv-test', mountpoint]);
+    try {
+      mkdirSync(below);
+      // What is mounted there is called in the table as what it is mounted from.
+      await execa('mount', ['--bind', directory.path, below]);
+      await execa('mount', ['-t', 'tmpfs', 'csv-test', below]);
+      const all = listMounts();
+      for (const path of [mountpoint, below, '/', '/proc'])
+        assert.deepEqual(
+          idsAt(path),
+          all.filter((mount) => mount.mountpoint === path).map(({ id }) => id),
+        );
+      assert.deepEqual([idsAt(below).length, idsAt(directory.path)], [2, []]);
+      assert.equal(mountOf(below)?.id, idsAt(below).at(-1));
+      assert.notEqual(mountOf(directory.path), undefined);
+    } finally {
+      await execa('umount', ['--recursive', mountpoint]);
+    }
   });
 });

@@ -7,7 +7,7 @@ import { messageOf } from '../../errors.ts';
 import { readForeign } from '../../foreign/read.ts';
 import { BootstrapParamsSchema } from '../../proto/containerd/bootstrap_pb.ts';
 import { OptionsSchema, type Options } from '../../proto/containerd/runtime-options_pb.ts';
-import { configPathOf } from './config-path.ts';
+import { configPathOf } from '../config-path.ts';
 
 /** Where the shim's `start` saved its standard input, in the bundle. */
 const SAVED_INPUT = 'shim-start.stdin';

@@ -1,5 +1,6 @@
 export { Code, codeName } from './code.ts';
 export { StatusError, type StatusErrorOptions } from './status-error.ts';
+export { toStatusError } from './error-status.ts';
 export { Metadata, type MetadataInit } from './metadata.ts';
 export { MAX_SOCKET_PATH_BYTES } from './address.ts';
 export { type Codec, protobufCodec } from './codec/codec.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
-import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
 import { createSandbox, recordSandbox } from '../../harness/containerd/sandboxes.ts';
 import {

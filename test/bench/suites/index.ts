@@ -1,6 +1,7 @@
 import type { Suite } from '../suite.ts';
 import { adoption } from './adoption.ts';
 import { containerd } from './containerd.ts';
+import { controller } from './controller.ts';
 import { coldShare } from './cold-share.ts';
 import { encode } from './encode.ts';
 import { live } from './live.ts';
@@ -9,4 +10,14 @@ import { mounts } from './mounts.ts';
 import { stop } from './stop.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [coldShare, stop, many, mounts, live, adoption, containerd, encode];
+export const suites: readonly Suite[] = [
+  coldShare,
+  stop,
+  many,
+  mounts,
+  live,
+  adoption,
+  containerd,
+  controller,
+  encode,
+];

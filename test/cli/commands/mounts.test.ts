@@ -53,7 +53,16 @@ describe('shim-virtiofs mount, mounts and unmount', () => {
       [['mount', 'sb', 'none', own.source, '/data'], 4, /Sandbox "sb" has no share "none"$/],
       [['mount', 'sb', 'work', own.source, 'data'], 2, /Invalid mountpoint "data": use "\/" and one name/],
       [['mount', 'sb', 'work', own.source, '/data', '-o', 'ro,nosuid'], 2, /has no option "nosuid"/],
-      [['mount', 'sb', 'work', own.source, '/data', '--image-config', '/none'], 1, /ENOENT.*\/none/],
+      [
+        ['mount', 'sb', 'work', own.source, '/data', '--image-config', '/none'],
+        2,
+        /^shim-virtiofs: Cannot read the file of --image-config: ENOENT: no such file or directory: "\/none": create it first$/,
+      ],
+      [
+        ['mount', 'sb', 'work', own.source, '/data', '--image-config', own.source],
+        2,
+        /^shim-virtiofs: Cannot read the file of --image-config: EISDIR: .*: "\/.*"$/,
+      ],
       [['unmount', 'none', 'work', '/data'], 4, /No sandbox "none"/],
     ] as const) {
       const ended = await run(...args);

@@ -5,7 +5,7 @@ import { SandboxSchema, type Sandbox } from '../../../src/proto/containerd/sandb
 import type { Options } from '../../../src/proto/containerd/runtime-options_pb.ts';
 import { OptionsSchema } from '../../../src/proto/containerd/runtime-options_pb.ts';
 import type { GrpcCallOptions, GrpcConnection } from './grpc.ts';
-import { Controller } from './proto/sandbox-controller_pb.ts';
+import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { Store } from './proto/sandbox-store_pb.ts';
 
 /** What a test wants to say about a sandbox. */

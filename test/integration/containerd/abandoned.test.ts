@@ -6,7 +6,6 @@ import { describe, test } from 'node:test';
 
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
-import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
   specOf,
@@ -57,26 +56,6 @@ for (const version of containerdVersions) {
         });
       }
     }
-
-    test('whose caller has gone does not keep the next one of the same id from its sandbox', async () => {
-      await using marks = await temporaryDirectory();
-      await using containerd = await startSlow({ version, stubborn: true, marks: marks.path });
-      using grpc = connectGrpc(containerd.address);
-      const spec = specOf({ work: await containerd.source('work') });
-      await createSandbox(grpc, { id: 'other', spec: {} });
-      const id = await abandon(grpc, { way: 'past its deadline', marks: marks.path, name: 'sb', spec });
-      await grpc.unary(Store.method.delete, { sandboxId: id });
-      await eventually('containerd has let go of it', async () => {
-        const bundles = await readdir(bundlesOf(containerd));
-        return !bundles.includes(id);
-      });
-      const creating = createSandbox(grpc, { id, spec });
-      await writeFile(mark(marks.path, id, 'go'), '');
-      await creating;
-      assert.equal((await containerd.records()).length, 1);
-      await removeSandbox(grpc, id);
-      assert.deepEqual(await left(containerd), []);
-    });
   });
 }
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
-import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
 import { runGuest } from '../../harness/guest/run-guest.ts';
 import { qemuArguments } from '../../../src/vmm/qemu.ts';

@@ -5,7 +5,7 @@ import { containerdVersions } from '../../harness/containerd/containerd-binaries
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { hostNetworkPod } from '../../harness/containerd/pods.ts';
 import { PodSandboxState, RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
-import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
 import { createSandbox } from '../../harness/containerd/sandboxes.ts';
 import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { MetricsSchema } from '../../../src/proto/containerd/cgroup-metrics_pb.ts';
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
-import { Controller } from '../../harness/containerd/proto/sandbox-controller_pb.ts';
+import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
 import { isGone } from '../../harness/leftovers.ts';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { toBinary, create } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -10,13 +11,16 @@ import { Code } from 'ttrpc-ts';
 import { ShutdownSandboxRequestSchema } from '../../../src/proto/containerd/sandbox_pb.ts';
 import { writeBundle } from '../../harness/bundle.ts';
 import { eventually } from '../../harness/eventually.ts';
+import { readRecords } from '../../harness/containerd/shim-containerd.ts';
 import { executable } from '../../harness/fixtures.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { memorySpans } from '../../harness/memory-spans.ts';
 import { sandboxRequest } from '../../harness/sandbox-request.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
-import { serveTestHost, type ServedHost } from '../../harness/test-host.ts';
+import { serveTestHost, virtiofsTable, type ServedHost } from '../../harness/test-host.ts';
 import { ENDLESS_PROVIDER, writePlugin } from '../../harness/test-plugin.ts';
+
+const SLOW = join(import.meta.dirname, '../../harness/containerd/fixtures/plugins');
 
 /** A host with two sandboxes whose daemons are never ready. A creation from `endless` is never done. */
 async function busyHost(): Promise<ServedHost & { endless: string }> {
@@ -89,6 +93,31 @@ describe('Sandbox service', () => {
     await eventually('the program has seen it', async () =>
       (await readdir(programs)).includes('virtiofsd.done'),
     );
+  });
+
+  test('waits with a creation until a provider that takes no notice is done with an abandoned one of the same id', async () => {
+    await using marks = await temporaryDirectory();
+    const table = { marks: marks.path, stubborn: true, virtiofs: virtiofsTable('waits') };
+    await using own = await serveTestHost({
+      config: { plugin_dirs: [SLOW], plugins: { 'io.containerd.fsshare.v1.slow': table } },
+    });
+    const mount = { type: 'virtiofs', destination: 'work', options: ['shared_fs=virtio-fs-slow'] };
+    const request = { sandboxId: 'sb', bundlePath: await writeBundle(own.path, [mount]) };
+    const mark = (name: string): string => join(marks.path, `sb.${name}`);
+    const other = await own.connect();
+    const lost = assert.rejects(other.client.createSandbox(request), { code: Code.Unavailable });
+    await eventually('the provider is asked', () => existsSync(mark('asked')));
+    await other[Symbol.asyncDispose]();
+    await lost;
+    await eventually('the provider could know', () => existsSync(mark('canceled')));
+    const creating = own.client.createSandbox(request);
+    await own.client.pingSandbox({ sandboxId: 'sb' }).catch(() => {});
+    assert.equal(existsSync(mark('opened')), false);
+    await writeFile(mark('go'), '');
+    await creating;
+    assert.equal((await own.client.sandboxStatus({ sandboxId: 'sb' })).state, 'SANDBOX_READY');
+    assert.deepEqual((await readRecords(own.state)).length, 1);
+    await own.client.shutdownSandbox({ sandboxId: 'sb' });
   });
 
   test('keeps a sandbox whose start is given up by its caller', async () => {

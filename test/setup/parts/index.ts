@@ -1,6 +1,8 @@
 import type { Part } from '../part.ts';
 import { cc } from './cc.ts';
+import { cni } from './cni.ts';
 import { containerd, type Containerd } from './containerd.ts';
+import { crictl, critest } from './cri-tools.ts';
 import { go } from './go.ts';
 import { initrd } from './initrd.ts';
 import { interopGo, interopRust } from './interop.ts';
@@ -32,6 +34,9 @@ export interface Parts {
   readonly 'share-service': string;
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
+  readonly critest: string;
+  readonly crictl: string;
+  readonly cni: string;
   readonly jaeger: string;
   readonly nydus: Nydus;
   readonly registry: string;
@@ -55,6 +60,9 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'share-service': shareService,
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
+  critest,
+  crictl,
+  cni,
   jaeger,
   nydus,
   registry,
@@ -70,6 +78,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'virtiofsd-c',
   'cc',
   'quota',
+  'cni',
   'package-managers',
   'virtiofsd-rust',
   'go',
@@ -78,6 +87,8 @@ export const allParts: readonly (keyof Parts)[] = [
   'interop-rust',
   'containerd-2.4.2',
   'containerd-2.3.7',
+  'critest',
+  'crictl',
   'jaeger',
   'registry',
   'nydus',

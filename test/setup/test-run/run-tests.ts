@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,12 +6,13 @@ import { runNode } from '../run-program.ts';
 import { observe } from './machine.ts';
 import { reportLeaks } from './report-leaks.ts';
 import { reportSkips } from './report-skips.ts';
+import { runAgain } from './second-run.ts';
 
-const skipReporter = fileURLToPath(new URL('skip-reporter.ts', import.meta.url));
+const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /**
  * Runs node:test with these arguments. Resolves to an exit code that is not 0 also where a test left something on
- * this machine, or, where the variable CI is set, was skipped without need.
+ * this machine, or, where the variable CI is set, was skipped without need. CI runs the few files again that failed.
  */
 export async function runTests(
   args: readonly string[],
@@ -20,20 +21,30 @@ export async function runTests(
   const isCI = process.env['CI'] !== undefined;
   const before = await observe();
   const temporary = await mkdtemp(join(tmpdir(), 'csv-'));
-  const skips = await mkdtemp(join(tmpdir(), 'csv-skips-'));
-  const skipFile = join(skips, 'skips');
-  const reporters = ['spec', 'stdout', skipReporter, skipFile];
-  const code = await runNode(
-    [
-      '--test',
-      '--test-concurrency=2',
-      '--test-timeout=900000',
-      ...reporters.map((value, index) => `--test-reporter${index % 2 === 0 ? '' : '-destination'}=${value}`),
-      ...args,
-    ],
-    { signal, env: { TMPDIR: temporary, NODE_NO_WARNINGS: '1', NODE_DISABLE_COMPILE_CACHE: '1' } },
-  );
-  const isClean = await reportLeaks({ before, temporary, isStrict: isCI });
-  const isComplete = await reportSkips(skipFile, { isStrict: isCI });
-  return code === 0 && isClean && isComplete ? 0 : Math.max(code, 1);
+  const notes = await mkdtemp(join(tmpdir(), 'csv-notes-'));
+  const [skipFile, failureFile] = [join(notes, 'skips'), join(notes, 'failures')];
+  const run = (some: readonly string[], reporters: readonly string[]): Promise<number> =>
+    runNode(
+      [
+        '--test',
+        '--test-concurrency=2',
+        '--test-timeout=900000',
+        ...['spec', 'stdout', ...reporters].map(
+          (value, index) => `--test-reporter${index % 2 === 0 ? '' : '-destination'}=${value}`,
+        ),
+        ...some,
+      ],
+      { signal, env: { TMPDIR: temporary, NODE_NO_WARNINGS: '1', NODE_DISABLE_COMPILE_CACHE: '1' } },
+    );
+  try {
+    const reporters = [pathOf('skip-reporter.ts'), skipFile, pathOf('failure-reporter.ts'), failureFile];
+    const first = await run(args, reporters);
+    const isWorthAnother = first !== 0 && isCI && !signal.aborted;
+    const code = isWorthAnother ? await runAgain(failureFile, (files) => run(files, [])) : first;
+    const isClean = await reportLeaks({ before, temporary, isStrict: isCI });
+    const isComplete = await reportSkips(skipFile, { isStrict: isCI });
+    return code === 0 && isClean && isComplete ? 0 : Math.max(code, 1);
+  } finally {
+    await rm(notes, { recursive: true, force: true });
+  }
 }

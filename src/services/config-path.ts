@@ -1,8 +1,8 @@
 import { isAbsolute } from 'node:path';
 import { parse } from 'smol-toml';
 import { Code, StatusError } from 'ttrpc-ts';
-import { hint } from '../../config/problems.ts';
-import type { Options } from '../../proto/containerd/runtime-options_pb.ts';
+import { hint } from '../config/problems.ts';
+import type { Options } from '../proto/containerd/runtime-options_pb.ts';
 
 /** The options that a runtime's table may have; containerd itself takes them in any case. */
 const KNOWN = ['TypeUrl', 'ConfigPath'];

@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import {
+  createServer,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { Code, StatusError } from 'ttrpc-ts';
+
+/** How long calls that are being answered have when the server ends, in milliseconds. */
+const CLOSE_GRACE_MS = 1000;
+
+/** How large a message may be, as for containerd's own server (defaults.DefaultMaxRecvMsgSize). */
+const MAX_MESSAGE_BYTES = 16 << 20;
+
+const LIMITS = {
+  /** How much of streams a connection may hold, in MB: containerd has one call waiting for each sandbox. */
+  maxSessionMemory: 1000,
+  /**
+   * How many calls a connection may cancel at once, and each second from then on: containerd has one connection, and
+   * Node.js ends it with all that wait on it. These limits are meant for strangers, who cannot reach the socket.
+   */
+  streamResetBurst: 100_000,
+  streamResetRate: 10_000,
+};
+
+/** A gRPC server. Disposal ends its calls with Unavailable, which callers take for "try again". */
+export interface GrpcServer extends AsyncDisposable {
+  /** Listens on a unix socket that only its owner can open, besides those on which it does already. */
+  listen(path: string): Promise<void>;
+}
+
+/** Creates a server of the services that `routes` adds, for gRPC over HTTP/2 without TLS. */
+export function createGrpcServer(
+  routes: (router: ConnectRouter) => void,
+  interceptors: Interceptor[],
+): GrpcServer {
+  const ending = new AbortController();
+  const handle = connectNodeAdapter({
+    routes,
+    interceptors,
+    connect: false,
+    grpcWeb: false,
+    acceptCompression: [],
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    shutdownSignal: ending.signal,
+  });
+  const sessions = new Set<ServerHttp2Session>();
+  const servers: Http2Server[] = [];
+  return {
+    async listen(path) {
+      const server = createServer(LIMITS, withoutAuthority(handle));
+      server.on('session', (session) => {
+        sessions.add(session);
+        session.once('close', () => sessions.delete(session));
+      });
+      listenPrivately(server, path);
+      await once(server, 'listening');
+      // What accept(2) reports from now on concerns one connection.
+      server.on('error', () => {});
+      servers.push(server);
+    },
+    async [Symbol.asyncDispose]() {
+      // Before the connections end: a caller whose call has failed would connect again.
+      const closed = Promise.all(servers.splice(0).map((server) => server[Symbol.asyncDispose]()));
+      ending.abort(
+        new StatusError(Code.Unavailable, 'The host is ending: try again, another one takes over'),
+      );
+      await Promise.all([...sessions].map(closeSession));
+      await closed;
+    },
+  };
+}
+
+type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+/**
+ * What a peer takes for our name does not count, and some send the socket's path, escaped. The adapter makes a URL of it,
+ * and throws to nobody where it is none.
+ */
+const withoutAuthority =
+  (handle: Handler): Handler =>
+  (request, response) => {
+    request.headers[':authority'] = 'localhost';
+    handle(request, response);
+  };
+
+/** Node.js binds within `listen()`, so that the umask gives the file its mode from the first moment. */
+function listenPrivately(server: Http2Server, path: string): void {
+  const umask = process.umask(0o177);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+/** Lets a connection's last answers go out. */
+async function closeSession(session: ServerHttp2Session): Promise<void> {
+  // It is gone as well where it ends with an error.
+  const closed = once(session, 'close').catch(() => {});
+  session.close();
+  await Promise.race([closed, delay(CLOSE_GRACE_MS, undefined, { ref: false })]);
+  session.destroy();
+}

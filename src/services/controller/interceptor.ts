@@ -1,0 +1,36 @@
+import { type Code as ConnectCode, ConnectError, type Interceptor } from '@connectrpc/connect';
+import type { Logger } from 'pino';
+import { StatusError, toStatusError } from 'ttrpc-ts';
+import type { Host } from '../../host/host.ts';
+import { printableLines } from '../../text/printable.ts';
+import { namespaceOfHeaders } from '../namespace.ts';
+import { traceCall } from '../trace-calls.ts';
+
+/** What all gRPC calls have: they wait for adoption, have a span and a log line, and fail with a status of ours. */
+export function callInterceptor({ adopted, log }: { adopted: Host['adopted']; log: Logger }): Interceptor {
+  return (next) => async (request) => {
+    await adopted;
+    const { method, message, header } = request;
+    const metadata = { get: (key: string) => header.get(key), keys: () => [...header.keys()] };
+    const namespace = namespaceOfHeaders(header);
+    try {
+      return await traceCall(
+        { system: 'grpc', method, message, namespace, metadata },
+        { log, run: () => next(request).catch(rejectWithStatus) },
+      );
+    } catch (error) {
+      throw StatusError.is(error) ? toConnectError(error) : error;
+    }
+  };
+}
+
+/** Inside of the span, which tells the code. */
+function rejectWithStatus(error: unknown): never {
+  throw error instanceof ConnectError
+    ? new StatusError(error.code, error.rawMessage, { cause: error.cause ?? error })
+    : toStatusError(error);
+}
+
+const toConnectError = (error: StatusError): ConnectError =>
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the codes of both are gRPC's
+  new ConnectError(printableLines(error.message), error.code as ConnectCode, undefined, undefined, error);

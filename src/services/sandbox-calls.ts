@@ -1,0 +1,85 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
+import { Code, StatusError } from 'ttrpc-ts';
+import { abortable } from '../async/abortable.ts';
+import type { Sandbox, SandboxRequest } from '../host/contract.ts';
+import type { Host } from '../host/host.ts';
+import type { MetricSchema } from '../proto/containerd/metric_pb.ts';
+import type { CallOptions } from '../share/contract.ts';
+import { closed } from './closing.ts';
+import { createMeter } from './metrics.ts';
+import { pidOf, statusOf, type SandboxView } from './view.ts';
+
+/** A sandbox's name as a call of containerd has it. */
+export interface SandboxName {
+  readonly namespace: string;
+  readonly sandboxId: string;
+}
+
+/** What containerd asks of a sandbox, whether by its shim or by its controller. */
+export interface SandboxCalls {
+  create(request: SandboxRequest, options: CallOptions): Promise<void>;
+  /** Waits until all daemons are ready. @throws StatusError FailedPrecondition with the words of one that has ended */
+  start(name: SandboxName, options: CallOptions): Promise<{ pid: number; createdAt: Timestamp }>;
+  platform(): { os: string; architecture: string };
+  stop(name: SandboxName): Promise<void>;
+  /** Waits until the sandbox ends. */
+  wait(name: SandboxName, options: CallOptions): Promise<{ exitStatus: number; exitedAt: Timestamp }>;
+  status(name: SandboxName, options: { verbose: boolean }): SandboxView;
+  metrics(name: SandboxName): MessageInitShape<typeof MetricSchema>;
+  /** Ends the sandbox and forgets it; an unknown one is no error. */
+  shutdown(name: SandboxName): Promise<void>;
+  /** @throws StatusError NotFound */
+  require(name: SandboxName): void;
+}
+
+/** Creates the calls over a host's sandboxes. But for `create` and `shutdown` all throw NotFound for an unknown one. */
+export function createSandboxCalls(host: Pick<Host, 'sandboxes'>): SandboxCalls {
+  const find = ({ namespace, sandboxId }: SandboxName): Sandbox => host.sandboxes.get(namespace, sandboxId);
+  const readMetrics = createMeter();
+  return {
+    async create(request, options) {
+      await host.sandboxes.create(request, options);
+    },
+    async start(name, { signal }) {
+      const sandbox = find(name);
+      await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), signal);
+      requireRunning(sandbox);
+      return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
+    },
+    platform: () => ({ os: 'linux', architecture: goArchitecture() }),
+    async stop(name) {
+      await closed(find(name)[Symbol.asyncDispose]());
+    },
+    async wait(name, { signal }) {
+      const { exitStatus, exitedAt } = await abortable(find(name).ended, signal);
+      return { exitStatus, exitedAt: timestampFromDate(exitedAt) };
+    },
+    status: (name, options) => statusOf(find(name), options),
+    metrics: (name) => readMetrics(find(name)),
+    async shutdown({ namespace, sandboxId }) {
+      await closed(host.sandboxes.delete(namespace, sandboxId));
+    },
+    require: (name) => void find(name),
+  };
+}
+
+/** A daemon that was ready and has ended since is none to start a VM on. */
+function requireRunning(sandbox: Sandbox): void {
+  const { sandboxId, exit } = sandbox;
+  if (!exit) return requireShares(sandbox);
+  const { failed, cause } = exit;
+  const end = cause === 'disconnected' ? 'its VMM has left' : 'it was stopped';
+  const why = failed ? `share "${failed.tag}": ${failed.exit.message}` : end;
+  throw new StatusError(Code.FailedPrecondition, `Sandbox "${sandboxId}" has ended: ${why}`);
+}
+
+/** Where the end of a daemon does not end its sandbox. */
+function requireShares(sandbox: Sandbox): void {
+  const ended = sandbox.snapshots().find(({ exit }) => exit);
+  if (!ended) return;
+  const message = `Share "${ended.tag}" of sandbox "${sandbox.sandboxId}" has ended: ${ended.exit?.message}`;
+  throw new StatusError(Code.FailedPrecondition, message);
+}
+
+const goArchitecture = (): string => ({ x64: 'amd64', ia32: '386' })[process.arch as string] ?? process.arch;
