@@ -24,6 +24,7 @@ export type {
   SandboxExit,
   SandboxRequest,
 } from './host/contract.ts';
+export type { SandboxEvent, SandboxEvents } from './host/sandbox-events.ts';
 export type { ShareMount } from './host/share-mounts.ts';
 export type { ShareSnapshot } from './host/share-snapshot.ts';
 export type { ShareSpec } from './host/share-spec.ts';

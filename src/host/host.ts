@@ -20,6 +20,7 @@ import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
 import type { Quit, Sandboxes } from './contract.ts';
+import { createSandboxEvents, type SandboxEvents } from './sandbox-events.ts';
 import { createSandboxes } from './sandboxes.ts';
 
 /** How often a reserve that was used is taken again, where there is room, in milliseconds. */
@@ -76,6 +77,8 @@ export interface Host extends AsyncDisposable {
   readonly shares: JoinedShares;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
+  /** What happens to the sandboxes themselves. */
+  readonly sandboxEvents: SandboxEvents;
   /**
    * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
    * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
@@ -119,6 +122,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
   const { events, tell } = createShareEvents({ log });
+  const { events: sandboxEvents, tell: tellSandbox } = createSandboxEvents({ log });
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
@@ -126,6 +130,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     daemons,
     log,
     tell,
+    tellSandbox,
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });
@@ -152,6 +157,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
     shares,
     events,
+    sandboxEvents,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();

@@ -16,6 +16,7 @@ import { takeLeftovers } from './leftovers.ts';
 import { openSandbox } from './open-sandbox.ts';
 import type { Profile } from './profile.ts';
 import { createReaper, type Reaper } from './reaper.ts';
+import type { TellSandboxEvent } from './sandbox-events.ts';
 import { partsOf, type CommonParts } from './sandbox-parts.ts';
 import type { KeptSandbox } from './sandbox.ts';
 
@@ -24,6 +25,7 @@ export interface SandboxesParts extends CommonParts {
   readonly profile: Profile;
   /** The profile that is on record of a sandbox. */
   profileOf(this: void, name: string): Promise<Profile>;
+  readonly tellSandbox: TellSandboxEvent;
 }
 
 /** Told to the log where nobody waits for a deletion any more. */
@@ -80,7 +82,8 @@ class SandboxTable implements Sandboxes {
     this.#entries.set(key, entry);
     try {
       entry.sandbox = await creation;
-      return entry.sandbox;
+      this.#parts.tellSandbox('created', entry.sandbox);
+      return this.#follow(entry.sandbox);
     } catch (error) {
       this.#entries.delete(key);
       throw error;
@@ -96,7 +99,7 @@ class SandboxTable implements Sandboxes {
       const entry: Entry = { identity, creation, isFormer: true, cancel, signal: cancel.signal };
       this.#entries.set(key, entry);
       const sandbox = await creation;
-      if (sandbox) entry.sandbox = sandbox;
+      if (sandbox) entry.sandbox = this.#follow(sandbox);
       else if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
   }
@@ -129,6 +132,7 @@ class SandboxTable implements Sandboxes {
     if (sandbox) await withAttributes(attributesOf(sandbox), () => this.#remove(sandbox, entry));
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    if (sandbox) this.#parts.tellSandbox('deleted', sandbox);
   }
 
   async #remove(sandbox: KeptSandbox, { isFormer }: Entry): Promise<void> {
@@ -217,6 +221,11 @@ class SandboxTable implements Sandboxes {
       this.#parts.log.error({ sandbox: sandboxId, err: error }, 'Cannot adopt a sandbox');
       return undefined;
     }
+  }
+
+  #follow(sandbox: KeptSandbox): KeptSandbox {
+    void sandbox.ended.then(() => this.#parts.tellSandbox('ended', sandbox));
+    return sandbox;
   }
 
   #entry(namespace: string, sandboxId: string): Entry | undefined {
