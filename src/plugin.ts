@@ -30,7 +30,6 @@ export type {
   PluginMountOptions,
   Provider,
   Share,
-  ShareOwner,
   ShareRequest,
   ShareStatus,
   UnmountOutcome,
@@ -39,6 +38,7 @@ export { EXIT_POLICIES, type ExitPolicy } from './share/exit-policy.ts';
 export { adoptShare, type AdoptShareOptions } from './share/adopt-share.ts';
 export { mountBind, unmountBind } from './share/bind-mounts.ts';
 export { openShare, type OpenShareOptions, type SharePaths } from './share/open-share.ts';
+export type { ShareOwner } from './share/owner.ts';
 export type { Pod, PodName } from './share/pod.ts';
 export type { ShareRecord } from './share/record.ts';
 export { resolveSource } from './share/resolve-source.ts';

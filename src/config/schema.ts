@@ -8,6 +8,9 @@ const absolutePath = z.string().startsWith('/', 'use an absolute path');
 /** Where the directories of shares without a source stand unless the configuration says otherwise. */
 export const DEFAULT_SCRATCH_DIR = '/var/lib/containerd-shim-virtiofs/scratch';
 
+/** Where containerd serves ttrpc unless its configuration says otherwise. */
+export const DEFAULT_TTRPC_ADDRESS = '/run/containerd/containerd.sock.ttrpc';
+
 /** The sockets in it are called `s/<16 hex>.sock`. */
 const MAX_STATE_BYTES: number = MAX_SOCKET_PATH_BYTES - '/s/0123456789abcdef.sock'.length;
 
@@ -84,6 +87,20 @@ const keysSchema = z.strictObject({
     .describe(
       "Serves containerd's sandbox controller over gRPC, for a proxy plugin of type sandbox. Absent: it is not served.",
     ),
+  containerd: z
+    .strictObject({
+      ttrpc_address: z
+        .string()
+        .refine((text) => text === '' || text.startsWith('/'), 'use an absolute path, or "" for no events')
+        .refine(hasAtMost(MAX_SOCKET_PATH_BYTES), `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`)
+        .optional()
+        .describe(
+          'containerd\'s own ttrpc socket, which gets the events of sandboxes and shares for `ctr events`; "": none does. ' +
+            "Default: the one that the shim's last `start` was told; where there was none, and the state directory is " +
+            `the default one, ${DEFAULT_TTRPC_ADDRESS}.`,
+        ),
+    })
+    .prefault({}),
   trace: z
     .strictObject({
       endpoint: z

@@ -19,7 +19,9 @@ import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
-import type { Quit, Sandboxes } from './contract.ts';
+import { createContainers } from './containers.ts';
+import type { Containers, Quit, Sandboxes } from './contract.ts';
+import { createSandboxEvents, type SandboxEvents } from './sandbox-events.ts';
 import { createSandboxes } from './sandboxes.ts';
 
 /** How often a reserve that was used is taken again, where there is room, in milliseconds. */
@@ -74,8 +76,12 @@ export interface Host extends AsyncDisposable {
   readonly openShare: OpenLibraryShare;
   /** Opens and closes shares by their names, as the share service does. */
   readonly shares: JoinedShares;
+  /** Those whose root file systems are mounted in shares. */
+  readonly containers: Containers;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
+  /** What happens to the sandboxes themselves. */
+  readonly sandboxEvents: SandboxEvents;
   /**
    * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
    * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
@@ -119,6 +125,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
   const profiles = stack.use(createProfiles(pluginHost));
   const { events, tell } = createShareEvents({ log });
+  const { events: sandboxEvents, tell: tellSandbox } = createSandboxEvents({ log });
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
@@ -126,6 +133,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     daemons,
     log,
     tell,
+    tellSandbox,
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });
@@ -135,7 +143,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.defer(() => adopted);
   const shares = createJoinedShares(sandboxes);
   stack.use(keepFolders(stateDir, log));
-  stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  const containers = createContainers({
+    sandboxes,
+    ownsSharedDirectory: (path) => stateDir.ownsSharedDirectory(path),
+  });
+  stack.use(carryOutDeletions({ stateDir, sandboxes, containers, adopted, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
   const own = stack.move();
@@ -151,7 +163,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
     lost,
     openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
     shares,
+    containers,
     events,
+    sandboxEvents,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();

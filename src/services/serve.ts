@@ -10,9 +10,11 @@ import type { ServedController } from './controller/serve-controller.ts';
 import { openSocket } from './own-socket.ts';
 import { writeOwnFile, type OwnFile } from './own-file.ts';
 import { printableErrors } from './printable-errors.ts';
+import { publishEvents } from './events/publish-events.ts';
 import { createSandboxCalls, type SandboxCalls } from './sandbox-calls.ts';
 import { createShareService } from './share-api/share-service.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
+import { createSandboxLogs } from './shim/sandbox-logs.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
 
@@ -35,10 +37,13 @@ export interface Serving extends AsyncDisposable {
 export async function serve(host: Host): Promise<Serving> {
   const { stateDir, config } = host;
   await using undo = new AsyncDisposableStack();
+  // Before anything is waited for: what is being adopted may have ended.
+  const events = undo.use(publishEvents(host));
+  const logs = undo.use(createSandboxLogs(host));
   const shares = undo.use(createShareService(host));
-  const calls = createSandboxCalls(host);
+  const calls = undo.use(createSandboxCalls(host, events));
   const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
-    .service(Sandbox, createSandboxService(host, calls))
+    .service(Sandbox, createSandboxService(host, { calls, events, logs }))
     .service(Task, createTaskService(host))
     .service(Shares, shares);
   undo.use(server);

@@ -3,12 +3,10 @@ import type { DaemonState } from '../daemon/contract.ts';
 import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ExitPolicy } from './exit-policy.ts';
+import type { ShareOwner } from './owner.ts';
 import type { Pod } from './pod.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
-
-/** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
-export type ShareOwner = 'shim' | 'controller' | 'library' | 'api';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {
