@@ -54,8 +54,10 @@ export async function mountBind(
     throw new StatusError(Code.AlreadyExists, message);
   }
   const doing = `Cannot mount "${request.source}" in share "${share.tag}"`;
+  let bytes: number | undefined;
   try {
     const source = await resolve(request.source, limits);
+    bytes = source.bytes;
     requireOutsideState(source.path, stateDir);
     await prepareStaging(stateDir, table);
     const stage = stateDir.newStage();
@@ -69,7 +71,8 @@ export async function mountBind(
       throw new StatusError(error.code, `${doing}: ${error.message}`, { cause: error });
     throw systemStatus(error, { doing, path: request.source }) ?? error;
   }
-  return { kind: 'bind', options: [isRecursive ? 'rbind' : 'bind', readOnly ? 'ro' : 'rw', 'rprivate'] };
+  const held = [isRecursive ? 'rbind' : 'bind', readOnly ? 'ro' : 'rw', 'rprivate'];
+  return { kind: 'bind', options: held, bytes };
 }
 
 /**
@@ -133,7 +136,11 @@ function requireOwnDirectory(
   throw new StatusError(Code.FailedPrecondition, message);
 }
 
-async function resolve(path: string, limits: Limits): Promise<{ path: string; isDirectory: boolean }> {
+/** How many bytes a directory has, nobody knows who has not read all of it. */
+async function resolve(
+  path: string,
+  limits: Limits,
+): Promise<{ path: string; isDirectory: boolean; bytes: number | undefined }> {
   if (!path.startsWith('/'))
     throw new StatusError(
       Code.InvalidArgument,
@@ -141,6 +148,7 @@ async function resolve(path: string, limits: Limits): Promise<{ path: string; is
     );
   const resolved = await realpathForeign(path, limits);
   const found = await statForeign(resolved, limits);
-  if (isDirectory(found) || isFile(found)) return { path: resolved, isDirectory: isDirectory(found) };
+  if (isDirectory(found)) return { path: resolved, isDirectory: true, bytes: undefined };
+  if (isFile(found)) return { path: resolved, isDirectory: false, bytes: found.size };
   throw new StatusError(Code.InvalidArgument, 'it is neither a directory nor a regular file');
 }
