@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { MAX_TABLE_AGE_MS } from '../foreign/mount-that-can-hang.ts';
 import { realpathForeign } from '../foreign/realpath.ts';
 import { isDirectory, isFile, statForeign } from '../foreign/stat.ts';
 import { bindMount } from '../mount/bind.ts';
 import { removePlace } from '../mount/place.ts';
 import { propagationOf } from '../mount/propagation.ts';
 import { unmount } from '../mount/unmount.ts';
-import { readMounts } from '../proc/mountinfo.ts';
+import { recentMounts } from '../proc/mountinfo.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { MountOutcome, MountRequest, PluginMountOptions, Share, UnmountOutcome } from './contract.ts';
 import { prepareStaging } from './mount-areas.ts';
@@ -46,8 +47,8 @@ export async function mountBind(
 ): Promise<MountOutcome> {
   const { readOnly, isRecursive } = parseOptions(request);
   const target = placeOf(share, request.mountpoint);
-  // Read once: with many mounts that takes as long as the mount itself.
-  const table = readMounts();
+  // What this host has mounted since is in it.
+  const table = recentMounts(MAX_TABLE_AGE_MS);
   requireOwnDirectory(share, stateDir, table);
   if (formerMountpoints.has(request.mountpoint)) {
     const message = `"${request.mountpoint}" was mounted in share "${share.tag}" before, and its guest may know it yet: use another name`;

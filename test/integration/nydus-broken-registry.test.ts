@@ -60,7 +60,7 @@ describe('an image whose registry does not give it', { skip }, () => {
     const mountOf = (name: string, change: object, { bootstrap } = image): MountRequest => {
       const cache = join(path, name);
       mkdirSync(cache);
-      const config = { scheme: 'http', repo: 'app', ...change };
+      const config = { scheme: 'http', repo: 'app', timeout: 600, connect_timeout: 600, ...change };
       return {
         source: bootstrap,
         mountpoint: `/rafs/${name}/lowerdir`,
