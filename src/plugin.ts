@@ -25,6 +25,7 @@ export type {
   CallOptions,
   CreateProvider,
   MountOutcome,
+  MountRecipe,
   MountRequest,
   PluginContext,
   PluginMountOptions,

@@ -33,6 +33,9 @@ export const createProvider: CreateProvider<NydusConfig> = (context) => {
         respawned: (paths) => describeNydusd(config, paths),
       }),
     mount: (share, request, { signal }) => mountRafs(share, request, { ...config, signal }),
+    async remount(share, request, { signal }) {
+      await mountRafs(share, request, { ...config, signal });
+    },
     unmount: (share, mountpoint, { signal }) => unmountRafs(share, mountpoint, { ...config, signal }),
   };
 };

@@ -5,6 +5,7 @@ import {
   statForeign,
   StatusError,
   type CallOptions,
+  type MountOutcome,
   type MountRequest,
   type Share,
 } from 'containerd-shim-virtiofs/plugin';
@@ -12,6 +13,7 @@ import { createApi, type NydusApi } from './api-client.ts';
 import type { NydusConfig } from './config.ts';
 import { withCredentials } from './credentials.ts';
 import { NYDUS_OVERLAY, parseNydusOverlay } from './overlay-option.ts';
+import { mayHoldSecrets } from './secrets.ts';
 
 /** Kata's place for an image, the container's id within it as containerd has ids, and `+`; never `..`. */
 const MOUNTPOINT = /^\/rafs\/[A-Za-z0-9][A-Za-z0-9._+-]{0,127}\/lowerdir$/;
@@ -31,7 +33,7 @@ export async function mountRafs(
   share: Share,
   request: MountRequest,
   { signal, ...settings }: Settings & CallOptions,
-): Promise<void> {
+): Promise<MountOutcome> {
   const { mountpoint } = request;
   requireMountpoint(mountpoint);
   const { source, config } = imageOf(request);
@@ -46,6 +48,9 @@ export async function mountRafs(
     if (!isNew && (known.get(mountpoint) ?? madeOf) !== madeOf) throw occupied(mountpoint);
     mounted.set(share, known.set(mountpoint, madeOf));
   });
+  // What a snapshotter gives as options holds the configuration.
+  const outcome = { kind: 'rafs', options: ['ro'] };
+  return mayHoldSecrets(config) ? outcome : { ...outcome, recipe: { source, config } };
 }
 
 /** Unmounts an image; where none is mounted, that is no error. @throws as {@link mountRafs} does */

@@ -21,6 +21,7 @@ import type { Sandbox, SandboxExit, SandboxIdentity } from './contract.ts';
 import type { TellEvent } from './events.ts';
 import { exitStatusOf } from './exit-status.ts';
 import type { Profile } from './profile.ts';
+import { ReplayedShare } from './replayed-share.ts';
 import { createSandboxMounts } from './sandbox-mounts.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
 import type { ShareMount, ShareMounts } from './share-mounts.ts';
@@ -132,18 +133,16 @@ class GrowingSandbox implements Sandbox {
       const message = `Sandbox "${this.sandboxId}" already has a share "${tag}": close it first`;
       throw new StatusError(Code.AlreadyExists, message);
     }
-    const mounts = createSandboxMounts({
-      ...this.#parts,
-      namespace: this.namespace,
-      sandboxId: this.sandboxId,
-      tag,
-      shareOf: () => entry,
-    });
+    const { namespace, sandboxId } = this;
+    const names = { namespace, sandboxId, tag, sharedFs: source.sharedFs };
+    const mounts = createSandboxMounts({ ...this.#parts, ...names, shareOf: () => entry });
+    const { replay } = mounts;
     const entry: SandboxShare = openSandboxShare({
       source,
       log,
       tell,
       signal,
+      follow: (share) => (replay ? new ReplayedShare(share, { ...source, replay, log }) : share),
       beforeClose: () => mounts.close(),
       onRemoved: () => {
         if (this.#shares.get(tag)?.entry === entry) this.#shares.delete(tag);
