@@ -26,6 +26,7 @@ export type {
   CallOptions,
   CreateProvider,
   MountOutcome,
+  MountRecipe,
   MountRequest,
   PluginContext,
   PluginMountOptions,

@@ -92,7 +92,6 @@ function traitsOf(
     servesOneClient: true,
     // It removes its socket when its VMM has come.
     hadClient: () => !existsSync(socketPath),
-    losesMounts: true,
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
     stopTimeoutMs,

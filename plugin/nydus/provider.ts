@@ -56,6 +56,9 @@ export const createProvider: CreateProvider<NydusConfig> = (context) => {
         }),
       ),
     mount: (share, request, { signal }) => mountRafs(find(share), request, { ...config, signal }),
+    async remount(share, request, { signal }) {
+      await mountRafs(find(share), request, { ...config, signal });
+    },
     unmount: (share, mountpoint, { signal }) => unmountRafs(find(share), mountpoint, { ...config, signal }),
   };
 };

@@ -18,6 +18,7 @@ import type { NydusConfig } from './config.ts';
 import { registryOf, withCredentials } from './credentials.ts';
 import type { Images } from './images.ts';
 import { NYDUS_OVERLAY, parseNydusOverlay } from './overlay-option.ts';
+import { mayHoldSecrets } from './secrets.ts';
 
 /** Kata's place for an image, the container's id within it as containerd has ids, and `+`; never `..`. */
 const MOUNTPOINT = /^\/rafs\/[A-Za-z0-9][A-Za-z0-9._+-]{0,127}\/lowerdir$/;
@@ -68,6 +69,9 @@ export async function mountRafs(
     undo.move();
     return { kind: KIND, options: OPTIONS, source, bytes };
   });
+  // What a snapshotter gives as options holds the configuration.
+  const outcome = { kind: 'rafs', options: ['ro'] };
+  return mayHoldSecrets(config) ? outcome : { ...outcome, recipe: { source, config } };
 }
 
 /** Unmounts an image; where none is mounted, that is no error. @throws as {@link mountRafs} does */

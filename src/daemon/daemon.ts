@@ -198,13 +198,14 @@ class SupervisedDaemon implements Daemon {
 
   #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
     this.#output.drain({ final: true });
-    const { spec } = this.#parts;
-    if (this.#hadClient !== true && spec.hadClient) this.#hadClient = spec.hadClient();
+    const { spec, past } = this.#parts;
+    const recalled = past?.end;
+    // Of one whose end was seen before, the sockets are gone.
+    if (!recalled && this.#hadClient !== true && spec.hadClient) this.#hadClient = spec.hadClient();
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const known = this.#circumstances();
     this.#become('exited');
     this.#watchNoMore();
-    const recalled = this.#parts.past?.end;
     if (recalled)
       return this.#conclude({
         ...end,

@@ -48,8 +48,6 @@ export interface DaemonTraits {
   readonly servesOneClient?: boolean;
   /** Tells, before its sockets are removed, whether a VMM had come. @default what `connectedLine` tells */
   readonly hadClient?: () => boolean;
-  /** True where what it mounts is lost with it; then no other one can take its place. @default false */
-  readonly losesMounts?: boolean;
   /** How long it may take until it waits for its VMM, in milliseconds. */
   readonly startTimeoutMs: number;
   /** What to do where it takes longer, for the error. @default nothing is said */

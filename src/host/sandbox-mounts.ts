@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { MountRequest, Share } from '../share/contract.ts';
 import { withAttributes } from '../tracing/span.ts';
@@ -13,12 +14,14 @@ export function createSandboxMounts(options: {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly tag: string;
+  readonly sharedFs: string;
+  readonly log: Logger;
   readonly shareOf: () => SandboxShare;
 }): ShareMounts {
-  const { namespace, sandboxId, tag, stateDir, profile, shareOf } = options;
+  const { namespace, sandboxId, tag, sharedFs, stateDir, profile, log, shareOf } = options;
   const attributes = { 'sandbox.id': sandboxId, 'containerd.namespace': namespace, 'share.tag': tag };
   const own = (): [sharedFs: string, share: Share] => {
-    const { sharedFs, plugins: share } = shareOf();
+    const { plugins: share } = shareOf();
     if (share) return [sharedFs, share];
     throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
   };
@@ -28,6 +31,11 @@ export function createSandboxMounts(options: {
     tag,
     files: stateDir.share(namespace, sandboxId, tag),
     stateDir,
+    log: log.child({ sandbox: sandboxId, share: tag }),
+    restarts() {
+      const { restarts = 0 } = shareOf().share?.status() ?? {};
+      return restarts;
+    },
     mount: (request, callOptions) =>
       withAttributes({ ...attributes, ...attributesOf({ kind: kindOf(request), ...request }) }, () =>
         profile.plugins.call('mount', ...own(), request, callOptions),
@@ -36,6 +44,12 @@ export function createSandboxMounts(options: {
       withAttributes({ ...attributes, ...attributesOf({ ...mounted, mountpoint }) }, () =>
         profile.plugins.call('unmount', ...own(), mountpoint, callOptions),
       ),
+    remount: profile.plugins.has('remount', sharedFs)
+      ? (request, callOptions) =>
+          withAttributes({ ...attributes, ...attributesOf(request) }, () =>
+            profile.plugins.call('remount', ...own(), request, callOptions),
+          )
+      : undefined,
   });
 }
 
