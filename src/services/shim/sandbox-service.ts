@@ -1,4 +1,4 @@
-import { anyIs, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError, type HandlerContext, type ServiceImpl } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
 import type { Host } from '../../host/host.ts';
@@ -45,7 +45,9 @@ export function createSandboxService(
         { signal: context.signal },
       );
       logs.endWith(sandbox, undo.move());
-      events.created(sandbox, { cri: options !== undefined && anyIs(options, PodSandboxConfigSchema) });
+      events.created(sandbox, {
+        cri: options?.typeUrl.split('/').at(-1) === PodSandboxConfigSchema.typeName,
+      });
       return {};
     },
 

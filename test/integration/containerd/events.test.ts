@@ -87,7 +87,11 @@ for (const version of containerdVersions) {
       await symlink(containerd.ttrpcAddress, address);
       await appendFile(containerd.configFile, `[containerd]\nttrpc_address = "${address}"\n`);
       const source = await containerd.source('work');
-      assert.equal((await containerd.run('sb', { work: source })).code, 0);
+      {
+        await using before = await watchCtrEvents(containerd);
+        assert.equal((await containerd.run('sb', { work: source })).code, 0);
+        await before.until('/shares/ready', 'sb');
+      }
       const [record] = await containerd.records();
       await rm(address);
       await containerd.kill('SIGKILL');
