@@ -152,10 +152,8 @@ describe('pods of the controller', () => {
       return state === SANDBOX_NOTREADY;
     });
     await eventually('its log names the pod whose daemon died', async () => {
-      const died = (await readHostLogs(containerd))
-        .split('\n')
-        .find((line) => line.includes('"signal":"SIGKILL"'));
-      return died?.includes('"k8s.pod.name":"web"') ?? false;
+      const lines = (await readHostLogs(containerd)).split('\n');
+      return lines.some((line) => /"level":"error".*"k8s.pod.name":"web".*"share":"work"/.test(line));
     });
     await removePod(grpc, id);
     await assertNothingLeft(containerd, grpc);
