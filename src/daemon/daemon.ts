@@ -131,6 +131,11 @@ class SupervisedDaemon implements Daemon {
     const { spec, log } = this.#parts;
     log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
     this.#understand(line);
+    try {
+      spec.onLine?.(line);
+    } catch (error) {
+      log.error({ pid: this.identity.pid, err: error }, `Cannot follow the output of ${spec.name}`);
+    }
   }
 
   #understand(line: string): void {

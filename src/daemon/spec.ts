@@ -66,6 +66,8 @@ export interface DaemonTraits {
   readonly stopTimeoutMs: number;
   /** At which level a line of its output is logged. @default info */
   readonly levelOf?: (line: string) => LineLevel;
+  /** Is told each line of its output, when that has been logged. @default nobody is told */
+  readonly onLine?: (line: string) => void;
   /** What an end that nobody asked for means. @default status 0 is its VMM's leaving; its last line says why */
   readonly explainEnd?: (end: DaemonEnd) => EndMeaning;
 }

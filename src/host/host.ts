@@ -19,7 +19,8 @@ import { lockStateDirectory, type ShareLifetime } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
-import type { Quit, Sandboxes } from './contract.ts';
+import { createContainers } from './containers.ts';
+import type { Containers, Quit, Sandboxes } from './contract.ts';
 import { createSandboxEvents, type SandboxEvents } from './sandbox-events.ts';
 import { createSandboxes } from './sandboxes.ts';
 
@@ -75,6 +76,8 @@ export interface Host extends AsyncDisposable {
   readonly openShare: OpenLibraryShare;
   /** Opens and closes shares by their names, as the share service does. */
   readonly shares: JoinedShares;
+  /** Those whose root file systems are mounted in shares. */
+  readonly containers: Containers;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
   /** What happens to the sandboxes themselves. */
@@ -140,7 +143,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.defer(() => adopted);
   const shares = createJoinedShares(sandboxes);
   stack.use(keepFolders(stateDir, log));
-  stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  const containers = createContainers({
+    sandboxes,
+    ownsSharedDirectory: (path) => stateDir.ownsSharedDirectory(path),
+  });
+  stack.use(carryOutDeletions({ stateDir, sandboxes, containers, adopted, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
   const own = stack.move();
@@ -156,6 +163,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     lost,
     openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
     shares,
+    containers,
     events,
     sandboxEvents,
     async detach() {

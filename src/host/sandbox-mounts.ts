@@ -22,23 +22,29 @@ export function createSandboxMounts(options: {
     if (share) return [sharedFs, share];
     throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
   };
+  const kindOf = ({ type }: MountRequest): string | undefined =>
+    type ?? profile.plugins.mountKind(shareOf().sharedFs);
   return createShareMounts({
     tag,
     files: stateDir.share(namespace, sandboxId, tag),
     stateDir,
     mount: (request, callOptions) =>
-      withAttributes({ ...attributes, ...attributesOf(request) }, () =>
+      withAttributes({ ...attributes, ...attributesOf({ kind: kindOf(request), ...request }) }, () =>
         profile.plugins.call('mount', ...own(), request, callOptions),
       ),
-    unmount: (mountpoint, callOptions) =>
-      withAttributes({ ...attributes, 'mount.mountpoint': mountpoint }, () =>
+    unmount: (mountpoint, callOptions, mounted) =>
+      withAttributes({ ...attributes, ...attributesOf({ ...mounted, mountpoint }) }, () =>
         profile.plugins.call('unmount', ...own(), mountpoint, callOptions),
       ),
   });
 }
 
-const attributesOf = ({ source, mountpoint, type }: MountRequest): Record<string, string> => ({
-  'mount.source': source,
-  'mount.mountpoint': mountpoint,
-  ...(type === undefined ? {} : { 'mount.kind': type }),
+const attributesOf = (mount: {
+  readonly source?: string;
+  readonly mountpoint: string;
+  readonly kind?: string | undefined;
+}): Record<string, string> => ({
+  'mount.mountpoint': mount.mountpoint,
+  ...(mount.source === undefined ? {} : { 'mount.source': mount.source }),
+  ...(mount.kind === undefined ? {} : { 'mount.kind': mount.kind }),
 });

@@ -47,7 +47,12 @@ export interface ShareMountsParts {
   readonly files: ShareFiles;
   readonly stateDir: StateDirectory;
   mount(request: MountRequest, options: PluginMountOptions): Promise<MountOutcome | void>;
-  unmount(mountpoint: string, options: CallOptions): Promise<UnmountOutcome | void>;
+  /** @param mounted what is known of what is mounted there */
+  unmount(
+    mountpoint: string,
+    options: CallOptions,
+    mounted: Pick<MountRecord, 'source' | 'kind'> | undefined,
+  ): Promise<UnmountOutcome | void>;
 }
 
 /** Creates the list of what is mounted in a share. What is on record of it is read when it is first asked for. */
@@ -90,10 +95,10 @@ class RecordedMounts implements ShareMounts {
         this.#set(mountpoint, { ...begun, isPending: true });
       }
       const outcome = await this.#parts.mount(request, options);
-      const { kind, options: held } = outcome ?? { kind: type, options: asked };
-      const mounted = { ...begun, kind, options: [...held] };
+      const { kind, options: held, source: found = source } = outcome ?? { kind: type, options: asked };
+      const mounted = { ...begun, source: found, kind, options: [...held] };
       if (!present) {
-        undo.defer(async () => void (await this.#parts.unmount(mountpoint, {})));
+        undo.defer(async () => void (await this.#parts.unmount(mountpoint, {}, mounted)));
         this.#set(mountpoint, mounted);
       }
       undo.move();
@@ -103,8 +108,8 @@ class RecordedMounts implements ShareMounts {
 
   unmount(mountpoint: string, { signal }: CallOptions): Promise<UnmountOutcome> {
     return this.#inTurn(mountpoint, signal, async (either) => {
-      const outcome = await this.#parts.unmount(mountpoint, { signal: either });
       const { mounts, former } = this.#read();
+      const outcome = await this.#parts.unmount(mountpoint, { signal: either }, mounts.get(mountpoint));
       if (mounts.delete(mountpoint)) {
         former.add(mountpoint);
         this.#write({ unmounted: mountpoint });

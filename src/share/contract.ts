@@ -3,12 +3,10 @@ import type { DaemonState } from '../daemon/contract.ts';
 import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ExitPolicy } from './exit-policy.ts';
+import type { ShareOwner } from './owner.ts';
 import type { Pod } from './pod.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
-
-/** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
-export type ShareOwner = 'shim' | 'controller' | 'library' | 'api';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {
@@ -72,12 +70,19 @@ export interface MountOutcome {
   readonly kind: string;
   /** Those that hold. */
   readonly options: readonly string[];
+  /** What was mounted. @default what the request names as its source */
+  readonly source?: string;
+  /** How many bytes it has, where that is known. */
+  readonly bytes?: number | undefined;
 }
 
 /** What became of an unmount. */
 export interface UnmountOutcome {
   /** True where the guest may still reach what was mounted: nobody can take that away but by the end of the daemon. */
   readonly guestMayHoldIt: boolean;
+  /** How many bytes the guest has read of it, and how many reads failed, where that is known. */
+  readonly bytesRead?: number;
+  readonly failedReads?: number;
 }
 
 /** A directory served to one sandbox. Disposal closes it and waits until nothing of it is left. */
@@ -134,6 +139,8 @@ export interface Provider extends Partial<AsyncDisposable> {
    * @default it has none: a share that asks for one is refused
    */
   readonly cacheModes?: readonly string[] | undefined;
+  /** What it mounts where a request names no type, e.g. `bind`; for the spans also of mounts that fail. @default nobody knows */
+  readonly mountKind?: string | undefined;
   openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
   /**
    * Says what would keep it from opening these shares, but for what is not there yet: `check-config` asks.

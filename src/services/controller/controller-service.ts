@@ -5,6 +5,7 @@ import type { Host } from '../../host/host.ts';
 import { OptionsSchema } from '../../proto/containerd/runtime-options_pb.ts';
 import type { Controller } from '../../proto/containerd/sandbox-controller_pb.ts';
 import type { Sandbox as SandboxRecord } from '../../proto/containerd/sandbox-record_pb.ts';
+import type { OwnerData } from '../../share/sandbox-record.ts';
 import { configPathOf } from '../config-path.ts';
 import { namespaceOfHeaders } from '../namespace.ts';
 import { parseShares } from '../oci-spec.ts';
@@ -25,11 +26,12 @@ export function createControllerService(
 ): ServiceImpl<typeof Controller> {
   const task = { address: `ttrpc+unix://${taskAddress}`, version: TASK_VERSION };
   return {
-    async create({ sandboxId, sandbox, options }, context) {
+    async create({ sandboxId, sandbox, options, netnsPath }, context) {
       const contents = (): Promise<SandboxContents> => readContents(host, sandbox);
       const identity = { ...nameOf(sandboxId, context), owner: 'controller', pod: podOf(options) } as const;
+      const ownerData = ownerDataOf({ runtime: sandbox?.runtime?.name, networkNamespace: netnsPath });
       const { signal } = context;
-      await calls.create({ ...identity, contents }, { signal, deadline: deadlineOf(context) });
+      await calls.create({ ...identity, ownerData, contents }, { signal, deadline: deadlineOf(context) });
       return { sandboxId };
     },
     async start({ sandboxId }, context) {
@@ -76,6 +78,9 @@ function deadlineOf({ timeoutMs }: HandlerContext): Date | undefined {
   const left = timeoutMs();
   return left === undefined ? undefined : new Date(Date.now() + left);
 }
+/** What is shown of a sandbox, also by the next host, and means nothing to this one. */
+const ownerDataOf = (known: Record<string, string | undefined>): OwnerData =>
+  Object.fromEntries(Object.entries(known).flatMap(([name, value]) => (value ? [[name, value]] : [])));
 
 /** The shares of the sandbox's spec, or, as for CRI, which gives none, those of the configuration that holds for it. */
 async function readContents(

@@ -59,7 +59,6 @@ class EventPublisher implements Publisher {
   }
 
   publish(envelope: Envelope): void {
-    if (this.#ending.signal.aborted) return;
     this.#waiting.push(envelope);
     this.#dropOldest();
     this.#start();

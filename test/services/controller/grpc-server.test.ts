@@ -42,6 +42,14 @@ const addSandbox = async ({ host }: TestHost, sandboxId: string): Promise<void> 
     contents: { shares: [] },
   }));
 
+const withSpec = (sandboxId: string, bytes: number): MessageInitShape<typeof createMethod.input> => ({
+  sandboxId,
+  sandbox: {
+    sandboxId,
+    spec: { typeUrl: 'spec', value: Buffer.from(JSON.stringify({ hostname: 'x'.repeat(bytes) })) },
+  },
+});
+
 describe('createGrpcServer()', () => {
   test('listens where only the owner can connect, and removes the socket at the end', async () => {
     await using own = await openTestHost({ config });
@@ -123,16 +131,9 @@ describe('createGrpcServer()', () => {
     await using own = await openTestHost({ config });
     await using _ = await serve(own.host);
     using grpc = connectGrpc(socketOf(own));
-    const request = (sandboxId: string, bytes: number) => ({
-      sandboxId,
-      sandbox: {
-        sandboxId,
-        spec: { typeUrl: 'spec', value: Buffer.from(JSON.stringify({ hostname: 'x'.repeat(bytes) })) },
-      },
-    });
-    await grpc.unary(createMethod, request('large', 8 << 20));
+    await grpc.unary(createMethod, withSpec('large', 8 << 20));
     assert.equal((await grpc.unary(status, { sandboxId: 'large' })).state, 'SANDBOX_READY');
-    await assert.rejects(grpc.unary(createMethod, request('huge', 17 << 20)), {
+    await assert.rejects(grpc.unary(createMethod, withSpec('huge', 17 << 20)), {
       code: Code.ResourceExhausted,
     });
     await assert.rejects(grpc.unary(status, { sandboxId: 'huge' }), { code: Code.NotFound });

@@ -135,20 +135,25 @@ describe('publishEvents()', () => {
 
   test('goes where the last start was told, as it has saved it in the bundle', async () => {
     await using own = await serveTestHost();
-    for (const sandboxId of ['one', 'two']) {
+    const waiting = await own.host.openShare({ sandboxId: 'zero', tag: 'work' });
+    await waiting.ready;
+    // Nothing is published of what is made here itself: it has no share.
+    for (const [sandboxId, last] of [
+      ['one', '/shares/ready zero'],
+      ['two', '/shares/exit zero stopped'],
+    ] as const) {
       // oxlint-disable no-await-in-loop -- one after the other
       const address = join(own.path, `${sandboxId}.sock`);
       await using containerd = await serveFakeEvents(address);
-      const bundlePath = await writeBundle(own.path, [
-        { type: 'virtiofs', destination: 'work', source: own.source },
-      ]);
+      const bundlePath = await writeBundle(own.path, []);
       await writeFile(join(bundlePath, 'shim-start.stdin'), '');
       await writeFile(
         join(bundlePath, 'shim-start.env'),
         `CONFIG=\nSTATE=${own.state}\nTTRPC_ADDRESS=${address}\nGRPC_ADDRESS=/run/c.sock\n`,
       );
       await own.client.createSandbox({ sandboxId, bundlePath, options: CTR });
-      await eventsUntil({ containerd }, `/shares/open ${sandboxId}`);
+      if (sandboxId === 'two') await waiting[Symbol.asyncDispose]();
+      await eventsUntil({ containerd }, last);
       // oxlint-enable no-await-in-loop
     }
   });
