@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
@@ -58,7 +58,8 @@ export async function startControllerContainerd({
       const { exitCode, signalCode } = starting.nodeChildProcess ?? {};
       if (exitCode !== null || signalCode !== null)
         throw new Error(`The host ended: see ${join(dir, 'host.out')}`);
-      return existsSync(join(state, 'host.address'));
+      // The file is there from before, too.
+      return answers(socketOf(dir));
     });
   };
   const endHost = async (signal: NodeJS.Signals): Promise<void> => {
@@ -82,5 +83,15 @@ export async function startControllerContainerd({
     },
   });
 }
+
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection(path);
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 
 const socketOf = (dir: string): string => join(dir, 'shim/grpc.sock');
