@@ -1,15 +1,9 @@
-import { installPackages } from '../apt.ts';
-import { findProgram } from '../find-program.ts';
 import type { Part } from '../part.ts';
-import { withProgress } from '../progress.ts';
+import { debianProgram } from './debian-program.ts';
 
 /** The path of systemd-analyze(1), which checks units without a systemd that runs. */
-export const systemd: Part<string> = {
+export const systemd: Part<string> = debianProgram('systemd-analyze', {
   description: 'systemd-analyze',
-  async obtain(context) {
-    const found = findProgram('systemd-analyze');
-    if (found !== undefined) return found;
-    await withProgress('Installing systemd from Debian', () => installPackages(['systemd'], context));
-    return '/usr/bin/systemd-analyze';
-  },
-};
+  name: 'systemd',
+  path: '/usr/bin/systemd-analyze',
+});
