@@ -5,8 +5,10 @@ import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
+import { createSuccession, type TakeOverOptions } from '../services/hand-over/take-over.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
+import { notifyReady } from './notify-ready.ts';
 import { heedSignals } from './signals.ts';
 import { survive } from './survive.ts';
 
@@ -19,14 +21,16 @@ export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
   readonly announce: boolean;
   /** End after so long without sandboxes, in milliseconds. */
   readonly idleTimeoutMs: number | undefined;
+  /** How another host's state directory is taken over. @default a host that has it is left alone */
+  readonly takeOver: TakeOverOptions | undefined;
 }
 
 /**
- * Runs a host until SIGINT or SIGTERM, or until it is idle, or until another host has taken its state directory: resolves
- * to that reason then. Its shares stay.
+ * Runs a host until SIGINT or SIGTERM, or until it is idle, or has handed over to another one, or until another host has
+ * taken its state directory unasked: resolves to that reason then. Its shares stay.
  */
 export async function runHost(options: RunHostOptions): Promise<StatusError | undefined> {
-  const { config, state, announce, idleTimeoutMs } = options;
+  const { config, state, announce, idleTimeoutMs, takeOver } = options;
   closeInherited({ except: announce ? [ANNOUNCE_FD] : [] });
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
@@ -37,11 +41,21 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   using _ = survive(log.logger);
   await using stack = new AsyncDisposableStack();
   using signals = heedSignals(log);
-  const host = await openHost({ config, state, shares: 'outlive-process', log: log.logger });
+  const succession = takeOver && createSuccession(takeOver);
+  const host = await openHost({
+    config,
+    state,
+    shares: 'outlive-process',
+    log: log.logger,
+    takeOver: succession?.takeOver,
+  });
   signals.diagnose(host);
   stack.defer(() => host.detach());
-  const serving = stack.use(await serve(host));
+  const handedOver = Promise.withResolvers<[string]>();
+  const onHandedOver = (): void => handedOver.resolve(['handed over']);
+  const serving = stack.use(await serve(host, { reception: succession?.reception, onHandedOver }));
   if (announce) announceAddress(serving.address);
+  await notifyReady(host.log);
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
   let lost: StatusError | undefined;
@@ -49,7 +63,12 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
     lost = why;
     return ['lost'];
   });
-  const [reason] = await Promise.race([told, isLost, ...(idle ? [idle.then(() => ['idle'])] : [])]);
+  const [reason] = await Promise.race([
+    told,
+    handedOver.promise,
+    isLost,
+    ...(idle ? [idle.then(() => ['idle'])] : []),
+  ]);
   ending.abort();
   host.log.info({ reason, sandboxes: host.sandboxes.list().length }, 'Ending; shares stay');
   await stack.disposeAsync();

@@ -1,17 +1,18 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createServer } from 'ttrpc-ts';
-import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
-import { keepFiles } from '../host/keep-files.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
+import { Host as HostService } from '../proto/host/host_pb.ts';
 import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { afterAdoption } from './after-adoption.ts';
-import { hiddenBeside, publishSocket, removeStaleSocket } from './address.ts';
-import { writeOwnFile, type OwnFile } from './own-file.ts';
+import { clearAddress, hiddenBeside, publishSocket } from './address.ts';
+import { createGate, type Gate } from './hand-over/gate.ts';
+import { createHandOverService, type Successor } from './hand-over/hand-over-service.ts';
+import type { Reception } from './hand-over/reception.ts';
+import type { OwnFile } from './own-file.ts';
+import { openPlace } from './place.ts';
 import { printableErrors } from './printable-errors.ts';
-import { requireSafePath } from '../share/safe-path.ts';
 import { createShareService } from './share-api/share-service.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
@@ -27,59 +28,64 @@ export interface Serving extends AsyncDisposable {
   hide(): void;
 }
 
+/** How a host is served. */
+export interface ServeOptions {
+  /** A socket at which callers wait already. @default none: it listens */
+  readonly reception?: Reception | undefined;
+  /**
+   * Called when another host that takes over has told this one to end, its shares alive.
+   *
+   * @default this host hands over to nobody
+   */
+  readonly onHandedOver?: ((successor: Successor) => void) | undefined;
+}
+
 /**
  * Serves a host to containerd and to callers of the share service on the configured unix socket, which only its owner can open.
  *
  * @throws StatusError AlreadyExists while another server answers there
  */
-export async function serve(host: Host): Promise<Serving> {
+export async function serve(host: Host, { reception, onHandedOver }: ServeOptions = {}): Promise<Serving> {
   const { stateDir, config } = host;
   const address = config.ttrpc.address ?? stateDir.host.socket;
-  mkdirSync(dirname(address), { recursive: true, mode: 0o700 });
-  requireSafePath(dirname(address));
-  await removeStaleSocket(address);
   await using undo = new AsyncDisposableStack();
+  if (reception) undo.use(reception);
+  else await clearAddress(address);
   const shares = undo.use(createShareService(host));
-  const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
+  const gate = createGate();
+  const interceptors = [afterAdoption(host), gate.interceptor, traceCalls(host.log), printableErrors];
+  const server = createServer({ interceptors })
     .service(Sandbox, createSandboxService(host))
     .service(Task, createTaskService(host))
     .service(Shares, shares);
   undo.use(server);
-  const listen = async (): Promise<OwnFile> => {
+  undo.defer(() => refuseWaiting(gate));
+  const listen = async (options: { replaces: boolean }): Promise<OwnFile> => {
     const hidden = hiddenBeside(address);
     await server.listen({ path: hidden, mode: 0o600 });
-    return publishSocket(hidden, address);
+    return publishSocket(hidden, address, options);
   };
-  let socket = await listen();
-  undo.defer(() => socket.remove());
-  let announced: OwnFile[] = [];
-  const announce = (): void => {
-    if (!stateDir.isInPlace()) return;
-    announced = [
-      writeOwnFile(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
-      writeOwnFile(stateDir.host.address, `${address}\n`),
-    ];
-  };
-  const hide = (): void => {
-    for (const file of announced.splice(0).toReversed()) file.remove();
-  };
-  undo.defer(hide);
-  announce();
-  const files = (): string[] => {
-    if (!stateDir.isInPlace()) return [];
-    return [address, ...(announced.length > 0 ? [stateDir.host.address, stateDir.host.pid] : [])];
-  };
-  const restore = async (missing: readonly string[]): Promise<void> => {
-    if (missing.includes(address)) socket = await listen();
-    if (announced.length > 0) announce();
-  };
-  undo.use(keepFiles(files, { restore, log: host.log }));
+  const socket = reception
+    ? reception.serve((stream) => server.handle(stream))
+    : await listen({ replaces: false });
+  const place = undo.use(openPlace({ stateDir, log: host.log, address, socket, listen }));
+  if (onHandedOver) {
+    const resume = (): Promise<void> => place.resume();
+    server.service(HostService, createHandOverService({ host, gate, resume, onHandedOver }));
+  }
   const own = undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {
     address,
-    announce,
-    hide,
+    announce: () => place.announce(),
+    hide: () => place.hide(),
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
+}
+
+/** Their callers are told before their connections end. */
+async function refuseWaiting(gate: Gate): Promise<void> {
+  gate.refuse();
+  await nextTurn();
+  await nextTurn();
 }

@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
 import { bootId, isAlive } from '../proc/stat.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
@@ -56,6 +57,24 @@ export function readLeftover(
     }
   }
   return { adoptable, others, paths: isComplete ? paths : undefined };
+}
+
+/**
+ * Looks at what a host has on disk that is to be taken over.
+ *
+ * @throws StatusError FailedPrecondition where a record cannot be read, as one that a newer version wrote
+ */
+export function requireReadableRecords(stateDir: StateDirectory): void {
+  for (const { namespace, sandboxId } of sandboxesOnDisk(stateDir)) {
+    for (const files of sharesIn(join(stateDir.sandboxesDirectory, namespace, sandboxId))) {
+      try {
+        readOwnRecord(files, stateDir);
+      } catch (cause) {
+        const message = `Cannot take over, as the share would be lost: ${messageOf(cause)}`;
+        throw new StatusError(Code.FailedPrecondition, message, { cause });
+      }
+    }
+  }
 }
 
 function isAdoptable(

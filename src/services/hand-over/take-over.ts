@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs';
+import { Code, StatusError } from 'ttrpc-ts';
+import type { Takeable, TakeOver } from '../../host/lock.ts';
+import { lockFile, type Lock } from '../../proc/flock.ts';
+import { isAlive, type ProcessIdentity } from '../../proc/stat.ts';
+import { requireReadableRecords } from '../../share/leftovers.ts';
+import type { StateDirectory } from '../../share/state-directory.ts';
+import { clearAddress } from '../address.ts';
+import { announceHost } from '../place.ts';
+import { askFormer, tooLate, type FormerHost } from './ask-former.ts';
+import { openReception, type Reception } from './reception.ts';
+
+/** How long the lock of a host is waited for that has died, in milliseconds: its holder sees that and ends. */
+const DEATH_MS = 2000;
+
+/** How a host takes over. */
+export interface TakeOverOptions {
+  /** Also where pods of containerd's shim are lost. */
+  readonly force: boolean;
+  /** How long the other host may take to let go, in milliseconds. Half of it is for the calls that it has. */
+  readonly timeoutMs: number;
+}
+
+/** A host that is to follow another one. */
+export interface Succession {
+  /** Has the other host let go of the state directory; where there is none, it just locks it. */
+  readonly takeOver: TakeOver;
+  /** Where callers wait who have come meanwhile; undefined where there was no other host. */
+  readonly reception: Reception | undefined;
+}
+
+/** What a host has got from another. */
+interface Taken {
+  readonly lock: Lock;
+  readonly reception?: Reception;
+}
+
+/** Prepares a take-over of whichever state directory it is asked for. */
+export function createSuccession(options: TakeOverOptions): Succession {
+  let reception: Reception | undefined;
+  return {
+    get reception() {
+      return reception;
+    },
+    async takeOver(takeable) {
+      const lock = await lockIfFree(takeable);
+      if (lock) return lock;
+      await using _ = await lockStarts(takeable.stateDir);
+      const former = findFormer(takeable.stateDir);
+      if (!former) return lockOfDead(takeable);
+      await takeable.check();
+      requireReadableRecords(takeable.stateDir);
+      const taken = await takeFrom(former, takeable, options);
+      ({ reception } = taken);
+      return taken.lock;
+    },
+  };
+}
+
+async function lockIfFree({ lock }: Pick<Takeable, 'lock'>, waitMs = 0): Promise<Lock | undefined> {
+  try {
+    return await lock({ waitMs });
+  } catch (error) {
+    if (StatusError.is(error) && error.code === Code.FailedPrecondition) return undefined;
+    throw error;
+  }
+}
+
+/** Of several hosts that would follow one, the first does; a shim's `start` waits, and an idle host does not end. */
+async function lockStarts({ path, host }: StateDirectory): Promise<Lock> {
+  try {
+    return await lockFile(host.startLock);
+  } catch (cause) {
+    if (!StatusError.is(cause) || cause.code !== Code.FailedPrecondition) throw cause;
+    const message = `Cannot take over "${path}": another host starts, takes over or ends just now: try again`;
+    throw new StatusError(Code.FailedPrecondition, message, { cause });
+  }
+}
+
+async function lockOfDead(takeable: Takeable): Promise<Lock> {
+  const lock = await lockIfFree(takeable, DEATH_MS);
+  if (lock) return lock;
+  const message =
+    `Cannot take over "${takeable.stateDir.path}": who has its lock tells no address: ` +
+    'it is no "shim-virtiofs serve"; end it';
+  throw new StatusError(Code.FailedPrecondition, message);
+}
+
+/** The host that serves the state directory; undefined where none does that is alive. */
+function findFormer({ host }: StateDirectory): FormerHost | undefined {
+  try {
+    const [pid, startTime] = readFileSync(host.pid, 'utf8').trim().split(' ').map(Number);
+    const identity = { pid, startTime } as ProcessIdentity;
+    if (!isAlive(identity)) return undefined;
+    return { identity, address: readFileSync(host.address, 'utf8').trim() };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function takeFrom(former: FormerHost, takeable: Takeable, options: TakeOverOptions): Promise<Taken> {
+  const endsAt = performance.now() + options.timeoutMs;
+  try {
+    return await askToLetGo(former, takeable, { ...options, endsAt });
+  } catch (error) {
+    if (!StatusError.is(error) || error.code !== Code.Unavailable) throw error;
+    // It died, or was told to end.
+    const lock = await lockIfFree(takeable, timeUntil(endsAt));
+    if (lock) return { lock };
+    throw error;
+  }
+}
+
+/** Callers find this host before the other one has gone: they wait, and none is refused. */
+async function askToLetGo(
+  former: FormerHost,
+  { stateDir, config, log, lock }: Takeable,
+  options: TakeOverOptions & { endsAt: number },
+): Promise<Taken> {
+  const { pid } = former.identity;
+  const address = config.ttrpc.address ?? stateDir.host.socket;
+  const replaces = address === former.address;
+  if (!replaces) await clearAddress(address);
+  await using asked = await askFormer(former, options);
+  // Disposed of before the call ends: the other host goes on where it finds nobody in its place.
+  await using undo = new AsyncDisposableStack();
+  const reception = undo.use(await openReception(address));
+  const { version, lostPods } = await asked.accepted();
+  log.info({ pid, version, lostPods }, 'Taking over from another host');
+  for (const file of [reception.publish({ replaces }), ...announceHost(stateDir, address)])
+    undo.defer(() => file.remove());
+  await asked.idle();
+  const begin = performance.now();
+  asked.letGo();
+  const taken = await lockIfFree({ lock }, timeUntil(options.endsAt));
+  if (!taken) throw tooLate(pid, 'does not let go', options.timeoutMs);
+  log.info({ pid, waitedMs: Math.round(performance.now() - begin) }, 'The other host has let go');
+  undo.move();
+  return { lock: taken, reception };
+}
+
+const timeUntil = (endsAt: number): number => Math.max(1, endsAt - performance.now());
