@@ -13,14 +13,14 @@ export interface Takeable {
   readonly config: Config;
   readonly log: Logger;
   /** Asks the plugins whether they could open the configuration's shares. @throws ConfigError */
-  check(): Promise<void>;
+  check(this: void): Promise<void>;
   /**
    * Locks the state directory.
    *
    * @param options.waitMs how long a host that has it is waited for, in milliseconds. @default 0
    * @throws StatusError FailedPrecondition while another host has it
    */
-  lock(options?: { waitMs?: number }): Promise<Lock>;
+  lock(this: void, options?: { waitMs?: number }): Promise<Lock>;
 }
 
 /** Gets the lock of a state directory, from another host where one has it. */

@@ -1,72 +1,32 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { execa } from 'execa';
 import { Code, StatusError } from 'ttrpc-ts';
-import { readStat } from '../../src/proc/stat.ts';
 import { HANDED_OVER } from '../../src/services/hand-over/gate.ts';
 import { eventually } from '../harness/eventually.ts';
-import { executable, fixture } from '../harness/fixtures.ts';
+import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
-import { lockHolder } from '../harness/lock-holder.ts';
-import { pidOnRecord, startServe, type ServeProcess } from '../harness/serve-process.ts';
 import { connectShares } from '../harness/share-client.ts';
-import { runShimVirtiofs, SHIM_VIRTIOFS, type Ended } from '../harness/shim-virtiofs.ts';
+import { SHIM_VIRTIOFS } from '../harness/shim-virtiofs.ts';
+import {
+  assertServes,
+  ended,
+  followCall,
+  openNode,
+  outputOf,
+  slowDaemon,
+  whenBegun,
+} from '../harness/take-over.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
-import { writePlugin } from '../harness/test-plugin.ts';
 import { connectVhostUser } from '../harness/vhost-user.ts';
 import { realVirtiofsds } from '../harness/virtiofsds.ts';
 
 // Hosts are processes of their own. Real virtiofsds need root.
 
 const name = { sandboxId: 'sb', tag: 'work' };
-
-type ServeOptions = Parameters<typeof startServe>[1];
-
-/** A state directory that hosts take over from one another. */
-interface Node extends AsyncDisposable {
-  readonly path: string;
-  readonly state: string;
-  readonly source: string;
-  readonly config: string;
-  start(options?: Partial<ServeOptions>): Promise<ServeProcess>;
-  /** Starts one that takes over, and resolves when callers find it, before the other one has let go. */
-  follow(options?: Partial<ServeOptions>): Promise<ServeProcess>;
-  /** Runs one to its end that cannot take over. */
-  fail(...args: string[]): Promise<Ended>;
-}
-
-async function openNode(options: ServeOptions = { daemon: fixture('waits') }): Promise<Node> {
-  const directory = await temporaryDirectory();
-  const { path } = directory;
-  const [state, source, config] = ['state', 'source', 'config.toml'].map((each) => join(path, each));
-  assert.ok(state && source && config);
-  await mkdir(source);
-  return {
-    path,
-    state,
-    source,
-    config,
-    start: (more) => startServe(path, { ...options, ...more }),
-    follow: (more) => startServe(path, { ...options, ...more, args: ['--take-over', ...(more?.args ?? [])] }),
-    fail: (...args) => runShimVirtiofs('serve', '--take-over', '--config', config, ...args),
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
-  };
-}
-
-const ended = (host: ServeProcess): Promise<number | string | undefined> => host.end('SIGCONT');
-
-const outputOf = (host: ServeProcess): string => host.output.join('\n');
-
-/** Asserts that a host serves as if nobody had asked it to hand over, on old connections and on new ones. */
-async function assertServes(host: ServeProcess, { state }: Node): Promise<void> {
-  assert.equal((await host.shares.version({})).pid, host.pid);
-  assert.equal(pidOnRecord(state), host.pid);
-  await using another = await connectShares((await readFile(join(state, 'host.address'), 'utf8')).trim());
-  assert.equal((await another.client.version({})).pid, host.pid);
-  assert.notEqual(lockHolder(join(state, 'host.lock')), undefined);
-}
 
 for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiofsds()) {
   describe(`a host that takes over, with ${virtiofsd}`, { skip }, () => {
@@ -102,3 +62,114 @@ for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiof
     });
   });
 }
+
+describe('a host that takes over', () => {
+  test('has calls finished that are in flight, has others call again, and serves those who have come to it', async () => {
+    await using around = await temporaryDirectory();
+    const { daemon, finish } = await slowDaemon(around.path);
+    await using node = await openNode({ daemon });
+    const { source } = node;
+    await using former = await node.start();
+    const inFlight = followCall(former.shares.open({ ...name, source }));
+    await whenBegun(node.state, 'sb');
+
+    await using host = await node.follow();
+    const late = followCall(former.shares.open({ sandboxId: 'late', tag: 'work', source }));
+    const atOther = followCall(host.shares.open({ sandboxId: 'new', tag: 'work', source }));
+    assert.deepEqual([inFlight.result(), late.result(), atOther.result()], [undefined, undefined, undefined]);
+    finish();
+    const first = await inFlight.settled;
+    assert.ok(!(first instanceof Error));
+    const refused = await late.settled;
+    assert.ok(StatusError.is(refused));
+    assert.deepEqual([refused.code, refused.message], [Code.Unavailable, HANDED_OVER]);
+    const made = await atOther.settled;
+    assert.ok(!(made instanceof Error));
+    assert.equal(await ended(former), 0);
+
+    const { shares } = await host.shares.list({});
+    assert.deepEqual(
+      shares.map(({ sandboxId, pid, adopted }) => [sandboxId, pid, adopted]),
+      [
+        ['new', made.share?.pid, false],
+        ['sb', first.share?.pid, true],
+      ],
+    );
+    for (const { sandboxId } of shares) await host.shares.close({ sandboxId });
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
+  test('has calls cancelled that are not finished within half of its time', async () => {
+    await using node = await openNode({ daemon: fixture('never-ready') });
+    const { source } = node;
+    await using former = await node.start();
+    const inFlight = followCall(former.shares.open({ ...name, source }));
+    await whenBegun(node.state, 'sb');
+    await using host = await node.follow({ args: ['--take-over-timeout-ms', '10000'] });
+    assert.equal(await ended(former), 0);
+    const canceled = await inFlight.settled;
+    assert.ok(StatusError.is(canceled));
+    assert.equal(canceled.code, Code.Unavailable);
+    assert.deepEqual((await host.shares.list({})).shares, []);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
+  test('just starts where there is no other one, and follows one that was killed', async () => {
+    await using node = await openNode();
+    await using former = await node.follow();
+    const { share } = await former.shares.open({ ...name, source: node.source });
+    await former.end('SIGKILL');
+    await using host = await node.follow();
+    assert.equal((await host.shares.get(name)).share?.pid, share?.pid);
+    assert.doesNotMatch(outputOf(former) + outputOf(host), /take over|Taking over from/);
+    await host.shares.close(name);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
+  test('serves at an address of its own, and takes the place of the former one', async () => {
+    await using node = await openNode();
+    await using former = await node.start();
+    const { share } = await former.shares.open({ ...name, source: node.source });
+    const address = join(node.path, 'own', 'other.sock');
+    const other = join(node.path, 'other.toml');
+    await writeFile(
+      other,
+      (await readFile(node.config, 'utf8')).replace('\n\n', `\n[ttrpc]\naddress = "${address}"\n\n`),
+    );
+    const host = execa(
+      process.execPath,
+      ['--no-warnings', SHIM_VIRTIOFS, 'serve', '--take-over', '-c', other],
+      {
+        reject: false,
+      },
+    );
+    try {
+      assert.equal(await ended(former), 0);
+      await using client = await connectShares(address);
+      assert.equal((await client.client.get(name)).share?.pid, share?.pid);
+      assert.equal(readFileSync(join(node.state, 'host.address'), 'utf8'), `${address}\n`);
+      assert.equal(existsSync(join(node.state, 'host.sock')), false);
+      await client.client.close(name);
+    } finally {
+      host.kill('SIGTERM');
+    }
+    assert.equal((await host).exitCode, 0);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
+  test('is followed in its turn, ten times over', async () => {
+    await using node = await openNode();
+    await using first = await node.start();
+    const { share } = await first.shares.open({ ...name, source: node.source });
+    await using stack = new AsyncDisposableStack();
+    let former = first;
+    for (let turn = 0; turn < 10; turn++) {
+      const host = stack.use(await node.follow());
+      assert.equal(await ended(former), 0);
+      assert.equal((await host.shares.get(name)).share?.pid, share?.pid);
+      former = host;
+    }
+    await former.shares.close(name);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+});

@@ -63,7 +63,8 @@ async function* handOver(
     requirePods(host, ask);
     yield { step: { case: 'idle', value: {} } };
     const { value } = (await steps.next()) as IteratorResult<HandOverRequest, undefined>;
-    // A caller that gave up while this process stood still has said both.
+    // A caller that gave up while this process stood still has said so and closed: that is read a turn later.
+    await nextTurn();
     await nextTurn();
     signal.throwIfAborted();
     if (value?.step.case !== 'letGo') throw refusal('the other host did not say that it can');

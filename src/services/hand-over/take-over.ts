@@ -104,8 +104,7 @@ async function takeFrom(former: FormerHost, takeable: Takeable, options: TakeOve
   try {
     return await askToLetGo(former, takeable, { ...options, endsAt });
   } catch (error) {
-    if (!StatusError.is(error) || error.code !== Code.Unavailable) throw error;
-    // It died, or was told to end.
+    if (!hasGone(error)) throw error;
     const lock = await lockIfFree(takeable, timeUntil(endsAt));
     if (lock) return { lock };
     throw error;
@@ -130,14 +129,23 @@ async function askToLetGo(
   log.info({ pid, version, lostPods }, 'Taking over from another host');
   for (const file of [reception.publish({ replaces }), ...announceHost(stateDir, address)])
     undo.defer(() => file.remove());
-  await asked.idle();
+  const death = await asked.idle().catch(ifGone);
   const begin = performance.now();
   asked.letGo();
   const taken = await lockIfFree({ lock }, timeUntil(options.endsAt));
-  if (!taken) throw tooLate(pid, 'does not let go', options.timeoutMs);
+  if (!taken) throw death ?? tooLate(pid, 'does not let go', options.timeoutMs);
   log.info({ pid, waitedMs: Math.round(performance.now() - begin) }, 'The other host has let go');
   undo.move();
   return { lock: taken, reception };
 }
 
 const timeUntil = (endsAt: number): number => Math.max(1, endsAt - performance.now());
+
+/** True of the error of a host that died, or was told to end: its lock will be free. */
+const hasGone = (error: unknown): error is StatusError =>
+  StatusError.is(error) && error.code === Code.Unavailable;
+
+function ifGone(error: unknown): StatusError {
+  if (hasGone(error)) return error;
+  throw error;
+}
