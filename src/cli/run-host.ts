@@ -41,7 +41,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   using _ = survive(log.logger);
   await using stack = new AsyncDisposableStack();
   using signals = heedSignals(log);
-  const succession = takeOver && createSuccession(takeOver);
+  await using succession = takeOver && createSuccession(takeOver);
   const host = await openHost({
     config,
     state,
@@ -55,6 +55,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   const onHandedOver = (): void => handedOver.resolve(['handed over']);
   const serving = stack.use(await serve(host, { reception: succession?.reception, onHandedOver }));
   if (announce) announceAddress(serving.address);
+  await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });

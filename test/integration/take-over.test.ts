@@ -157,13 +157,13 @@ describe('a host that takes over', () => {
     assert.deepEqual(await leftovers(node.state), []);
   });
 
-  test('is followed in its turn, ten times over', async () => {
+  test('is followed in its turn', async () => {
     await using node = await openNode();
     await using first = await node.start();
     const { share } = await first.shares.open({ ...name, source: node.source });
     await using stack = new AsyncDisposableStack();
     let former = first;
-    for (let turn = 0; turn < 10; turn++) {
+    for (let turn = 0; turn < 3; turn++) {
       const host = stack.use(await node.follow());
       assert.equal(await ended(former), 0);
       assert.equal((await host.shares.get(name)).share?.pid, share?.pid);

@@ -21,8 +21,8 @@ export interface TakeOverOptions {
   readonly timeoutMs: number;
 }
 
-/** A host that is to follow another one. */
-export interface Succession {
+/** A host that is to follow another one. Disposal, once it serves, lets others follow it. */
+export interface Succession extends AsyncDisposable {
   /** Has the other host let go of the state directory; where there is none, it just locks it. */
   readonly takeOver: TakeOver;
   /** Where callers wait who have come meanwhile; undefined where there was no other host. */
@@ -37,6 +37,7 @@ interface Taken {
 
 /** Prepares a take-over of whichever state directory it is asked for. */
 export function createSuccession(options: TakeOverOptions): Succession {
+  const starts = new AsyncDisposableStack();
   let reception: Reception | undefined;
   return {
     get reception() {
@@ -45,7 +46,7 @@ export function createSuccession(options: TakeOverOptions): Succession {
     async takeOver(takeable) {
       const lock = await lockIfFree(takeable);
       if (lock) return lock;
-      await using _ = await lockStarts(takeable.stateDir);
+      starts.use(await lockStarts(takeable.stateDir));
       const former = findFormer(takeable.stateDir);
       if (!former) return lockOfDead(takeable);
       await takeable.check();
@@ -54,6 +55,7 @@ export function createSuccession(options: TakeOverOptions): Succession {
       ({ reception } = taken);
       return taken.lock;
     },
+    [Symbol.asyncDispose]: () => starts.disposeAsync(),
   };
 }
 

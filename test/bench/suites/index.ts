@@ -7,6 +7,17 @@ import { live } from './live.ts';
 import { many } from './many.ts';
 import { mounts } from './mounts.ts';
 import { stop } from './stop.ts';
+import { takeOver } from './take-over.ts';
 
 /** Every suite, in the order in which they run. */
-export const suites: readonly Suite[] = [coldShare, stop, many, mounts, live, adoption, containerd, encode];
+export const suites: readonly Suite[] = [
+  coldShare,
+  stop,
+  many,
+  mounts,
+  live,
+  adoption,
+  takeOver,
+  containerd,
+  encode,
+];
