@@ -157,6 +157,18 @@ describe('a host that takes over', () => {
     assert.deepEqual(await leftovers(node.state), []);
   });
 
+  test('makes a directory at once where the other one has removed what was empty', async () => {
+    await using node = await openNode();
+    const options = { scratchDir: join(node.path, 'scratch') };
+    await using former = await node.start(options);
+    await using host = await node.follow(options);
+    const { share } = await host.shares.open(name);
+    assert.ok(share?.sharedDir.startsWith(options.scratchDir));
+    assert.equal(await ended(former), 0);
+    await host.shares.close(name);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
   test('is followed in its turn', async () => {
     await using node = await openNode();
     await using first = await node.start();
