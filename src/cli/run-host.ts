@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
-import type { StatusError } from 'ttrpc-ts';
+import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
-import { createSuccession, type TakeOverOptions } from '../services/hand-over/take-over.ts';
+import type { TakeOverOptions } from '../services/hand-over/ask-former.ts';
+import { createSuccession } from '../services/hand-over/take-over.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
 import { notifyReady } from './notify-ready.ts';
@@ -22,7 +23,7 @@ export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
   /** End after so long without sandboxes, in milliseconds. */
   readonly idleTimeoutMs: number | undefined;
   /** How another host's state directory is taken over. @default a host that has it is left alone */
-  readonly takeOver: TakeOverOptions | undefined;
+  readonly takeOver: Omit<TakeOverOptions, 'signal'> | undefined;
 }
 
 /**
@@ -41,7 +42,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   using _ = survive(log.logger);
   await using stack = new AsyncDisposableStack();
   using signals = heedSignals(log);
-  await using succession = takeOver && createSuccession(takeOver);
+  await using succession = takeOver && createSuccession({ ...takeOver, signal: abortWhen(told) });
   const host = await openHost({
     config,
     state,
@@ -76,6 +77,14 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   // The lock on starts goes last: a start that waits for it must not find this host.
   await (await idle)?.[Symbol.asyncDispose]();
   return lost;
+}
+
+/** Whoever is told to end does not take over first. */
+function abortWhen(told: Promise<unknown>): AbortSignal {
+  const controller = new AbortController();
+  const message = 'Told to end before the other host let go, which goes on';
+  void told.then(() => controller.abort(new StatusError(Code.Canceled, message)));
+  return controller.signal;
 }
 
 /** The end of idle waiting, where it has one. */

@@ -48,6 +48,25 @@ describe('a take-over that is interrupted', () => {
     assert.deepEqual(await leftovers(node.state), []);
   });
 
+  test('by a signal to the new host has it end, and leaves the other one as it was', async () => {
+    await using around = await temporaryDirectory();
+    const { daemon, finish } = await slowDaemon(around.path);
+    await using node = await openNode({ daemon });
+    await using former = await node.start();
+    const inFlight = followCall(former.shares.open({ ...name, source: node.source }));
+    await whenBegun(node.state, 'sb');
+    await using host = await node.follow();
+    assert.equal(await host.end('SIGTERM'), 1);
+    const said = 'shim-virtiofs: Told to end before the other host let go, which goes on';
+    await eventually('it says why', () => host.output.includes(said));
+    await eventually('it goes on', () => pidOnRecord(node.state) === former.pid);
+    finish();
+    assert.ok(!((await inFlight.settled) instanceof Error));
+    await assertServes(former, node);
+    await former.shares.close(name);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
   test('by the other host, which stands still, leaves that one as it was', async () => {
     await using around = await temporaryDirectory();
     const { daemon, finish } = await slowDaemon(around.path);

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { TakeOverOptions } from '../../services/hand-over/take-over.ts';
 import { refuseNodeOptions, requireAnnounceDescriptor } from '../node-options.ts';
 import { rejectFailure } from '../run-command.ts';
-import { ANNOUNCE_FD, runHost } from '../run-host.ts';
+import { ANNOUNCE_FD, runHost, type RunHostOptions } from '../run-host.ts';
 import { defineCommand, UsageError } from './command.ts';
 import { CONFIG_OPTIONS, DEFAULT_CONFIG } from './config-options.ts';
 
@@ -68,7 +67,7 @@ function parseTakeOver({
   'take-over'?: boolean | undefined;
   'take-over-timeout-ms'?: string | undefined;
   force?: boolean | undefined;
-}): TakeOverOptions | undefined {
+}): RunHostOptions['takeOver'] {
   if (!isWanted && (force || timeout !== undefined))
     throw new UsageError(`--${force ? 'force' : 'take-over-timeout-ms'} needs --take-over`);
   if (!isWanted) return undefined;

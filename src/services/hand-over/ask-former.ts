@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code, connect, createClient, StatusError } from 'ttrpc-ts';
+import { abortable } from '../../async/abortable.ts';
 import { within } from '../../async/within.ts';
 import {
   Host as HostService,
@@ -8,6 +9,16 @@ import {
 } from '../../proto/host/host_pb.ts';
 import type { ProcessIdentity } from '../../proc/stat.ts';
 import { VERSION } from '../view.ts';
+
+/** How a host takes over. */
+export interface TakeOverOptions {
+  /** Also where pods of containerd's shim are lost. */
+  readonly force: boolean;
+  /** How long the other host may take to let go, in milliseconds. Half of it is for the calls that it has. */
+  readonly timeoutMs: number;
+  /** Gives up where the other host was not told to let go. */
+  readonly signal: AbortSignal;
+}
 
 /** A host that is to hand over. */
 export interface FormerHost {
@@ -28,14 +39,17 @@ export interface AskedHost extends AsyncDisposable {
 /**
  * Asks a host to hand over.
  *
- * @throws StatusError Unavailable where it cannot be reached, DeadlineExceeded where it does not take the connection
+ * @throws StatusError Unavailable where it cannot be reached, DeadlineExceeded where it does not take the connection; the
+ *   signal's reason
  */
 export async function askFormer(
   { identity: { pid }, address }: FormerHost,
-  { force, timeoutMs, endsAt }: { force: boolean; timeoutMs: number; endsAt: number },
+  { force, timeoutMs, signal, endsAt }: TakeOverOptions & { endsAt: number },
 ): Promise<AskedHost> {
   const inTime = <T>(what: string, step: Promise<T>): Promise<T> =>
-    within(Math.max(1, endsAt - performance.now()), step, () => tooLate(pid, what, timeoutMs));
+    within(Math.max(1, endsAt - performance.now()), abortable(step, signal), () =>
+      tooLate(pid, what, timeoutMs),
+    );
   const transport = await inTime('is not reached', connect({ path: address }));
   const going = Promise.withResolvers<void>();
   async function* requests(): AsyncGenerator<MessageInitShape<typeof HandOverRequestSchema>> {

@@ -42,8 +42,15 @@ export async function openReception(address: string): Promise<Reception> {
       return file;
     },
     serve(next) {
-      handle = next;
-      for (const socket of waiting) next(socket.off('error', ignore));
+      handle = (socket) => {
+        try {
+          next(socket.off('error', ignore));
+        } catch {
+          // Who came when its server had closed.
+          socket.destroy();
+        }
+      };
+      for (const socket of waiting) handle(socket);
       waiting.clear();
       if (!file) throw new Error('A reception that nobody finds');
       return file;

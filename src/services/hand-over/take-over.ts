@@ -7,19 +7,11 @@ import { requireReadableRecords } from '../../share/leftovers.ts';
 import type { StateDirectory } from '../../share/state-directory.ts';
 import { clearAddress } from '../address.ts';
 import { announceHost } from '../place.ts';
-import { askFormer, tooLate, type FormerHost } from './ask-former.ts';
+import { askFormer, tooLate, type FormerHost, type TakeOverOptions } from './ask-former.ts';
 import { openReception, type Reception } from './reception.ts';
 
 /** How long the lock of a host is waited for that has died, in milliseconds: its holder sees that and ends. */
 const DEATH_MS = 2000;
-
-/** How a host takes over. */
-export interface TakeOverOptions {
-  /** Also where pods of containerd's shim are lost. */
-  readonly force: boolean;
-  /** How long the other host may take to let go, in milliseconds. Half of it is for the calls that it has. */
-  readonly timeoutMs: number;
-}
 
 /** A host that is to follow another one. Disposal, once it serves, lets others follow it. */
 export interface Succession extends AsyncDisposable {
