@@ -26,6 +26,12 @@ export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
   readonly takeOver: Omit<TakeOverOptions, 'signal'> | undefined;
 }
 
+/** Why a host ends. */
+interface End {
+  readonly reason: string | undefined;
+  readonly lost?: StatusError;
+}
+
 /**
  * Runs a host until SIGINT or SIGTERM, or until it is idle, or has handed over to another one, or until another host has
  * taken its state directory unasked: resolves to that reason then. Its shares stay.
@@ -52,24 +58,19 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   });
   signals.diagnose(host);
   stack.defer(() => host.detach());
-  const handedOver = Promise.withResolvers<[string]>();
-  const onHandedOver = (): void => handedOver.resolve(['handed over']);
+  const handedOver = Promise.withResolvers<void>();
+  const onHandedOver = (): void => handedOver.resolve();
   const serving = stack.use(await serve(host, { reception: succession?.reception, onHandedOver }));
   if (announce) announceAddress(serving.address);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
-  let lost: StatusError | undefined;
-  const isLost = host.lost.then((why) => {
-    lost = why;
-    return ['lost'];
-  });
-  const [reason] = await Promise.race([
-    told,
-    handedOver.promise,
-    isLost,
-    ...(idle ? [idle.then(() => ['idle'])] : []),
+  const { reason, lost } = await Promise.race([
+    told.then(([signal]: string[]): End => ({ reason: signal })),
+    handedOver.promise.then((): End => ({ reason: 'handed over' })),
+    host.lost.then((why): End => ({ reason: 'lost', lost: why })),
+    ...(idle ? [idle.then((): End => ({ reason: 'idle' }))] : []),
   ]);
   ending.abort();
   host.log.info({ reason, sandboxes: host.sandboxes.list().length }, 'Ending; shares stay');

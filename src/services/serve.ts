@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createServer } from 'ttrpc-ts';
+import { createServer, type Server } from 'ttrpc-ts';
 import type { Host } from '../host/host.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Host as HostService } from '../proto/host/host_pb.ts';
@@ -53,12 +53,7 @@ export async function serve(host: Host, { reception, onHandedOver }: ServeOption
   else await clearAddress(address);
   const shares = undo.use(createShareService(host));
   const gate = createGate();
-  const interceptors = [afterAdoption(host), gate.interceptor, traceCalls(host.log), printableErrors];
-  const server = createServer({ interceptors })
-    .service(Sandbox, createSandboxService(host))
-    .service(Task, createTaskService(host))
-    .service(Shares, shares);
-  undo.use(server);
+  const server = undo.use(createHostServer(host, gate).service(Shares, shares));
   undo.defer(() => refuseWaiting(gate));
   const listen = async (options: { replaces: boolean }): Promise<OwnFile> => {
     const hidden = hiddenBeside(address);
@@ -81,6 +76,13 @@ export async function serve(host: Host, { reception, onHandedOver }: ServeOption
     hide: () => place.hide(),
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
+}
+
+function createHostServer(host: Host, gate: Gate): Server {
+  const interceptors = [afterAdoption(host), gate.interceptor, traceCalls(host.log), printableErrors];
+  return createServer({ interceptors })
+    .service(Sandbox, createSandboxService(host))
+    .service(Task, createTaskService(host));
 }
 
 /** Their callers are told before their connections end. */

@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { eventually } from './eventually.ts';
 import { executable, fixture } from './fixtures.ts';
 import { lockHolder } from './lock-holder.ts';
 import { pidOnRecord, startServe, type ServeProcess } from './serve-process.ts';
 import { connectShares } from './share-client.ts';
-import { runShimVirtiofs, type Ended } from './shim-virtiofs.ts';
+import { SHIM_VIRTIOFS, type Ended } from './shim-virtiofs.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+
+/** A host that is still there then has taken over, in milliseconds. */
+const SERVES_MS = 120_000;
 
 type ServeOptions = Parameters<typeof startServe>[1];
 
@@ -38,7 +42,12 @@ export async function openNode(options: ServeOptions = { daemon: fixture('waits'
     config,
     start: (more) => startServe(path, { ...options, ...more }),
     follow: (more) => startServe(path, { ...options, ...more, args: ['--take-over', ...(more?.args ?? [])] }),
-    fail: (...args) => runShimVirtiofs('serve', '--take-over', '--config', config, ...args),
+    fail: (...args) =>
+      execa(
+        process.execPath,
+        ['--no-warnings', SHIM_VIRTIOFS, 'serve', '--take-over', '--config', config, ...args],
+        { reject: false, timeout: SERVES_MS },
+      ),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
