@@ -60,7 +60,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   stack.defer(() => host.detach());
   const handedOver = Promise.withResolvers<void>();
   const onHandedOver = (): void => handedOver.resolve();
-  const serving = stack.use(await serve(host, { reception: succession?.reception, onHandedOver }));
+  const serving = stack.use(await serve(host, { reception: succession?.handOn(), onHandedOver }));
   if (announce) announceAddress(serving.address);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);

@@ -9,23 +9,24 @@ const RESERVE_MS = 10_000;
 
 /**
  * Has a state directory whose lock was taken. Disposal gives up its reserve, what is empty of its scratch directory, and
- * last the lock.
+ * last the lock; so does a failure.
  */
-export function holdState(
+export async function holdState(
   stateDir: StateDirectory,
   lock: Lock,
   { take, log }: { take: () => Promise<Lock>; log: Logger },
-): KeptLock {
+): Promise<KeptLock> {
+  await using stack = new AsyncDisposableStack();
+  const { lost } = stack.use(keepLock(stateDir, lock, { take, log }));
   // Another host that had it may have removed some at its end.
   makeFolders(stateDir.folders);
-  const stack = new AsyncDisposableStack();
-  const { lost } = stack.use(keepLock(stateDir, lock, { take, log }));
   stack.defer(async () => {
     if (stateDir.isInPlace()) await removeEmptyScratch(stateDir);
   });
   stack.use(keepReserve(stateDir));
   warnOfScratch(stateDir, log);
-  return { lost, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const own = stack.move();
+  return { lost, [Symbol.asyncDispose]: () => own.disposeAsync() };
 }
 
 /** Disposal gives it up. */

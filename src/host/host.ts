@@ -118,7 +118,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const check = (): Promise<void> => profile.plugins.check();
   const hold = async (): Promise<KeptLock> => {
     const first = await (takeOver ? takeOver({ stateDir, config, log, check, lock }) : lock());
-    return holding.use(holdState(stateDir, first, { take: lock, log }));
+    return holding.use(await holdState(stateDir, first, { take: lock, log }));
   };
   const held = takeOver ? undefined : await hold();
   tracing.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));

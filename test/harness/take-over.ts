@@ -68,7 +68,7 @@ export async function assertServes(host: ServeProcess, { state }: Node): Promise
 /** A daemon that is ready once a file is there. */
 export async function slowDaemon(directory: string): Promise<{ daemon: string; finish: () => void }> {
   const go = join(directory, 'go');
-  const script = `#!/bin/sh\nwhile [ ! -e '${go}' ]; do sleep 0.02; done\nexec '${fixture('waits')}'\n`;
+  const script = `#!/bin/sh\nwhile [ ! -e '${go}' ]; do [ -d '${directory}' ] || exit; sleep 0.02; done\nexec '${fixture('waits')}'\n`;
   return {
     daemon: await executable(join(directory, 'slow'), script),
     finish: () => writeFileSync(go, ''),

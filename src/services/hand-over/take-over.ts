@@ -13,26 +13,33 @@ import { openReception, type Reception } from './reception.ts';
 /** How long the lock of a host is waited for that has died, in milliseconds: its holder sees that and ends. */
 const DEATH_MS = 2000;
 
-/** A host that is to follow another one. Disposal, once it serves, lets others follow it. */
+/**
+ * A host that is to follow another one. Disposal, once it serves, lets others follow it; where it does not come to that,
+ * nobody finds it any more.
+ */
 export interface Succession extends AsyncDisposable {
   /** Has the other host let go of the state directory; where there is none, it just locks it. */
   readonly takeOver: TakeOver;
-  /** Where callers wait who have come meanwhile; undefined where there was no other host. */
-  readonly reception: Reception | undefined;
+  /** Where callers wait who have come meanwhile, the caller's from now on; undefined where there was no other host. */
+  handOn(): Reception | undefined;
 }
 
 /** What a host has got from another. */
 interface Taken {
   readonly lock: Lock;
   readonly reception?: Reception;
+  /** Its reception, and the files that tell of it. */
+  readonly place?: AsyncDisposableStack;
 }
 
 /** Prepares a take-over of whichever state directory it is asked for. */
 export function createSuccession(options: TakeOverOptions): Succession {
   const starts = new AsyncDisposableStack();
-  let reception: Reception | undefined;
+  let taken: Taken | undefined;
   return {
-    get reception() {
+    handOn() {
+      const { reception } = taken ?? {};
+      taken = undefined;
       return reception;
     },
     async takeOver(takeable) {
@@ -43,11 +50,13 @@ export function createSuccession(options: TakeOverOptions): Succession {
       if (!former) return lockOfDead(takeable);
       await takeable.check();
       requireReadableRecords(takeable.stateDir);
-      const taken = await takeFrom(former, takeable, options);
-      ({ reception } = taken);
+      taken = await takeFrom(former, takeable, options);
       return taken.lock;
     },
-    [Symbol.asyncDispose]: () => starts.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      await taken?.place?.disposeAsync();
+      await starts.disposeAsync();
+    },
   };
 }
 
@@ -129,8 +138,7 @@ async function askToLetGo(
   const taken = await lockIfFree({ lock }, timeUntil(options.endsAt));
   if (!taken) throw death ?? tooLate(pid, 'does not let go', options.timeoutMs);
   log.info({ pid, waitedMs: Math.round(performance.now() - begin) }, 'The other host has let go');
-  undo.move();
-  return { lock: taken, reception };
+  return { lock: taken, reception, place: undo.move() };
 }
 
 const timeUntil = (endsAt: number): number => Math.max(1, endsAt - performance.now());
