@@ -13,18 +13,28 @@ import { realVirtiofsds } from '../harness/virtiofsds.ts';
 // Needs root.
 
 const MEMORY_MIB = 256;
-const DEATHS = ['SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGKILL'] as const;
+const ENDS = ['SIGKILL', 'SIGTERM', 'take-over', 'SIGKILL', 'take-over'] as const;
 const name = { sandboxId: 'vm', tag: 'work' };
 
 for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiofsds()) {
   describe(`a guest on ${virtiofsd}`, { skip }, () => {
-    test('works on while its host dies again and again, and has one share all the while', async () => {
+    test('works on while its host dies or is followed again and again, and has one share all the while', async () => {
       await using directory = await temporaryDirectory();
       const [source, state] = [join(directory.path, 'source'), join(directory.path, 'state')];
       await mkdir(source);
       await using hosts = new AsyncDisposableStack();
-      const start = async (): Promise<ServeProcess> =>
-        hosts.use(await startServe(directory.path, { daemon, dialect }));
+      const start = async (...args: string[]): Promise<ServeProcess> =>
+        hosts.use(await startServe(directory.path, { daemon, dialect, args }));
+      const followHost = async (former: ServeProcess, end: (typeof ENDS)[number]): Promise<ServeProcess> => {
+        if (end !== 'take-over') {
+          await former.end(end);
+          await guest.anotherRound();
+          return start();
+        }
+        const next = await start('--take-over');
+        assert.equal(await former.end('SIGCONT'), 0);
+        return next;
+      };
 
       let host = await start();
       const { share } = await host.shares.open({ ...name, source });
@@ -33,10 +43,9 @@ for (const { name: virtiofsd, dialect, path: daemon, skip } of await realVirtiof
         memoryMiB: MEMORY_MIB,
         qemuArguments: qemuArguments([share], { memoryMiB: MEMORY_MIB }).slice(2), // the guest has its -m
       });
-      for (const signal of DEATHS) {
-        await host.end(signal);
+      for (const end of ENDS) {
+        host = await followHost(host, end);
         await guest.anotherRound();
-        host = await start();
         const { share: adopted } = await host.shares.get(name);
         assert.deepEqual([adopted?.pid, adopted?.state, adopted?.adopted], [share.pid, 'connected', true]);
         assert.equal(adopted?.socketPath, share.socketPath);
