@@ -18,13 +18,15 @@ export { createDaemons, type Daemons } from './daemon/pool/pool.ts';
 export { requireProgram, type ProgramWords } from './daemon/requirements.ts';
 export type { DaemonSpec, DaemonTraits, LineLevel, Program, Readiness } from './daemon/spec.ts';
 export { DaemonError, messageOf, type ExitCause, type ExitStatus } from './errors.ts';
-export { isDirectory, statForeign, type ForeignStat } from './foreign/stat.ts';
+export { readForeignPart } from './foreign/read.ts';
+export { isDirectory, isFile, statForeign, type ForeignStat } from './foreign/stat.ts';
 export type { TouchOptions } from './foreign/touch-in-child.ts';
 export { systemStatus } from './proc/system-error.ts';
 export type {
   CallOptions,
   CreateProvider,
   MountOutcome,
+  MountRecipe,
   MountRequest,
   PluginContext,
   PluginMountOptions,
@@ -44,3 +46,4 @@ export type { ShareRecord } from './share/record.ts';
 export { resolveSource } from './share/resolve-source.ts';
 export { settleBinds } from './share/settle-binds.ts';
 export type { StateDirectory } from './share/state-directory.ts';
+export { reportLater, type ReportError } from './tracing/span.ts';

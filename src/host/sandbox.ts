@@ -15,6 +15,7 @@ import type { Sandbox, SandboxExit, SandboxIdentity } from './contract.ts';
 import { exitStatusOf } from './exit-status.ts';
 import type { KeptRecord } from './kept-record.ts';
 import { recordExit } from './recorded-exit.ts';
+import { ReplayedShare } from './replayed-share.ts';
 import type { SandboxParts } from './sandbox-parts.ts';
 import { createSandboxMounts } from './sandbox-mounts.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
@@ -111,18 +112,16 @@ class GrowingSandbox implements KeptSandbox {
       const message = `Sandbox "${this.sandboxId}" already has a share "${tag}": close it first`;
       throw new StatusError(Code.AlreadyExists, message);
     }
-    const mounts = createSandboxMounts({
-      ...this.#parts,
-      namespace: this.namespace,
-      sandboxId: this.sandboxId,
-      tag,
-      shareOf: () => entry,
-    });
+    const { namespace, sandboxId } = this;
+    const names = { namespace, sandboxId, tag, sharedFs: source.sharedFs };
+    const mounts = createSandboxMounts({ ...this.#parts, ...names, shareOf: () => entry });
+    const { replay } = mounts;
     const entry: SandboxShare = openSandboxShare({
       source,
       log,
       tell,
       signal,
+      follow: (share) => (replay ? new ReplayedShare(share, { ...source, replay, log }) : share),
       beforeClose: () => mounts.close(),
       onRemoved: () => {
         if (this.#shares.get(tag)?.entry === entry) this.#shares.delete(tag);

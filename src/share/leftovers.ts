@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
 import { bootId, isAlive } from '../proc/stat.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
@@ -11,7 +12,7 @@ import { findSandboxRecord, type FoundRecord } from './find-sandbox-record.ts';
 import { foldersIn, namesIn } from './names-in.ts';
 import { removeSource } from './remove-source.ts';
 import { sandboxFiles } from './sandbox-files.ts';
-import { newSandboxRecord, type SandboxRecord } from './sandbox-record.ts';
+import { newSandboxRecord, readSandboxRecord, type SandboxRecord } from './sandbox-record.ts';
 import { shareFiles, type ShareFiles, type StateDirectory } from './state-directory.ts';
 
 /** A sandbox as its directory names it. */
@@ -100,6 +101,24 @@ function recordOfOldest(shares: readonly ShareRecord[]): SandboxRecord | undefin
 
 const isLeftToNext = ({ daemon, outlivesHost, isClosing, bootId: recorded }: ShareRecord): boolean =>
   daemon !== undefined && outlivesHost && !isClosing && recorded === bootId();
+
+/**
+ * Looks at what a host has on disk that is to be taken over.
+ *
+ * @throws StatusError FailedPrecondition where a record cannot be read, as one that a newer version wrote
+ */
+export function requireReadableRecords(stateDir: StateDirectory): void {
+  for (const { namespace, sandboxId } of sandboxesOnDisk(stateDir)) {
+    const directory = join(stateDir.sandboxesDirectory, namespace, sandboxId);
+    try {
+      readSandboxRecord(sandboxFiles(directory), stateDir);
+      for (const files of sharesIn(directory)) readOwnRecord(files, stateDir);
+    } catch (cause) {
+      const message = `Cannot take over, as sandbox "${sandboxId}" would be lost: ${messageOf(cause)}`;
+      throw new StatusError(Code.FailedPrecondition, message, { cause });
+    }
+  }
+}
 
 /** A daemon that waits for a VMM and whose socket, which was there before it, somebody has removed: nobody can ever come. */
 function isUnreachable({ daemon, socketPath }: ShareRecord): boolean {

@@ -51,6 +51,19 @@ const mountSchema = z.object({
   options: z.array(z.string()).optional(),
   /** True from before it is mounted until it is. */
   isPending: z.boolean().optional(),
+  /** How often the daemon had been replaced by then; absent where it needs none to be there. */
+  restarts: z.int().nonnegative().optional(),
+  /** What makes it once more, where that holds no secrets. */
+  recipe: z
+    .object({
+      source: z.string(),
+      config: z.string().optional(),
+      type: z.string().optional(),
+      options: z.array(z.string()).readonly().optional(),
+    })
+    .optional(),
+  /** Why the daemon that followed does not have it. */
+  problem: z.string().optional(),
 });
 
 /** What became of a mountpoint since the record was written. */

@@ -404,8 +404,11 @@ type Mount struct {
 	// "bind", "rafs" or as its provider names it.
 	Kind string `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Those that hold.
-	Options       []string               `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
-	MountedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=mounted_at,json=mountedAt,proto3" json:"mounted_at,omitempty"`
+	Options   []string               `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
+	MountedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=mounted_at,json=mountedAt,proto3" json:"mounted_at,omitempty"`
+	// Why it is not there: it was mounted in a daemon that has been replaced, and could not be mounted again. Where it is
+	// empty, it is there.
+	Problem       string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,6 +497,13 @@ func (x *Mount) GetMountedAt() *timestamppb.Timestamp {
 		return x.MountedAt
 	}
 	return nil
+}
+
+func (x *Mount) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
 }
 
 type OpenRequest struct {
@@ -1765,7 +1775,7 @@ const file_shares_proto_rawDesc = "" +
 	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
 	"\x03tag\x18\x03 \x01(\tR\x03tag\"J\n" +
 	"\x12ListMountsResponse\x124\n" +
-	"\x06mounts\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.MountR\x06mounts\"\xf7\x01\n" +
+	"\x06mounts\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.MountR\x06mounts\"\x91\x02\n" +
 	"\x05Mount\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1778,7 +1788,8 @@ const file_shares_proto_rawDesc = "" +
 	"\x04kind\x18\x06 \x01(\tR\x04kind\x12\x18\n" +
 	"\aoptions\x18\a \x03(\tR\aoptions\x129\n" +
 	"\n" +
-	"mounted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tmountedAt\"\x90\x02\n" +
+	"mounted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tmountedAt\x12\x18\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\"\x90\x02\n" +
 	"\vOpenRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +

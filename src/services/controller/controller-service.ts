@@ -1,8 +1,6 @@
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import type { SandboxContents } from '../../host/contract.ts';
 import type { Host } from '../../host/host.ts';
-import { OptionsSchema } from '../../proto/containerd/runtime-options_pb.ts';
 import type { Controller } from '../../proto/containerd/sandbox-controller_pb.ts';
 import type { Sandbox as SandboxRecord } from '../../proto/containerd/sandbox-record_pb.ts';
 import type { OwnerData } from '../../share/sandbox-record.ts';
@@ -11,6 +9,7 @@ import { namespaceOfHeaders } from '../namespace.ts';
 import { parseShares } from '../oci-spec.ts';
 import { podOf } from '../pod.ts';
 import type { SandboxCalls, SandboxName } from '../sandbox-calls.ts';
+import { optionsOf } from './runtime-options.ts';
 import { requireKnownFields } from './update.ts';
 
 /** The version of containerd's Task service that is served at `taskAddress`. */
@@ -87,7 +86,7 @@ async function readContents(
   host: Pick<Host, 'profile' | 'profileOf'>,
   sandbox: SandboxRecord | undefined,
 ): Promise<SandboxContents> {
-  const options = sandbox?.runtime?.options && anyUnpack(sandbox.runtime.options, OptionsSchema);
+  const options = optionsOf(sandbox?.runtime?.options);
   const configFile = options && configPathOf(options);
   const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
   const spec = sandbox?.spec?.value;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { CONTROLLER, startControllerContainerd } from '../../harness/containerd/controller-containerd.ts';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
@@ -24,20 +25,22 @@ const rounds = 5;
 
 const ways = ['past its deadline', 'cancelled by its caller'] as const;
 
-for (const version of containerdVersions) {
-  describe(`CreateSandbox of containerd ${version}`, () => {
+for (const { version, sandboxer } of containerdVersions.flatMap((version) =>
+  ['shim', CONTROLLER].map((sandboxer) => ({ version, sandboxer })),
+)) {
+  describe(`CreateSandbox of containerd ${version}, sandboxer ${sandboxer}`, () => {
     for (const way of ways) {
       for (const stubborn of [false, true]) {
         test(`${way} leaves nothing: a provider that ${stubborn ? 'takes no notice' : 'stops'}`, async () => {
           await using marks = await temporaryDirectory();
-          await using containerd = await startSlow({ version, stubborn, marks: marks.path });
+          await using containerd = await startSlow({ version, sandboxer, stubborn, marks: marks.path });
           using grpc = connectGrpc(containerd.address);
           const spec = specOf({ work: await containerd.source('work') });
           // A sandbox that stays, so that the host does.
-          await createSandbox(grpc, { id: 'other', spec: {} });
+          await createSandbox(grpc, { id: 'other', spec: {}, sandboxer });
           for (const name of Array.from({ length: rounds }, (_, index) => `sb${index}`)) {
             // oxlint-disable no-await-in-loop -- one after the other
-            const id = await abandon(grpc, { way, marks: marks.path, name, spec });
+            const id = await abandon(grpc, { way, sandboxer, marks: marks.path, name, spec });
             if (stubborn) {
               // containerd has taken notice, and asked the host to shut down what is being created.
               await eventually('it is cancelled', () => existsSync(mark(marks.path, id, 'canceled')));
@@ -65,7 +68,13 @@ for (const version of containerdVersions) {
  */
 async function abandon(
   grpc: GrpcConnection,
-  { way, marks, name, spec }: { way: (typeof ways)[number]; marks: string; name: string; spec: unknown },
+  {
+    way,
+    sandboxer,
+    marks,
+    name,
+    spec,
+  }: { way: (typeof ways)[number]; sandboxer: string; marks: string; name: string; spec: unknown },
 ): Promise<string> {
   for (let timeoutMs = 400; ; timeoutMs *= 2) {
     // oxlint-disable no-await-in-loop -- one after the other
@@ -75,7 +84,7 @@ async function abandon(
     const options = way === 'past its deadline' ? { timeoutMs } : { signal: caller.signal };
     // DeadlineExceeded or Canceled, whichever side notices first.
     const rejected = assert.rejects(
-      createSandbox(grpc, { id, spec }, options),
+      createSandbox(grpc, { id, spec, sandboxer }, options),
       ({ code }: { code: number }) => [1, 4].includes(code),
     );
     if (way === 'cancelled by its caller') await eventually('the provider is asked', isAsked);
@@ -92,7 +101,8 @@ const mark = (marks: string, id: string, name: 'asked' | 'canceled' | 'go' | 'op
 
 /** What is left of all sandboxes but the one that stays, containerd's bundles included. */
 async function left(containerd: ShimContainerd): Promise<string[]> {
-  const bundles = await readdir(bundlesOf(containerd));
+  // A controller has none.
+  const bundles = await readdir(bundlesOf(containerd)).catch(() => []);
   return [...(await containerd.leftovers()), ...bundles.filter((id) => id !== 'other')];
 }
 
@@ -101,9 +111,11 @@ const bundlesOf = ({ dir }: ShimContainerd): string =>
 
 async function startSlow({
   version,
+  sandboxer,
   stubborn,
   marks,
 }: {
+  sandboxer: string;
   version: (typeof containerdVersions)[number];
   stubborn: boolean;
   marks: string;
@@ -116,5 +128,5 @@ marks = "${marks}"
 stubborn = ${stubborn}
 [plugins."io.containerd.fsshare.v1.slow".virtiofs]
 ${daemon}`;
-  return startShimContainerd({ version, config });
+  return (sandboxer === 'shim' ? startShimContainerd : startControllerContainerd)({ version, config });
 }

@@ -49,6 +49,14 @@ async function startSandbox(own: ServedHost, sandboxId: string, options: typeof 
 }
 
 describe('publishEvents()', () => {
+  test('takes options whose type has no name for those of no pod', async () => {
+    await using own = await publishingHost();
+    await startSandbox(own, 'sb', { ...CTR, typeUrl: 'example.com/' });
+    await own.client.shutdownSandbox({ sandboxId: 'sb' });
+    const events = await eventsUntil(own, '/sandboxes/exit sb');
+    assert.equal(events.includes('/sandboxes/create sb'), false);
+  });
+
   test('tells the life of a share, and of the sandbox that was made for it', async () => {
     await using own = await publishingHost();
     const share = await own.host.openShare({ sandboxId: 'sb', tag: 'work', source: own.source });
