@@ -5,18 +5,21 @@ import type { UnaryRequest, UnaryResponse } from '@connectrpc/connect';
 import { pino } from 'pino';
 import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { callInterceptor } from '../../../src/services/controller/interceptor.ts';
+import { createGate } from '../../../src/services/hand-over/gate.ts';
 
 /** Longer than all who pass in one turn may keep the loop, in milliseconds. */
 const LONG_STEP_MS = 6;
 
 test('callInterceptor() begins calls that come together in turns of the event loop', async () => {
   let turns = 0;
-  let isCounting = true;
+  let counting: NodeJS.Immediate | undefined;
   const count = (): void => {
     turns++;
-    if (isCounting) setImmediate(count);
+    counting = setImmediate(count);
   };
-  setImmediate(count);
+  count();
+  using stack = new DisposableStack();
+  stack.defer(() => clearImmediate(counting));
   await turn();
   await turn();
 
@@ -27,10 +30,10 @@ test('callInterceptor() begins calls that come together in turns of the event lo
     while (performance.now() < end);
     return {} as UnaryResponse;
   };
-  const intercept = callInterceptor({ adopted: Promise.resolve(), log: pino({ level: 'silent' }) });
+  const log = pino({ level: 'silent' });
+  const intercept = callInterceptor({ adopted: Promise.resolve(), log, gate: createGate() });
   const request = { method: Controller.method.stop, message: { sandboxId: 'sb' }, header: new Headers() };
   const calls = [1, 2, 3, 4].map(() => intercept(next)(request as unknown as UnaryRequest));
   await Promise.all(calls);
-  isCounting = false;
   assert.equal(new Set(begun).size, 4, begun.join());
 });
