@@ -14,6 +14,7 @@ import { watchForClient } from './client-watch.ts';
 import type { Daemon, DaemonState } from './contract.ts';
 import type { DaemonEnd, DaemonExit, EndDescription, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
+import { passOn } from './pass-on.ts';
 import type { DaemonProcess } from './process.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { exitError, reportQuit } from './report-quit.ts';
@@ -150,14 +151,8 @@ class SupervisedDaemon implements Daemon {
   }
 
   #onLine(line: string): void {
-    const { spec, log } = this.#parts;
-    log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
+    passOn(line, this.#parts);
     this.#understand(line);
-    try {
-      spec.onLine?.(line);
-    } catch (error) {
-      log.error({ pid: this.identity.pid, err: error }, `Cannot follow the output of ${spec.name}`);
-    }
   }
 
   #understand(line: string): void {
