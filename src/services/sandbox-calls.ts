@@ -51,6 +51,7 @@ export function createSandboxCalls(
       const sandbox = find(name);
       await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), signal);
       requireRunning(sandbox);
+      sandbox.noteStarted();
       events.started(sandbox);
       return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
     },
