@@ -1,6 +1,7 @@
 import { type Code as ConnectCode, ConnectError, type Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
 import { StatusError, toStatusError } from 'ttrpc-ts';
+import { takeTurn } from '../../async/take-turn.ts';
 import type { Host } from '../../host/host.ts';
 import { printableLines } from '../../text/printable.ts';
 import { isLasting, type Gate } from '../hand-over/gate.ts';
@@ -19,6 +20,8 @@ export function callInterceptor({
 }): Interceptor {
   return (next) => async (request) => {
     await adopted;
+    // One connection brings the calls of all sandboxes: what many of them begin must not keep the loop from the others.
+    await takeTurn();
     const { method, message, header } = request;
     const metadata = { get: (key: string) => header.get(key), keys: () => [...header.keys()] };
     const namespace = namespaceOfHeaders(header);
