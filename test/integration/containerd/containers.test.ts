@@ -224,6 +224,7 @@ interface Place extends AsyncDisposable {
   /** A directory to be a root file system. */
   readonly source: string;
   create(
+    this: void,
     id: string,
     rootfs: ContainerSettings['rootfs'],
     other?: Partial<ContainerSettings>,
