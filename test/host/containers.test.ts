@@ -127,6 +127,25 @@ describe('createContainers()', () => {
     assert.equal(await containers.forget(namespace, 'web'), false);
   });
 
+  test('is not hurt by a share whose record is torn', async () => {
+    await using own = await openTestHost();
+    const { containers, sandboxes, stateDir } = own.host;
+    await addSandbox(own);
+    await sandboxes.create({
+      namespace,
+      sandboxId: 'torn',
+      owner: 'controller',
+      contents: { shares: [{ tag: 'work', source: own.source }] },
+    });
+    const { record } = stateDir.share(namespace, 'torn', 'work');
+    const whole = await readFile(record);
+    await writeFile(record, '{');
+    await containers.create(request('web', { source: own.source, readOnly: false }), {});
+    assert.equal(containers.find(namespace, 'other'), undefined);
+    assert.equal(await containers.forget(namespace, 'web'), true);
+    await writeFile(record, whole);
+  });
+
   test('ends them with their sandbox', async () => {
     await using own = await openTestHost();
     const { containers, sandboxes } = own.host;

@@ -69,8 +69,9 @@ for (const version of containerdVersions) {
           return tasks.length === 2 && tasks.every(({ status }) => status === Status.CREATED);
         });
         const waiting = again.unary(Tasks.method.wait, { containerId: 'plain' });
-        await removeContainer(again, 'plain');
+        await again.unary(Tasks.method.kill, { containerId: 'plain', signal: 9 });
         assert.equal((await waiting).exitStatus, 137);
+        await removeContainer(again, 'plain');
         assert.equal(existsSync(at('rootfs-plain')), false);
         assert.deepEqual(await place.mountpoints(), ['/rootfs-upon']);
         // containerd has told the host to shut down "plain", and executed `delete`.
@@ -164,8 +165,16 @@ for (const version of containerdVersions) {
     // Older ones execute no `delete` then: the mount goes with the sandbox.
     if (version === '2.3.7') assert.deepEqual(await place.mountpoints(), ['/rootfs-web']);
     else await eventually('it is unmounted', async () => (await place.mountpoints()).length === 0);
-    const status = await grpc.unary(Controller.method.status, { sandboxId: 'sb', sandboxer: CONTROLLER });
-    assert.equal(status.state, 'SANDBOX_READY');
+    await eventually('containerd has found the next host', async () => {
+      const asked = grpc.unary(Controller.method.status, { sandboxId: 'sb', sandboxer: CONTROLLER });
+      return asked.then(
+        ({ state }) => state === 'SANDBOX_READY',
+        ({ code }: { code: number }) => {
+          assert.equal(code, 14);
+          return false;
+        },
+      );
+    });
     await removeSandbox(grpc, 'sb');
     assert.deepEqual(await place.left(), []);
   });
