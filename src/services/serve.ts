@@ -56,9 +56,10 @@ export async function serve(host: Host): Promise<Serving> {
   let announced: OwnFile[] = [];
   const announce = (): void => {
     if (!stateDir.isInPlace()) return;
+    // Last who we are: a `start` that finds it reads the address, and an ending host takes it away first.
     announced = [
-      writeOwnFile(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
       writeOwnFile(stateDir.host.address, `${address}\n`),
+      writeOwnFile(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
     ];
   };
   const hide = (): void => {

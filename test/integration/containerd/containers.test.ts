@@ -139,16 +139,16 @@ for (const version of containerdVersions) {
   test(`a container whose host is killed leaves nothing, as containerd ${version} gives it up`, async () => {
     await using place = await startContainerPlace({ version, sandboxer: CONTROLLER });
     const { containerd, grpc, source, create } = place;
+    await writeFile(join(source, 'file'), 'of the image\n');
     await create('web', [{ type: 'virtiofs', source }]);
+    const [record] = await containerd.records();
     await containerd.endHost('SIGKILL');
     await eventually('containerd has given the task up', async () => {
       const { tasks } = await grpc.unary(Tasks.method.list, {});
       return tasks.length === 0;
     });
-    assert.deepEqual(
-      (await containerd.records()).flatMap(({ mounts }) => mounts.map(({ mountpoint }) => mountpoint)),
-      ['/rootfs-web'],
-    );
+    // Until the next host sees to it.
+    assert.ok(existsSync(join(record?.source ?? '', 'rootfs-web/file')));
     await containerd.startHost();
     // Older ones execute no `delete` then: the mount goes with the sandbox.
     if (version === '2.3.7') assert.deepEqual(await place.mountpoints(), ['/rootfs-web']);
