@@ -131,6 +131,11 @@ class SupervisedDaemon implements Daemon {
     const { spec, log } = this.#parts;
     log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
     this.#understand(line);
+    try {
+      spec.onLine?.(line);
+    } catch (error) {
+      log.error({ pid: this.identity.pid, err: error }, `Cannot follow the output of ${spec.name}`);
+    }
   }
 
   #understand(line: string): void {
@@ -193,13 +198,14 @@ class SupervisedDaemon implements Daemon {
 
   #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
     this.#output.drain({ final: true });
-    const { spec } = this.#parts;
-    if (this.#hadClient !== true && spec.hadClient) this.#hadClient = spec.hadClient();
+    const { spec, past } = this.#parts;
+    const recalled = past?.end;
+    // Of one whose end was seen before, the sockets are gone.
+    if (!recalled && this.#hadClient !== true && spec.hadClient) this.#hadClient = spec.hadClient();
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const known = this.#circumstances();
     this.#become('exited');
     this.#watchNoMore();
-    const recalled = this.#parts.past?.end;
     if (recalled)
       return this.#conclude({
         ...end,

@@ -48,8 +48,6 @@ export interface DaemonTraits {
   readonly servesOneClient?: boolean;
   /** Tells, before its sockets are removed, whether a VMM had come. @default what `connectedLine` tells */
   readonly hadClient?: () => boolean;
-  /** True where what it mounts is lost with it; then no other one can take its place. @default false */
-  readonly losesMounts?: boolean;
   /** How long it may take until it waits for its VMM, in milliseconds. */
   readonly startTimeoutMs: number;
   /** What to do where it takes longer, for the error. @default nothing is said */
@@ -66,6 +64,8 @@ export interface DaemonTraits {
   readonly stopTimeoutMs: number;
   /** At which level a line of its output is logged. @default info */
   readonly levelOf?: (line: string) => LineLevel;
+  /** Is told each line of its output, when that has been logged. @default nobody is told */
+  readonly onLine?: (line: string) => void;
   /** What an end that nobody asked for means. @default status 0 is its VMM's leaving; its last line says why */
   readonly explainEnd?: (end: DaemonEnd) => EndMeaning;
 }

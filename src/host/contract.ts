@@ -1,8 +1,10 @@
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { ExitCause } from '../errors.ts';
-import type { CallOptions, MountRequest, Share, ShareOwner, UnmountOutcome } from '../share/contract.ts';
+import type { CallOptions, MountRequest, Share, UnmountOutcome } from '../share/contract.ts';
+import type { ShareOwner } from '../share/owner.ts';
 import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
+import type { OwnerData } from '../share/sandbox-record.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { Profile } from './profile.ts';
 import type { ShareMount } from './share-mounts.ts';
@@ -15,9 +17,13 @@ export interface SandboxIdentity {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   /** @default now */
-  readonly createdAt?: Date;
+  readonly createdAt?: Date | undefined;
   /** The pod that it is made for. @default none */
   readonly pod?: Pod | undefined;
+  /** True for one that is made for its shares, and goes with the last of them. @default true for `api`, else false */
+  readonly goesWithShares?: boolean | undefined;
+  /** What its owner wants to find again after a restart of the host: anything that JSON can hold. @default {} */
+  readonly ownerData?: OwnerData | undefined;
 }
 
 /** Why a sandbox ended. */
@@ -39,6 +45,10 @@ export interface Sandbox extends AsyncDisposable {
   readonly createdAt: Date;
   /** The pod that it is made for. */
   readonly pod: Pod | undefined;
+  /** True for one that was made for its shares, and goes with the last of them. */
+  readonly goesWithShares: boolean;
+  /** What its owner wanted to find again after a restart of the host, to which it says nothing. */
+  readonly ownerData: OwnerData;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
   /** What can be told of {@link shares} now. */
@@ -123,7 +133,7 @@ export interface Sandboxes extends AsyncDisposable {
   has(sandbox: Sandbox): boolean;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
+  /** Takes over what another host left: what outlives its host is adopted, all else is ended. Call it once. */
   takeOver(): Promise<void>;
   /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;

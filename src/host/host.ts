@@ -7,15 +7,15 @@ import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Lock } from '../proc/flock.ts';
-import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
 import { makeFolders, openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
 import { createShareEvents, type ShareEvents } from './events.ts';
 import { keepFiles } from './keep-files.ts';
-import { keepLock } from './keep-lock.ts';
-import { lockStateDirectory, type ShareLifetime } from './lock.ts';
+import { holdState } from './hold-state.ts';
+import type { KeptLock } from './keep-lock.ts';
+import { lockStateDirectory, type ShareLifetime, type TakeOver } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
@@ -23,9 +23,6 @@ import { createContainers } from './containers.ts';
 import type { Containers, Quit, Sandboxes } from './contract.ts';
 import { createSandboxEvents, type SandboxEvents } from './sandbox-events.ts';
 import { createSandboxes } from './sandboxes.ts';
-
-/** How often a reserve that was used is taken again, where there is room, in milliseconds. */
-const RESERVE_MS = 10_000;
 
 /** How a host is opened. */
 export interface HostOptions {
@@ -44,6 +41,13 @@ export interface HostOptions {
    * @default end-with-process
    */
   readonly shares?: ShareLifetime | undefined;
+  /**
+   * Gets the state directory from another host that has it. It is called when all is loaded, and nothing of the state was
+   * touched: that host goes on where it throws.
+   *
+   * @default a host is not opened while another one has its state directory
+   */
+  readonly takeOver?: TakeOver | undefined;
   /** Runs once for each daemon that ended without being asked to and is not replaced. @default nothing but the log */
   readonly onQuit?: (quit: Quit) => void;
 }
@@ -111,18 +115,24 @@ export async function openHost(options: HostOptions): Promise<Host> {
 
   await using stack = new AsyncDisposableStack();
   const stateDir = openState(config, { file: configFile, log });
-  const take = (): Promise<Lock> => lockStateDirectory(stateDir, options.shares);
-  const { lost } = stack.use(await keepLock(stateDir, { take, log }));
-  stack.defer(async () => {
-    if (stateDir.isInPlace()) await removeEmptyScratch(stateDir);
-  });
-  stack.use(keepReserve(stateDir));
-  warnOfScratch(stateDir, log);
-  stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
+  // In this order, whatever the order of their beginning: the last spans are sent when the next host has the lock.
+  const tracing = stack.use(new AsyncDisposableStack());
+  const holding = stack.use(new AsyncDisposableStack());
+  const lock = ({ waitMs }: { waitMs?: number } = {}): Promise<Lock> =>
+    lockStateDirectory(stateDir, { shares: options.shares, waitMs });
+  const { takeOver } = options;
+  const check = (): Promise<void> => profile.plugins.check();
+  const hold = async (): Promise<KeptLock> => {
+    const first = await (takeOver ? takeOver({ stateDir, config, log, check, lock }) : lock());
+    return holding.use(await holdState(stateDir, first, { take: lock, log }));
+  };
+  const held = takeOver ? undefined : await hold();
+  tracing.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const { socketDirectory } = stateDir;
   const daemons = stack.use(createDaemons({ log, socketDirectory, oomScoreAdj: config.daemonOomScoreAdj }));
   const pluginHost = { log, stateDir, daemons };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
+  const { lost } = held ?? (await hold());
   const profiles = stack.use(createProfiles(pluginHost));
   const { events, tell } = createShareEvents({ log });
   const { events: sandboxEvents, tell: tellSandbox } = createSandboxEvents({ log });
@@ -209,20 +219,4 @@ async function profileOnRecord(
 function keepFolders(stateDir: StateDirectory, log: Logger): Disposable {
   const folders = (): readonly string[] => (stateDir.isInPlace() ? stateDir.folders : []);
   return keepFiles(folders, { restore: makeFolders, log });
-}
-
-/** Disposal gives it up. */
-function keepReserve(stateDir: StateDirectory): Disposable {
-  const { reserve } = stateDir;
-  const hold = (): void => {
-    if (stateDir.isInPlace()) reserve.hold();
-  };
-  hold();
-  const timer = setInterval(hold, RESERVE_MS).unref();
-  return {
-    [Symbol.dispose]() {
-      clearInterval(timer);
-      if (stateDir.isInPlace()) reserve.giveUp();
-    },
-  };
 }

@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import { takeTurn } from '../async/take-turn.ts';
+import { forgetMounts } from '../proc/mountinfo.ts';
 
 /** How long mount(8) and umount(8) may take where nobody says it, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -43,7 +44,8 @@ export async function runMount(
   });
   const limit = AbortSignal.timeout(timeoutMs);
   const either = signal ? AbortSignal.any([signal, limit]) : limit;
-  const problem = await abortable(problemOf(child), either).catch((error: unknown) => {
+  const ending = abortable(problemOf(child), either).finally(forgetMounts);
+  const problem = await ending.catch((error: unknown) => {
     child.kill('SIGKILL');
     child.stderr?.destroy();
     child.unref();

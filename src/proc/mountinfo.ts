@@ -23,8 +23,20 @@ export interface Mount {
 /** This process's mounts, a later one over an earlier one of the same mountpoint. */
 export const listMounts = (): Mount[] => parseMounts(readMounts());
 
+let recent = { table: '', readAt: -Infinity };
+
 /** The kernel's table of this process's mounts (proc(5), mountinfo). */
-export const readMounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
+export function readMounts(): string {
+  recent = { table: readFileSync('/proc/self/mountinfo', 'utf8'), readAt: performance.now() };
+  return recent.table;
+}
+
+/** {@link readMounts} as it was at most so many milliseconds ago: with many mounts, to read it takes as long as a mount. */
+export const recentMounts = (maxAgeMs: number): string =>
+  performance.now() - recent.readAt < maxAgeMs ? recent.table : readMounts();
+
+/** Says that this process has changed it. */
+export const forgetMounts = (): void => void (recent = { table: '', readAt: -Infinity });
 
 /** The mounts in a table of {@link readMounts}. */
 export const parseMounts = (table: string): Mount[] => table.split('\n').filter(Boolean).map(parseMount);

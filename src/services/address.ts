@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, lstatSync, rmSync } from 'node:fs';
+import { linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Code, connect, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
+import { requireSafePath } from '../share/safe-path.ts';
 import { ownFile, type OwnFile } from './own-file.ts';
 
 /** A name beside a socket's later one. Whatever closes the socket unlinks this name, and not what has the later one. */
@@ -18,11 +19,17 @@ export interface SocketPlace {
 /**
  * Gives a listening socket its address, and takes its hidden name away.
  *
- * @throws StatusError AlreadyExists where something stands at the address
+ * @param options.replaces whether what stands at the address gives way in the same step. @default false
+ * @throws StatusError AlreadyExists where something stands at the address and is not replaced
  */
-export function publishSocket(hidden: string, { address, key }: SocketPlace): OwnFile {
+export function publishSocket(
+  hidden: string,
+  { address, key }: SocketPlace,
+  { replaces }: { replaces: boolean } = { replaces: false },
+): OwnFile {
   try {
-    linkSync(hidden, address);
+    if (replaces) renameSync(hidden, address);
+    else linkSync(hidden, address);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     const message = `Cannot listen on "${address}": it exists: remove it, or set another ${key}`;
@@ -31,6 +38,18 @@ export function publishSocket(hidden: string, { address, key }: SocketPlace): Ow
     rmSync(hidden, { force: true });
   }
   return ownFile(address);
+}
+
+/**
+ * Makes room for a host's socket.
+ *
+ * @throws StatusError FailedPrecondition where others can change what leads there, AlreadyExists while another server has it
+ */
+export async function clearAddress(place: SocketPlace): Promise<void> {
+  const directory = dirname(place.address);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  requireSafePath(directory);
+  await removeStaleSocket(place);
 }
 
 /**

@@ -44,6 +44,7 @@ function verboseInfo(sandbox: Sandbox): Record<string, string> {
     ...(Object.fromEntries(shares) as Record<string, string>),
     ...Object.fromEntries(VMMS.flatMap((vmm) => vmmInfo(sandbox, vmm))),
     ...(sandbox.pod ? { pod: JSON.stringify(podNameOf(sandbox.pod)) } : {}),
+    owner: JSON.stringify({ name: sandbox.owner, ...sandbox.ownerData }),
     host: JSON.stringify({ pid: process.pid, version: VERSION, node: process.version }),
     ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
   };

@@ -10,6 +10,7 @@ import { createDaemonShare } from './daemon-share.ts';
 import { startOptions, type ShareContext } from './daemon-share-parts.ts';
 import type { ExitPolicy } from './exit-policy.ts';
 import { inShare } from './in-share.ts';
+import { makeUnlessThere } from './make-directory.ts';
 import { podNameOf } from './pod.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
@@ -111,15 +112,6 @@ function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: Share
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     const message = `Sandbox "${sandboxId}" already has a share "${tag}": delete it first`;
     throw new StatusError(Code.AlreadyExists, message, { cause });
-  }
-}
-
-/** Not by `recursive`, with which Node.js says of a file system that is read-only that the directory does not exist. */
-function makeUnlessThere(directory: string): void {
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { rmdirSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { SandboxFiles } from './sandbox-files.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** Removes a share's files, and its sandbox's and namespace's directories when it was the last in them. */
@@ -20,6 +21,12 @@ function removeFile(path: string): void {
   } catch (error) {
     if (!['ENOENT', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
+}
+
+/** Removes what is on record of a sandbox itself, and its directory when no share is left in it. */
+export function removeSandboxFiles({ directory, begunRecord, newRecord, record }: SandboxFiles): void {
+  for (const path of [begunRecord, newRecord, record]) removeFile(path);
+  removeSandboxDirectory(directory);
 }
 
 /** Removes a sandbox's directory, and then its namespace's, when nothing is in it any more. */

@@ -7,6 +7,7 @@ import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
 import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
+import { shareFolder } from './sandbox-files.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
@@ -26,7 +27,7 @@ export interface StateDirectory {
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
   readonly sandboxesDirectory: string;
-  /** Where a sandbox's shares stand. */
+  /** Where a sandbox's record and its shares stand. */
   sandboxDirectory(namespace: string, sandboxId: string): string;
   /** A share's files. */
   share(namespace: string, sandboxId: string, tag: string): ShareFiles;
@@ -183,7 +184,7 @@ export function describeStateDirectory(
     sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
-      shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
+      shareFiles(join(sandboxDirectory(namespace, sandboxId), shareFolder(requireTag(tag)))),
     deletionDirectory,
     deletion: (namespace, sandboxId) => join(deletionDirectory, `${namespace}:${sandboxId}`),
     socketDirectory,

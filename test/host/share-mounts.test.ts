@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { createShareMounts, type ShareMounts } from '../../src/host/share-mounts.ts';
 import { readRecord } from '../../src/share/record.ts';
+import { captureLog } from '../harness/captured-log.ts';
 import { recordedShare, type RecordedShare } from '../harness/recorded-share.ts';
 
 /** Mounts that are made by nobody. */
@@ -13,6 +14,9 @@ const mountsOf = ({ files, stateDir }: RecordedShare): ShareMounts =>
     stateDir,
     mount: async () => ({ kind: 'bind', options: [] }),
     unmount: async () => ({ guestMayHoldIt: false }),
+    log: captureLog().log,
+    restarts: () => 0,
+    remount: undefined,
   });
 
 const recordedIn = ({ files }: RecordedShare): (string | undefined)[][] => [

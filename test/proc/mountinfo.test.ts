@@ -3,7 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
-import { listMounts, mountOf, mountsAt, mountsBeneath } from '../../src/proc/mountinfo.ts';
+import {
+  forgetMounts,
+  listMounts,
+  mountOf,
+  mountsAt,
+  mountsBeneath,
+  readMounts,
+  recentMounts,
+} from '../../src/proc/mountinfo.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
 // These mount, and so need root.
@@ -68,5 +76,24 @@ describe('mountsAt()', () => {
     } finally {
       await execa('umount', ['--recursive', mountpoint]);
     }
+  });
+});
+
+describe('recentMounts()', () => {
+  test('is what was read last, until it is too old or this process has mounted something', async () => {
+    await using directory = await temporaryDirectory();
+    const mountpoint = join(directory.path, 'mountpoint');
+    mkdirSync(mountpoint);
+    const before = readMounts();
+    await execa('mount', ['-t', 'tmpfs', 'csv-test', mountpoint]);
+    try {
+      assert.equal(recentMounts(Infinity), before);
+      assert.equal(mountsAt(mountpoint, recentMounts(0)).length, 1);
+    } finally {
+      await execa('umount', [mountpoint]);
+    }
+    assert.equal(mountsAt(mountpoint, recentMounts(Infinity)).length, 1);
+    forgetMounts();
+    assert.deepEqual(mountsAt(mountpoint, recentMounts(Infinity)), []);
   });
 });

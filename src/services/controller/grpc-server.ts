@@ -6,6 +6,7 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -35,6 +36,8 @@ const LIMITS = {
 export interface GrpcServer extends AsyncDisposable {
   /** Listens on a unix socket that only its owner can open, besides those on which it does already. */
   listen(path: string): Promise<void>;
+  /** Serves who has connected already. */
+  handle(stream: Socket): void;
 }
 
 /** Creates a server of the services that `routes` adds, for gRPC over HTTP/2 without TLS. */
@@ -54,13 +57,22 @@ export function createGrpcServer(
   });
   const sessions = new Set<ServerHttp2Session>();
   const servers: Http2Server[] = [];
+  const create = (): Http2Server => {
+    const server = createServer(LIMITS, leniently(handle));
+    server.on('session', (session) => {
+      sessions.add(session);
+      session.once('close', () => sessions.delete(session));
+    });
+    return server;
+  };
+  let unbound: Http2Server | undefined;
   return {
+    handle(stream) {
+      unbound ??= create();
+      unbound.emit('connection', stream);
+    },
     async listen(path) {
-      const server = createServer(LIMITS, leniently(handle));
-      server.on('session', (session) => {
-        sessions.add(session);
-        session.once('close', () => sessions.delete(session));
-      });
+      const server = create();
       listenPrivately(server, path);
       await once(server, 'listening');
       // What accept(2) reports from now on concerns one connection.

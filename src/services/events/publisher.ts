@@ -59,7 +59,6 @@ class EventPublisher implements Publisher {
   }
 
   publish(envelope: Envelope): void {
-    if (this.#ending.signal.aborted) return;
     this.#waiting.push(envelope);
     this.#dropOldest();
     this.#start();
@@ -125,6 +124,7 @@ class EventPublisher implements Publisher {
       const client = await this.#connect(address);
       // Without a limit: a containerd that is stopped takes what it was sent when it goes on, and would have it twice.
       await client.forward({ envelope });
+      this.#retryMs = 0;
       this.#report.taken();
     } catch (error) {
       if (!StatusError.is(error) || PASSING.has(error.code)) return messageOf(error);

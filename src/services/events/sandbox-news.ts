@@ -87,8 +87,10 @@ class UnpublishedNews implements SandboxNews {
   #isOld(sandbox: Sandbox): boolean {
     const { failed, cause } = sandbox.exit ?? {};
     if (failed) return failed.exit.exitedAt < this.#since;
-    const exits = sandbox.snapshots().map(({ exit }) => exit && new Date(exit.exitedAt));
-    return cause === 'disconnected' && exits.every((exitedAt) => exitedAt && exitedAt < this.#since);
+    if (cause !== 'disconnected') return false;
+    return sandbox
+      .snapshots()
+      .every(({ exit }) => exit !== undefined && new Date(exit.exitedAt) < this.#since);
   }
 
   /** containerd publishes its end then. */

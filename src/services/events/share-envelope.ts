@@ -5,13 +5,26 @@ import type { ShareSnapshot } from '../../host/share-snapshot.ts';
 import { SandboxStatusResponseSchema } from '../../proto/containerd/sandbox_pb.ts';
 import { envelopeOf, type Envelope } from './envelope.ts';
 
+const OPEN = '/shares/open';
+const READY = '/shares/ready';
+const CONNECT = '/shares/connect';
+
 /** What a change of a share's state is called; a daemon that is being stopped is no news. */
-const CHANGES: Readonly<Record<DaemonState, string | undefined>> = {
-  starting: '/shares/start',
-  waiting: '/shares/ready',
-  connected: '/shares/connect',
-  stopping: undefined,
-  exited: '/shares/exit',
+const CHANGES: Readonly<Record<DaemonState, readonly string[]>> = {
+  starting: ['/shares/start'],
+  waiting: [READY],
+  connected: [CONNECT],
+  stopping: [],
+  exited: ['/shares/exit'],
+};
+
+/** What its opening is called, with the changes that came before it was told. */
+const OPENINGS: Readonly<Record<DaemonState, readonly string[]>> = {
+  starting: [OPEN],
+  waiting: [OPEN, READY],
+  connected: [OPEN, READY, CONNECT],
+  stopping: [OPEN],
+  exited: [OPEN],
 };
 
 /**
@@ -34,13 +47,11 @@ export function shareEnvelopes(event: ShareEvent, { since }: { since: Date }): E
   );
 }
 
-/** None of what the next host adopts, of which the one before it told; two of a daemon that was ready at once. */
-function topicsOf({ type, share: { adopted, state } }: ShareEvent): string[] {
+/** None of what a host adopts, of which the one before it told. */
+function topicsOf({ type, share: { adopted, state } }: ShareEvent): readonly string[] {
   if (type === 'closed') return ['/shares/close'];
-  const change = state === 'starting' && type === 'opened' ? undefined : CHANGES[state];
-  return [type === 'opened' ? '/shares/open' : undefined, change]
-    .filter((topic) => topic !== undefined)
-    .filter(() => type !== 'opened' || !adopted);
+  if (type === 'changed') return CHANGES[state];
+  return adopted ? [] : OPENINGS[state];
 }
 
 function infoOf({ tag, owner, sharedFs, socketPath, sharedDir, restarts, exit }: ShareSnapshot): {

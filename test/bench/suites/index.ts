@@ -8,6 +8,7 @@ import { live } from './live.ts';
 import { many } from './many.ts';
 import { mounts } from './mounts.ts';
 import { stop } from './stop.ts';
+import { takeOver } from './take-over.ts';
 
 /** Every suite, in the order in which they run. */
 export const suites: readonly Suite[] = [
@@ -17,6 +18,7 @@ export const suites: readonly Suite[] = [
   mounts,
   live,
   adoption,
+  takeOver,
   containerd,
   controller,
   encode,

@@ -114,6 +114,24 @@ describe('shim-virtiofs mount, mounts and unmount', () => {
     assert.equal(stdout, 'Unmounted "/data"; the guest may hold it until the share ends');
   });
 
+  test('list what a daemon lost with its problem', async () => {
+    const mount = { namespace: 'default', sandboxId: 'sb', tag: 'work', source: '/b', kind: 'rafs' };
+    await using fake = await serveFakeShares({
+      listMounts: () => ({
+        mounts: [
+          { ...mount, mountpoint: '/one' },
+          { ...mount, mountpoint: '/two', problem: 'It is gone' },
+        ],
+      }),
+    });
+    const { exitCode, stdout } = await runShimVirtiofs('mounts', '--address', fake.address);
+    assert.equal(exitCode, 0);
+    const [heading = '', one = '', two = ''] = stdout.split('\n');
+    assert.match(heading, / SOURCE +PROBLEM$/);
+    assert.match(one, / \/one .* \/b$/);
+    assert.match(two, / \/two .* \/b +It is gone$/);
+  });
+
   test('say that a host is too old for them', async () => {
     await using fake = await serveFakeShares({});
     const { exitCode, stderr } = await runShimVirtiofs('mounts', '--address', fake.address);

@@ -104,6 +104,8 @@ const nriTable = (dir: string): string => `
   socket_path = "${nriSocketOf(dir)}"
   plugin_path = "${dir}/nri/plugins"
   plugin_config_path = "${dir}/nri/conf.d"
+  plugin_registration_timeout = "5m"
+  plugin_request_timeout = "5m"
 `;
 
 const pauseImageTable = (name: string): string => `

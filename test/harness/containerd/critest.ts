@@ -42,7 +42,9 @@ export async function runCritest(
   const endpoint = `unix://${address}`;
   const where = ['-runtime-endpoint', endpoint, '-image-endpoint', endpoint, '-nri-socket', nriSocketOf(dir)];
   const which = ['-runtime-handler', handler, '-ginkgo.focus', focus, '-ginkgo.skip', skip];
-  const args = [...where, ...which, '-ginkgo.json-report', report, '-ginkgo.no-color'];
+  // Some specs wait five seconds for what a busy machine needs longer for.
+  const how = ['-ginkgo.flake-attempts', '3', '-ginkgo.json-report', report, '-ginkgo.no-color'];
+  const args = [...where, ...which, ...how];
   const { all } = await execa(await obtain('critest'), args, { cwd: dir, reject: false, all: true });
   const text = await readFile(report, 'utf8').catch((cause: unknown) => {
     throw new Error(`critest left no report:\n${all}`, { cause });

@@ -37,32 +37,27 @@ interface Way {
   readonly isShutDownWhenFailed: boolean;
 }
 
-const sandboxRpc = 'containerd.runtime.sandbox.v1.Sandbox';
+const methodsOf = (typeName: string, suffix: string): Way['rpc'] => ({
+  create: `${typeName}/Create${suffix}`,
+  start: `${typeName}/Start${suffix}`,
+  stop: `${typeName}/Stop${suffix}`,
+  shutdown: `${typeName}/Shutdown${suffix}`,
+  wait: `${typeName}/Wait${suffix}`,
+});
+
 const ways: Readonly<Record<string, Way>> = {
   shim: {
     start: startShimContainerd,
     sandboxer: 'shim',
     system: 'ttrpc',
-    rpc: {
-      create: `${sandboxRpc}/CreateSandbox`,
-      start: `${sandboxRpc}/StartSandbox`,
-      stop: `${sandboxRpc}/StopSandbox`,
-      shutdown: `${sandboxRpc}/ShutdownSandbox`,
-      wait: `${sandboxRpc}/WaitSandbox`,
-    },
+    rpc: methodsOf('containerd.runtime.sandbox.v1.Sandbox', 'Sandbox'),
     isShutDownWhenFailed: true,
   },
   controller: {
     start: startControllerContainerd,
     sandboxer: CONTROLLER,
     system: 'grpc',
-    rpc: {
-      create: `${controllerRpc}/Create`,
-      start: `${controllerRpc}/Start`,
-      stop: `${controllerRpc}/Stop`,
-      shutdown: `${controllerRpc}/Shutdown`,
-      wait: `${controllerRpc}/Wait`,
-    },
+    rpc: methodsOf(controllerRpc, ''),
     isShutDownWhenFailed: false,
   },
 };

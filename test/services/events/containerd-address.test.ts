@@ -59,6 +59,11 @@ describe('createContainerdAddress()', () => {
       { reject: false },
     );
     assert.equal(exitCode, 0, stderr);
-    assert.deepEqual(stdout.split('\n'), ['nothing', '/sandboxes/create before', '/sandboxes/create after']);
+    assert.deepEqual(stdout.split('\n'), [
+      'nothing',
+      'nothing of another state',
+      '/sandboxes/create before',
+      '/sandboxes/create after',
+    ]);
   });
 });

@@ -49,6 +49,14 @@ async function startSandbox(own: ServedHost, sandboxId: string, options: typeof 
 }
 
 describe('publishEvents()', () => {
+  test('takes options whose type has no name for those of no pod', async () => {
+    await using own = await publishingHost();
+    await startSandbox(own, 'sb', { ...CTR, typeUrl: 'example.com/' });
+    await own.client.shutdownSandbox({ sandboxId: 'sb' });
+    const events = await eventsUntil(own, '/sandboxes/exit sb');
+    assert.equal(events.includes('/sandboxes/create sb'), false);
+  });
+
   test('tells the life of a share, and of the sandbox that was made for it', async () => {
     await using own = await publishingHost();
     const share = await own.host.openShare({ sandboxId: 'sb', tag: 'work', source: own.source });
@@ -135,20 +143,25 @@ describe('publishEvents()', () => {
 
   test('goes where the last start was told, as it has saved it in the bundle', async () => {
     await using own = await serveTestHost();
-    for (const sandboxId of ['one', 'two']) {
+    const waiting = await own.host.openShare({ sandboxId: 'zero', tag: 'work' });
+    await waiting.ready;
+    // Nothing is published of what is made here itself: it has no share.
+    for (const [sandboxId, last] of [
+      ['one', '/shares/ready zero'],
+      ['two', '/shares/exit zero stopped'],
+    ] as const) {
       // oxlint-disable no-await-in-loop -- one after the other
       const address = join(own.path, `${sandboxId}.sock`);
       await using containerd = await serveFakeEvents(address);
-      const bundlePath = await writeBundle(own.path, [
-        { type: 'virtiofs', destination: 'work', source: own.source },
-      ]);
+      const bundlePath = await writeBundle(own.path, []);
       await writeFile(join(bundlePath, 'shim-start.stdin'), '');
       await writeFile(
         join(bundlePath, 'shim-start.env'),
         `CONFIG=\nSTATE=${own.state}\nTTRPC_ADDRESS=${address}\nGRPC_ADDRESS=/run/c.sock\n`,
       );
       await own.client.createSandbox({ sandboxId, bundlePath, options: CTR });
-      await eventsUntil({ containerd }, `/shares/open ${sandboxId}`);
+      if (sandboxId === 'two') await waiting[Symbol.asyncDispose]();
+      await eventsUntil({ containerd }, last);
       // oxlint-enable no-await-in-loop
     }
   });

@@ -105,7 +105,7 @@ describe('openLogFifo()', () => {
 
   test('opens nothing but a FIFO that somebody reads', async () => {
     await using directory = await temporaryDirectory();
-    const { path } = await fifoIn(directory.path);
+    const { path, openReader } = await fifoIn(directory.path);
     const file = join(directory.path, 'file');
     await writeFile(file, 'text');
     await mkdir(join(directory.path, 'directory'));
@@ -121,6 +121,10 @@ describe('openLogFifo()', () => {
       assert.equal(openLogFifo(other, lossLine), undefined);
       assert.equal(descriptorsOf(other), 0);
     }
+    const reader = openReader();
+    assert.equal(openLogFifo(link, lossLine), undefined);
+    assert.equal(descriptorsOf(path), 1);
+    closeSync(reader);
     assert.equal(existsSync(join(directory.path, 'nothing')), false);
   });
 });

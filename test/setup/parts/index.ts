@@ -15,6 +15,7 @@ import { quota } from './quota.ts';
 import { registry } from './registry.ts';
 import { runcShim } from './runc-shim.ts';
 import { shareService } from './share-service.ts';
+import { systemd } from './systemd.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
 import { virtiofsdRust } from './virtiofsd-rust.ts';
 import { virtiofsd, type AnyVirtiofsd } from './virtiofsd.ts';
@@ -43,6 +44,7 @@ export interface Parts {
   readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
   readonly quota: string;
+  readonly systemd: string;
 }
 
 /** Every part by its name. */
@@ -69,6 +71,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'package-managers': packageManagers,
   'runc-shim': runcShim,
   quota,
+  systemd,
 };
 
 /** The parts that all tests together need, quick ones first. */
