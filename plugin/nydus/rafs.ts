@@ -67,11 +67,9 @@ export async function mountRafs(
     if (!isNew && known && known.madeOf !== madeOf) throw occupied(mountpoint);
     if (isNew && known) images.add(mountpoint, mounted);
     undo.move();
-    return { kind: KIND, options: OPTIONS, source, bytes };
+    const outcome = { kind: KIND, options: OPTIONS, source, bytes };
+    return mayHoldSecrets(config) ? outcome : { ...outcome, recipe: { source, config } };
   });
-  // What a snapshotter gives as options holds the configuration.
-  const outcome = { kind: 'rafs', options: ['ro'] };
-  return mayHoldSecrets(config) ? outcome : { ...outcome, recipe: { source, config } };
 }
 
 /** Unmounts an image; where none is mounted, that is no error. @throws as {@link mountRafs} does */

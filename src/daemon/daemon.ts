@@ -15,6 +15,7 @@ import type { Daemon, DaemonState } from './contract.ts';
 import type { DaemonParts } from './daemon-parts.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
+import { passOn } from './pass-on.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
@@ -128,14 +129,8 @@ class SupervisedDaemon implements Daemon {
   }
 
   #onLine(line: string): void {
-    const { spec, log } = this.#parts;
-    log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
+    passOn(line, this.#parts);
     this.#understand(line);
-    try {
-      spec.onLine?.(line);
-    } catch (error) {
-      log.error({ pid: this.identity.pid, err: error }, `Cannot follow the output of ${spec.name}`);
-    }
   }
 
   #understand(line: string): void {

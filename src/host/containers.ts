@@ -113,11 +113,19 @@ class ContainerTable implements Containers {
 /** One that a former host mounted. */
 function formerEntry(sandbox: Sandbox, containerId: string): ContainerEntry | undefined {
   for (const tag of sandbox.tags) {
-    const mountpoints = sandbox
-      .mounts(tag)
-      .map(({ mountpoint }) => mountpoint)
-      .filter((mountpoint) => containerOf(mountpoint) === containerId);
+    const mountpoints = mountpointsIn(sandbox, tag).filter(
+      (mountpoint) => containerOf(mountpoint) === containerId,
+    );
     if (mountpoints.length > 0) return new ContainerEntry({ sandbox, containerId, tag, mountpoints });
   }
   return undefined;
+}
+
+/** None where the share's record cannot be read: that is not to hurt containers elsewhere. */
+function mountpointsIn(sandbox: Sandbox, tag: string): readonly string[] {
+  try {
+    return sandbox.mounts(tag).map(({ mountpoint }) => mountpoint);
+  } catch {
+    return [];
+  }
 }

@@ -49,6 +49,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly goesWithShares: boolean;
   /** What its owner wanted to find again after a restart of the host, to which it says nothing. */
   readonly ownerData: OwnerData;
+  /** Says for the next host that containerd had it started: without it the next host does not adopt a controller's. */
+  noteStarted(): void;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
   /** What can be told of {@link shares} now. */

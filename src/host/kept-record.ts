@@ -10,7 +10,7 @@ import {
 import type { StateDirectory } from '../share/state-directory.ts';
 
 /** What becomes of a sandbox in its life. */
-export type SandboxNews = Partial<Pick<SandboxRecord, 'ending' | 'exit'>>;
+export type SandboxNews = Partial<Pick<SandboxRecord, 'isStarted' | 'ending' | 'exit'>>;
 
 /** What stands on disk of a sandbox, for the next host. */
 export interface KeptRecord {
@@ -20,7 +20,7 @@ export interface KeptRecord {
   commit(): void;
   /** Writes it down, unless it is on disk. Where it cannot be written, the sandbox goes on all the same. */
   keep(): void;
-  /** {@link keep}s what is new. Of one that is to be deleted, and of one that is not on disk, nothing is. */
+  /** {@link keep}s what is new; of one that is to be deleted, nothing is. */
   change(news: SandboxNews): void;
   /** Leaves it to the next host: it is written no more. */
   letGo(): void;

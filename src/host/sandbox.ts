@@ -87,6 +87,10 @@ class GrowingSandbox implements KeptSandbox {
     return [...this.#shares.keys()];
   }
 
+  noteStarted(): void {
+    this.record.change({ isStarted: true });
+  }
+
   get exit(): SandboxExit | undefined {
     return this.#exit;
   }

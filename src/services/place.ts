@@ -66,6 +66,7 @@ export function openPlace({ stateDir, log, sockets }: PlaceParts): Place {
 
 /** Lets a shim's `start` and the commands find this process, and nobody else any more. */
 export const announceHost = ({ host }: Pick<StateDirectory, 'host'>, address: string): OwnFile[] => [
-  writeOwnFile(host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
   writeOwnFile(host.address, `${address}\n`),
+  // Last: a `start` that finds it reads the address. A host that ends takes it away first.
+  writeOwnFile(host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
 ];

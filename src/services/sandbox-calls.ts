@@ -61,6 +61,7 @@ export function createSandboxCalls(
       unstarted.remove(sandbox);
       await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), signal);
       requireRunning(sandbox);
+      sandbox.noteStarted();
       events.started(sandbox);
       return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
     },

@@ -10,7 +10,7 @@ import type { StateDirectory } from './state-directory.ts';
 export interface FoundRecord {
   /** Undefined where there is none, as of an older version of this program. */
   readonly record: SandboxRecord | undefined;
-  /** True where nothing of the sandbox is to be left: it was being made or deleted, or is of before the last boot. */
+  /** True where nothing of the sandbox is to be left: it was being made, started or deleted, or is of before the last boot. */
   readonly isNobodys: boolean;
   readonly isUnreadable: boolean;
 }
@@ -23,12 +23,17 @@ export function findSandboxRecord(
   try {
     rmSync(files.newRecord, { force: true });
     const record = readSandboxRecord(files, stateDir);
-    const isNobodys = record
-      ? record.bootId !== bootId() || record.ending === 'delete'
-      : existsSync(files.begunRecord);
+    const isNobodys = record ? isForgotten(record) : existsSync(files.begunRecord);
     return { record, isNobodys, isUnreadable: false };
   } catch (error) {
     log.warn({ path: files.record, err: error }, `${messageOf(error)}. Its shares are adopted without it`);
     return { record: undefined, isNobodys: false, isUnreadable: true };
   }
 }
+
+/**
+ * True for what nobody knows any more. containerd forgets a sandbox whose creation or start fails, as it does for want of
+ * an answer, and asks nobody to remove it whose host is gone.
+ */
+const isForgotten = ({ owner, isStarted, ending, bootId: recorded }: SandboxRecord): boolean =>
+  (owner === 'controller' && !isStarted) || ending === 'delete' || recorded !== bootId();

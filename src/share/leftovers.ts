@@ -96,7 +96,8 @@ function recordOfOldest(shares: readonly ShareRecord[]): SandboxRecord | undefin
   const [oldest] = shares.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt));
   if (!oldest) return undefined;
   const { namespace, sandboxId, owner, createdAt, pod, profile } = oldest;
-  return newSandboxRecord({ namespace, sandboxId, owner, createdAt: new Date(createdAt), pod }, profile);
+  const sandbox = { namespace, sandboxId, owner, createdAt: new Date(createdAt), pod };
+  return { ...newSandboxRecord(sandbox, profile), isStarted: true };
 }
 
 const isLeftToNext = ({ daemon, outlivesHost, isClosing, bootId: recorded }: ShareRecord): boolean =>

@@ -39,6 +39,8 @@ const recordSchema = z.object({
   goesWithShares: z.boolean().optional(),
   /** What its owner wants to find again. */
   ownerData: z.record(z.string(), z.json()).optional(),
+  /** True once containerd has had it started. */
+  isStarted: z.boolean().optional(),
   /** What somebody has asked for, whether it is done or not: that its shares be closed, or that nothing of it be left. */
   ending: z.enum(['stop', 'delete']).optional(),
   /** How it ended. */

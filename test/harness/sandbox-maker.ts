@@ -14,7 +14,7 @@ export interface MadeSandbox {
 }
 
 /**
- * Has a program of its own make the sandbox `sb` of the controller with these shares, and kills it when it has, or before
+ * Has a program of its own make the sandbox `sb` with these shares, and kills it when it has, or before
  * the step `killAt.step`.
  */
 export async function makeSandboxAndDie(

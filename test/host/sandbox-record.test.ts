@@ -77,6 +77,7 @@ async function leave(node: Node, ...shares: ShareSpec[]): Promise<Sandbox> {
   const { host } = await node.start();
   const sandbox = await host.sandboxes.create(request('controller', ...shares));
   await Promise.all(sandbox.shares.map(({ ready }) => ready));
+  sandbox.noteStarted();
   await host.detach();
   return sandbox;
 }
@@ -101,6 +102,7 @@ describe('a sandbox that outlives its host', () => {
         ownerData,
       });
       const pids = pidsOf(sandbox);
+      sandbox.noteStarted();
       await first.detach();
       for (let next = 0; next < 2; next++) {
         // oxlint-disable no-await-in-loop -- one host follows the other
@@ -134,7 +136,7 @@ describe('a sandbox that outlives its host', () => {
     writeFileSync(file, `version = 1\n[plugins."${VIRTIOFS}"]\n${lines.join('\n')}\n`);
     const { host } = await node.start();
     const contents = { shares: [], profile: await host.profileOf(file) };
-    await host.sandboxes.create({ ...request('controller'), contents });
+    (await host.sandboxes.create({ ...request('controller'), contents })).noteStarted();
     await host.detach();
     const { host: next } = await node.start();
     assert.equal((await (await found(next)).openShare({ tag: 'work' })).cache, 'always');
@@ -158,6 +160,7 @@ describe('the end of a sandbox', () => {
     await using node = await openNode();
     const { host } = await node.start();
     const sandbox = await host.sandboxes.create(request('controller', { tag: 'one' }, { tag: 'two' }));
+    sandbox.noteStarted();
     const [one, two] = pidsOf(sandbox);
     process.kill(one ?? 0, 'SIGABRT');
     const exit = await sandbox.ended;
@@ -219,6 +222,7 @@ describe('the end of a sandbox', () => {
     await using node = await openNode();
     const { host } = await node.start();
     const sandbox = await host.sandboxes.create(request('controller', { tag: 'work' }));
+    sandbox.noteStarted();
     await sandbox[Symbol.asyncDispose]();
     await host.detach();
     const { host: next } = await node.start();
@@ -258,6 +262,10 @@ describe('a host that finds the record of a sandbox', () => {
       },
     ],
     ['that was being deleted', (node) => node.rewrite((record) => ({ ...record, ending: 'delete' }))],
+    [
+      'that containerd had not started',
+      (node) => node.rewrite((record) => ({ ...record, isStarted: false })),
+    ],
     ['of before the last boot', (node) => node.rewrite((record) => ({ ...record, bootId: 'another' }))],
   ];
   for (const [what, make] of cases) {

@@ -18,6 +18,9 @@ const CLOSE_GRACE_MS = 1000;
 /** How large a message may be, as for containerd's own server (defaults.DefaultMaxRecvMsgSize). */
 const MAX_MESSAGE_BYTES = 16 << 20;
 
+/** What setTimeout() can do. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 const LIMITS = {
   /** How much of streams a connection may hold, in MB: containerd has one call waiting for each sandbox. */
   maxSessionMemory: 1000,
@@ -55,7 +58,7 @@ export function createGrpcServer(
   const sessions = new Set<ServerHttp2Session>();
   const servers: Http2Server[] = [];
   const create = (): Http2Server => {
-    const server = createServer(LIMITS, withoutAuthority(handle));
+    const server = createServer(LIMITS, leniently(handle));
     server.on('session', (session) => {
       sessions.add(session);
       session.once('close', () => sessions.delete(session));
@@ -92,12 +95,15 @@ type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => v
 
 /**
  * What a peer takes for our name does not count, and some send the socket's path, escaped. The adapter makes a URL of it,
- * and throws to nobody where it is none.
+ * and throws to nobody where it is none. It refuses deadlines in more than 24 days, of which `ctr --timeout` makes any.
  */
-const withoutAuthority =
+const leniently =
   (handle: Handler): Handler =>
   (request, response) => {
-    request.headers[':authority'] = 'localhost';
+    const { headers } = request;
+    headers[':authority'] = 'localhost';
+    const [, count, unit] = /^(\d{1,8})([HM])$/.exec(String(headers['grpc-timeout'])) ?? [];
+    if (Number(count) * (unit === 'H' ? 3_600_000 : 60_000) > MAX_TIMEOUT_MS) delete headers['grpc-timeout'];
     handle(request, response);
   };
 

@@ -23,15 +23,18 @@ import { obtain } from '../../setup/obtain.ts';
 const fixtures = join(import.meta.dirname, '../../harness/containerd/fixtures/plugins');
 const rounds = 5;
 
-const ways = ['past its deadline', 'cancelled by its caller'] as const;
+const callers = ['past its deadline', 'cancelled by its caller'] as const;
 
-for (const { version, sandboxer } of containerdVersions.flatMap((version) =>
-  ['shim', CONTROLLER].map((sandboxer) => ({ version, sandboxer })),
-)) {
+const ways = containerdVersions.flatMap((release) => [
+  { version: release, sandboxer: 'shim' },
+  { version: release, sandboxer: CONTROLLER },
+]);
+
+for (const { version, sandboxer } of ways) {
   describe(`CreateSandbox of containerd ${version}, sandboxer ${sandboxer}`, () => {
-    for (const way of ways) {
+    for (const gone of callers) {
       for (const stubborn of [false, true]) {
-        test(`${way} leaves nothing: a provider that ${stubborn ? 'takes no notice' : 'stops'}`, async () => {
+        test(`${gone} leaves nothing: a provider that ${stubborn ? 'takes no notice' : 'stops'}`, async () => {
           await using marks = await temporaryDirectory();
           await using containerd = await startSlow({ version, sandboxer, stubborn, marks: marks.path });
           using grpc = connectGrpc(containerd.address);
@@ -40,7 +43,7 @@ for (const { version, sandboxer } of containerdVersions.flatMap((version) =>
           await createSandbox(grpc, { id: 'other', spec: {}, sandboxer });
           for (const name of Array.from({ length: rounds }, (_, index) => `sb${index}`)) {
             // oxlint-disable no-await-in-loop -- one after the other
-            const id = await abandon(grpc, { way, sandboxer, marks: marks.path, name, spec });
+            const id = await abandon(grpc, { gone, sandboxer, marks: marks.path, name, spec });
             if (stubborn) {
               // containerd has taken notice, and asked the host to shut down what is being created.
               await eventually('it is cancelled', () => existsSync(mark(marks.path, id, 'canceled')));
@@ -69,25 +72,25 @@ for (const { version, sandboxer } of containerdVersions.flatMap((version) =>
 async function abandon(
   grpc: GrpcConnection,
   {
-    way,
+    gone,
     sandboxer,
     marks,
     name,
     spec,
-  }: { way: (typeof ways)[number]; sandboxer: string; marks: string; name: string; spec: unknown },
+  }: { gone: (typeof callers)[number]; sandboxer: string; marks: string; name: string; spec: unknown },
 ): Promise<string> {
   for (let timeoutMs = 400; ; timeoutMs *= 2) {
     // oxlint-disable no-await-in-loop -- one after the other
     const id = `${name}-${timeoutMs}`;
     const isAsked = (): boolean => existsSync(mark(marks, id, 'asked'));
     const caller = new AbortController();
-    const options = way === 'past its deadline' ? { timeoutMs } : { signal: caller.signal };
+    const options = gone === 'past its deadline' ? { timeoutMs } : { signal: caller.signal };
     // DeadlineExceeded or Canceled, whichever side notices first.
     const rejected = assert.rejects(
       createSandbox(grpc, { id, spec, sandboxer }, options),
       ({ code }: { code: number }) => [1, 4].includes(code),
     );
-    if (way === 'cancelled by its caller') await eventually('the provider is asked', isAsked);
+    if (gone === 'cancelled by its caller') await eventually('the provider is asked', isAsked);
     caller.abort();
     await rejected;
     if (isAsked()) return id;

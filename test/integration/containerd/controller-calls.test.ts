@@ -223,7 +223,9 @@ const createRequest = (sandboxId: string, spec: unknown, options?: RuntimeOption
   }) satisfies CreateRequest;
 
 async function update(grpc: GrpcConnection, fields: string[]): Promise<void> {
-  const sandbox = { sandboxId: 'sb', labels: { a: 'b' } };
+  // Without a runtime, containerd panics.
+  const runtime = { name: 'io.containerd.virtiofs.v1' };
+  const sandbox = { sandboxId: 'sb', sandboxer, runtime, labels: { a: 'b' } };
   await grpc.unary(method.update, { sandboxId: 'sb', sandboxer, sandbox, fields });
 }
 

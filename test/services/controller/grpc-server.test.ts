@@ -95,6 +95,27 @@ describe('createGrpcServer()', () => {
     assert.equal(uncaught.mock.callCount(), 0);
   });
 
+  test('minds deadlines: past ones, far ones and what is none', async () => {
+    await using own = await openTestHost({ config });
+    await using _ = await serve(own.host);
+    await addSandbox(own, 'sb');
+    using session = openSession(socketOf(own));
+    for (const [timeout, code] of [
+      ['-1S', Code.InvalidArgument],
+      ['1000H', Code.Ok],
+      ['99999999M', Code.Ok],
+      ['20S', Code.Ok],
+    ] as const) {
+      const stream = call(session.http2, status, { sandboxId: 'sb' }, { 'grpc-timeout': timeout });
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      assert.equal(await codeOf(stream), code, timeout);
+    }
+    const work = { sandboxId: 'late', sandbox: { sandboxId: 'late' } };
+    const late = call(session.http2, createMethod, work, { 'grpc-timeout': '0n' });
+    assert.equal(await codeOf(late), Code.DeadlineExceeded);
+    await eventually('nothing of it is left', () => own.host.sandboxes.size === 1);
+  });
+
   test('answers while 2,000 calls wait on one connection, and all of them at the end', async () => {
     await using own = await openTestHost({ config });
     await using _ = await serve(own.host);
@@ -239,3 +260,13 @@ function call<I extends DescMessage>(
 
 /** True where it was with a message, whose frame begins with five bytes, and not with an error alone. */
 const isAnswered = async (stream: ClientHttp2Stream): Promise<boolean> => (await buffer(stream)).length > 5;
+
+async function codeOf(stream: ClientHttp2Stream): Promise<number> {
+  const headers = once(stream, 'response');
+  const trailers = once(stream, 'trailers').catch(() => []);
+  stream.resume();
+  const [first] = (await headers) as [Record<string, string>];
+  if (first['grpc-status'] !== undefined) return Number(first['grpc-status']);
+  const [last] = (await trailers) as [Record<string, string>];
+  return Number(last['grpc-status']);
+}
