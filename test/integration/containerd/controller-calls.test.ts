@@ -135,7 +135,7 @@ for (const version of containerdVersions) {
       assert.deepEqual(await containerd.leftovers(), []);
     });
 
-    test("fails to start with the daemon's own words", async () => {
+    test("fails to start with the daemon's own words, and leaves nothing", async () => {
       const virtiofs = `virtio_fs_daemon = "${fixture('exits-early')}"\nvirtio_fs_dialect = "rust"`;
       await using containerd = await startControllerContainerd({ version, virtiofs });
       using grpc = connectGrpc(containerd.address);
@@ -146,7 +146,7 @@ for (const version of containerdVersions) {
         details:
           'failed to start sandbox "sb": Cannot start share "work": virtiofsd exited with code 7: cannot open the directory: it is a teapot',
       });
-      await removeSandbox(grpc, 'sb');
+      await assert.rejects(grpc.unary(method.status, { sandboxId: 'sb', sandboxer }), NOT_FOUND);
       assert.deepEqual(await containerd.leftovers(), []);
     });
 
