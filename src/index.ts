@@ -14,6 +14,7 @@ export {
 } from './errors.ts';
 export type { ShareEvent, ShareEvents } from './host/events.ts';
 export { openHost, type Host, type HostOptions } from './host/host.ts';
+export type { Takeable, TakeOver } from './host/lock.ts';
 export type { JoinedShares, JoinRequest, LibraryShareRequest, ShareName } from './host/joined-shares.ts';
 export type { Profile } from './host/profile.ts';
 export type {
@@ -24,12 +25,14 @@ export type {
   SandboxExit,
   SandboxRequest,
 } from './host/contract.ts';
+export type { SandboxEvent, SandboxEvents } from './host/sandbox-events.ts';
 export type { ShareMount } from './host/share-mounts.ts';
 export type { ShareSnapshot } from './host/share-snapshot.ts';
 export type { ShareSpec } from './host/share-spec.ts';
 export { sendTraceContext } from './services/send-trace-context.ts';
-export { serve, type Serving } from './services/serve.ts';
-export type { MountRequest, Share, ShareOwner, ShareStatus, UnmountOutcome } from './share/contract.ts';
+export { serve, type ServeOptions, type Serving } from './services/serve.ts';
+export type { MountRequest, Share, ShareStatus, UnmountOutcome } from './share/contract.ts';
+export type { ShareOwner } from './share/owner.ts';
 export type { StateDirectory } from './share/state-directory.ts';
 export { addByChRemote, cloudHypervisorArguments, removeByChRemote } from './vmm/cloud-hypervisor.ts';
 export { addByVirsh, libvirtElements, removeByVirsh } from './vmm/libvirt.ts';

@@ -1,22 +1,17 @@
 #!/bin/sh
-# Shares two directories with a sandbox and shows what a VMM needs of it: sudo ./session.sh [DIRECTORY]
-# DIRECTORY/srv/work and DIRECTORY/srv/models are shared; by default those of the system.
+# Runs a pod through the sandbox controller, shows what a VMM needs of it, and removes it: sudo ./session.sh
 set -eu
 cd "$(dirname "$0")"
-root=${1:-}
 state=${STATE:-/run/containerd-shim-virtiofs}
 
-mkdir -p "$root/srv/work" "$root/srv/models"
-spec=$(mktemp)
-trap 'rm -f "$spec"' EXIT
-sed "s|\"/srv/|\"$root/srv/|" pod.json >"$spec"
-
-ctr sandboxes run --runtime io.containerd.virtiofs.v1 "$spec" demo
-ctr sandboxes ls
+pod=$(crictl runp --runtime virtiofs pod-sandbox.json)
+crictl pods --id "$pod"
 
 echo 'Each share has a virtiofsd, and a socket that waits for its VMM:'
-grep -H -E '"(pid|socketPath|source)"' "$state"/sandboxes/default/demo/*/share.json
+shim-virtiofs ls --state "$state"
+shim-virtiofs inspect --state "$state" --namespace k8s.io "$pod"
 
-ctr sandboxes rm demo
+crictl stopp "$pod"
+crictl rmp "$pod"
 echo 'Nothing is left of it:'
-ctr sandboxes ls
+shim-virtiofs ls --state "$state"

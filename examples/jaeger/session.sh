@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 root=${1:-}
 
-../containerd/session.sh "$root"
+../containerd/shim/session.sh "$root"
 
 spec=$(mktemp)
 trap 'rm -f "$spec"' EXIT

@@ -13,6 +13,24 @@ const daemonSchema = z
   .object({ state: z.string(), backend_collection: z.record(z.string(), z.unknown()).default({}) })
   .transform(({ state, backend_collection: mounts }) => ({ state, mounts: new Set(Object.keys(mounts)) }));
 
+/** What a guest has done with an image. */
+export interface ImageReadings {
+  /** Whether it has asked for anything in it at all. */
+  readonly isTouched: boolean;
+  readonly bytesRead: number;
+  readonly failedReads: number;
+}
+
+/** Where reads stand among nydusd's kinds of requests (its `StatsFop`). */
+const READ = 4;
+const readingsSchema = z
+  .object({ data_read: z.number(), fop_hits: z.array(z.number()), fop_errors: z.array(z.number()) })
+  .transform(({ data_read: bytesRead, fop_hits: hits, fop_errors: errors }) => ({
+    isTouched: [...hits, ...errors].some((count) => count > 0),
+    bytesRead,
+    failedReads: errors[READ] ?? 0,
+  }));
+
 const errorSchema = z.object({ message: z.string() });
 
 /** How nydusd's status codes translate (its `translate_status_code`); all that is wrong with a mount is a 500. */
@@ -32,6 +50,12 @@ export function requireAnswer(answer: Answer): DaemonInfo {
     Code.Internal,
     `nydusd answered no state on its API (status ${answer.status}): see whether it is a nydusd`,
   );
+}
+
+/** What a nydusd has counted of an image; undefined where it does not say. */
+export function readingsIn(answer: Answer): ImageReadings | undefined {
+  const parsed = readingsSchema.safeParse(jsonOf(answer.text));
+  return answer.status === 200 && parsed.success ? parsed.data : undefined;
 }
 
 /** The error for a request that nydusd did not do. */

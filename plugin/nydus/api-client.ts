@@ -1,5 +1,5 @@
 import { Code, StatusError, type CallOptions } from 'containerd-shim-virtiofs/plugin';
-import { refusal, requireAnswer, type DaemonInfo } from './api-answer.ts';
+import { readingsIn, refusal, requireAnswer, type DaemonInfo, type ImageReadings } from './api-answer.ts';
 import { sendRequest } from './http.ts';
 
 /** The HTTP API of one nydusd on its unix socket. It answers one request after the other: a slow mount holds up all. */
@@ -14,6 +14,8 @@ export interface NydusApi {
     image: { readonly source: string; readonly config: string },
     options: CallOptions,
   ): Promise<boolean>;
+  /** Also of what was mounted; undefined where nothing was, or nydusd does not say. */
+  readings(mountpoint: string, options: CallOptions): Promise<ImageReadings | undefined>;
   /** Where nothing is mounted, that is no error. */
   unmount(mountpoint: string, options: CallOptions): Promise<void>;
 }
@@ -47,6 +49,10 @@ export function createApi(socketPath: string): NydusApi {
       const { mounts } = await get(options);
       if (mounts.has(mountpoint)) return false;
       throw refusal(`mount "${image.source}" at "${mountpoint}"`, answer);
+    },
+    async readings(mountpoint, options) {
+      const path = `/api/v1/metrics?id=${encodeURIComponent(mountpoint)}`;
+      return readingsIn(await sendRequest(socketPath, { method: 'GET', path }, options));
     },
     async unmount(mountpoint, options) {
       const answer = await sendRequest(

@@ -46,7 +46,7 @@ const tableSchema = z.strictObject({
     .enum(EXIT_POLICIES)
     .default('stop-sandbox')
     .describe(
-      'What follows when nydusd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet, and no image is mounted; "keep" only reports it.',
+      'What follows when nydusd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet, and mounts its images again; "keep" only reports it.',
     ),
   nydus_mount_timeout_ms: z
     .int()

@@ -31,6 +31,10 @@ const imageConfigSchema = z.union([
     .transform((config) => ({ config, registry: config.device.backend.config })),
 ]);
 
+/** Host and port of the registry that an image's configuration names, where it names one. */
+export const registryOf = (config: string): string | undefined =>
+  imageConfigSchema.safeParse(jsonIn(config)).data?.registry.host;
+
 /**
  * Adds the operator's credentials to an image's configuration, where its blobs are in a registry and it brings none of its
  * own. They go to nydusd in the body of a request, and nowhere else; errors never show a value.
@@ -44,6 +48,7 @@ export async function withCredentials(config: string, settings: Settings): Promi
     const message = "The image's configuration is no JSON object: use nydusd's configuration";
     throw new StatusError(Code.InvalidArgument, message);
   }
+  if (settings.registryAuthFile === undefined && settings.registryAuthEnv === undefined) return config;
   const image = imageConfigSchema.safeParse(parsed);
   if (!image.success || image.data.registry.auth || image.data.registry.registry_token) return config;
   const { config: completed, registry } = image.data;

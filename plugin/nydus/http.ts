@@ -16,6 +16,9 @@ export interface Answer {
   readonly text: string;
 }
 
+/** Its answer to what it has done has no text. */
+const NO_CONTENT = 204;
+
 /** nydusd's limit, in bytes (dbs-uhttp). It refuses a larger body, and drops requests that wait on the same connection. */
 export const MAX_BODY_BYTES = 51_200;
 
@@ -50,7 +53,8 @@ export async function sendRequest(
   try {
     outgoing.end(payload);
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-    return { status: incoming.statusCode ?? 0, text: await text(incoming) };
+    const { statusCode: status = 0 } = incoming;
+    return { status, text: status === NO_CONTENT ? '' : await text(incoming) };
   } catch (cause) {
     signal?.throwIfAborted();
     const message =

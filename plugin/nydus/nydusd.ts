@@ -27,9 +27,11 @@ type Settings = Pick<NydusConfig, 'daemonPath' | 'extraArgs' | 'debug' | 'startT
 export function describeNydusd(
   settings: Settings,
   paths: SharePaths,
+  listener: Pick<DaemonTraits, 'onLine'>,
 ): Omit<DaemonSpec, 'socketPath' | 'outputPath'> {
   return {
     ...traitsOf(settings, paths),
+    ...listener,
     program: async ({ signal }) => ({
       command: await requireDaemon(settings, { signal }),
       args: nydusdArgs(settings, paths),
@@ -43,11 +45,12 @@ export function describeNydusd(
 export function describeAdopted(
   settings: Settings,
   paths: SharePaths,
-  startedAt: Date,
+  { startedAt, ...listener }: Pick<DaemonTraits, 'onLine'> & { startedAt: Date },
 ): Omit<DaemonTraits, 'socketPath' | 'outputPath'> {
   const wasReady = (): boolean => Date.now() - startedAt.getTime() > settings.startTimeoutMs;
   return {
     ...traitsOf(settings, paths),
+    ...listener,
     ready: {
       probe: async ({ signal }) => {
         const limit = AbortSignal.timeout(ANSWER_MS);
@@ -86,9 +89,9 @@ function traitsOf(
     attributes: { 'nydusd.shared_dir': sharedDir, 'nydusd.api_socket_path': apiSocketPath },
     socket: 'own',
     apiSocketPath,
+    servesOneClient: true,
     // It removes its socket when its VMM has come.
     hadClient: () => !existsSync(socketPath),
-    losesMounts: true,
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
     stopTimeoutMs,

@@ -1,25 +1,40 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import {
   abortable,
   Code,
+  isFile,
   statForeign,
   StatusError,
   type CallOptions,
+  type MountOutcome,
   type MountRequest,
   type Share,
+  type UnmountOutcome,
 } from 'containerd-shim-virtiofs/plugin';
 import { createApi, type NydusApi } from './api-client.ts';
+import { readImageData, UNKNOWN_DATA } from './bootstrap.ts';
 import type { NydusConfig } from './config.ts';
-import { withCredentials } from './credentials.ts';
+import { registryOf, withCredentials } from './credentials.ts';
+import type { Images } from './images.ts';
 import { NYDUS_OVERLAY, parseNydusOverlay } from './overlay-option.ts';
+import { mayHoldSecrets } from './secrets.ts';
 
 /** Kata's place for an image, the container's id within it as containerd has ids, and `+`; never `..`. */
 const MOUNTPOINT = /^\/rafs\/[A-Za-z0-9][A-Za-z0-9._+-]{0,127}\/lowerdir$/;
 
+/** A share of this plugin, and what is mounted in it. */
+export interface ShareWithImages {
+  readonly share: Share;
+  readonly images: Images;
+}
+
 type Settings = Pick<NydusConfig, 'mountTimeoutMs' | 'registryAuthFile' | 'registryAuthEnv'>;
 
-/** What this process has mounted, by share and mountpoint: what it was made of. */
-const mounted = new WeakMap<Share, Map<string, string>>();
+/** How a RAFS mount is called. */
+export const KIND = 'rafs';
+/** What holds of each. */
+const OPTIONS = ['ro'];
 
 /**
  * Mounts an image in a share. The same image at the same mountpoint once more is no error.
@@ -28,37 +43,54 @@ const mounted = new WeakMap<Share, Map<string, string>>();
  *   bootstrap is missing, AlreadyExists where another image is mounted there, DeadlineExceeded where nydusd is too slow
  */
 export async function mountRafs(
-  share: Share,
+  { share, images }: ShareWithImages,
   request: MountRequest,
   { signal, ...settings }: Settings & CallOptions,
-): Promise<void> {
+): Promise<MountOutcome> {
   const { mountpoint } = request;
   requireMountpoint(mountpoint);
   const { source, config } = imageOf(request);
   // One that hangs would hang the only thread of nydusd's API.
-  await requireBootstrap(source, { signal, timeoutMs: settings.mountTimeoutMs });
+  const limits = { signal, timeoutMs: settings.mountTimeoutMs };
+  const isRegular = await requireBootstrap(source, limits);
   const image = { source, config: await withCredentials(config, settings) };
   const madeOf = createHash('sha256').update(`${source}\0${config}`).digest('hex');
-  await withLimit(`mount "${source}" at "${mountpoint}"`, settings, { signal }, async (options) => {
+  const { bytes, blobIds } = isRegular ? await readImageData(source, limits) : UNKNOWN_DATA;
+  const mounted = { madeOf, source, blobIds, registry: registryOf(config) };
+  return withLimit(`mount "${source}" at "${mountpoint}"`, settings, { signal }, async (options) => {
     await abortable(share.ready, options.signal);
-    const known = mounted.get(share) ?? new Map<string, string>();
+    const known = images.find(mountpoint);
+    using undo = new DisposableStack();
+    // Before it is: nydusd may say what is wrong with it before it answers.
+    if (!known) undo.defer(images.add(mountpoint, mounted));
     const isNew = await apiOf(share).mountImage(mountpoint, image, options);
-    if (!isNew && (known.get(mountpoint) ?? madeOf) !== madeOf) throw occupied(mountpoint);
-    mounted.set(share, known.set(mountpoint, madeOf));
+    if (!isNew && known && known.madeOf !== madeOf) throw occupied(mountpoint);
+    if (isNew && known) images.add(mountpoint, mounted);
+    undo.move();
+    const outcome = { kind: KIND, options: OPTIONS, source, bytes };
+    return mayHoldSecrets(config) ? outcome : { ...outcome, recipe: { source, config } };
   });
 }
 
 /** Unmounts an image; where none is mounted, that is no error. @throws as {@link mountRafs} does */
 export async function unmountRafs(
-  share: Share,
+  { share, images }: ShareWithImages,
   mountpoint: string,
   { signal, ...settings }: Pick<Settings, 'mountTimeoutMs'> & CallOptions,
-): Promise<void> {
+): Promise<UnmountOutcome> {
   requireMountpoint(mountpoint);
-  await withLimit(`unmount "${mountpoint}"`, settings, { signal }, async (options) => {
+  return withLimit(`unmount "${mountpoint}"`, settings, { signal }, async (options) => {
     await abortable(share.ready, options.signal);
-    await apiOf(share).unmount(mountpoint, options);
-    mounted.get(share)?.delete(mountpoint);
+    const api = apiOf(share);
+    await api.unmount(mountpoint, options);
+    images.remove(mountpoint);
+    // nydusd removes it when its VMM comes: while it is there, nobody can have looked.
+    if (existsSync(share.socketPath)) return { guestMayHoldIt: false };
+    // It counts on for what is unmounted, so that nobody can have looked in between.
+    const readings = await api.readings(mountpoint, options);
+    if (!readings) return { guestMayHoldIt: true };
+    const { isTouched, ...counted } = readings;
+    return { guestMayHoldIt: isTouched, ...counted };
   });
 }
 
@@ -71,7 +103,7 @@ function requireMountpoint(mountpoint: string): void {
 function imageOf(request: MountRequest): { source: string; config: string } {
   if (request.type === NYDUS_OVERLAY) return parseNydusOverlay(request.options ?? []);
   const { source, config, type } = request;
-  if (type !== undefined && type !== 'rafs') {
+  if (type !== undefined && type !== KIND) {
     const message = `nydusd mounts no "${type}": use "rafs" or "${NYDUS_OVERLAY}"`;
     throw new StatusError(Code.InvalidArgument, message);
   }
@@ -80,16 +112,17 @@ function imageOf(request: MountRequest): { source: string; config: string } {
   throw new StatusError(Code.InvalidArgument, message);
 }
 
+/** @returns whether it is a file: of what is none, nydusd says why it cannot mount it */
 async function requireBootstrap(
   source: string,
   options: { signal: AbortSignal | undefined; timeoutMs: number },
-): Promise<void> {
+): Promise<boolean> {
   if (!source.startsWith('/')) {
     const message = `Invalid bootstrap ${JSON.stringify(source)}: use an absolute path`;
     throw new StatusError(Code.InvalidArgument, message);
   }
   try {
-    await statForeign(source, options);
+    return isFile(await statForeign(source, options));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     const message = `Bootstrap "${source}" does not exist: name the image's metadata file`;
@@ -98,15 +131,15 @@ async function requireBootstrap(
 }
 
 /** Whoever waited in vain cannot know whether nydusd does it later. */
-async function withLimit(
+async function withLimit<T>(
   doing: string,
   { mountTimeoutMs }: Pick<Settings, 'mountTimeoutMs'>,
   { signal }: CallOptions,
-  action: (options: { signal: AbortSignal }) => Promise<void>,
-): Promise<void> {
+  action: (options: { signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
   const limit = AbortSignal.timeout(mountTimeoutMs);
   try {
-    await action({ signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    return await action({ signal: signal ? AbortSignal.any([signal, limit]) : limit });
   } catch (cause) {
     if (cause !== limit.reason) throw cause;
     const message =

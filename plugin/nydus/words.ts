@@ -28,6 +28,24 @@ export function levelOf(line: string): LineLevel {
   return isError ? 'error' : 'info';
 }
 
+/** So many signs of a line stand in an error. */
+const MAX_WORDS = 500;
+/** A URL as Rust's Debug writes it. */
+const URL_FIELDS =
+  /Url \{ scheme: "(\w+)",[^}]*?host: Some\(\w+\("?([^")]*)"?\)\), port: (?:None|Some\((\d+)\)), path: "([^"]*)"[^}]*\}/g;
+
+/** What a line of nydusd says, without when and where, and URLs as people write them. */
+export const wordsOf = (line: string): string =>
+  line
+    .replace(/^\[[^\]]+\] \w+ (?:\[[^\]]+\] )?/, '')
+    .trim()
+    .replace(/^"(.*)"$/s, '$1')
+    .replaceAll('\\"', '"')
+    .replaceAll(URL_FIELDS, (_, scheme: string, host: string, port: string | undefined, path: string) =>
+      port === undefined ? `${scheme}://${host}${path}` : `${scheme}://${host}:${port}${path}`,
+    )
+    .slice(0, MAX_WORDS);
+
 /** nydusd lives on when its VMM has left, so its end is that of a nydusd that was told to, or that failed. */
 export function explainEnd({ exitCode, lastLines }: DaemonEnd): EndMeaning {
   const said = lastLines.findLast((line) => levelOf(line) === 'error') ?? lastLines.at(-1);

@@ -15,6 +15,7 @@ export const createProvider: CreateProvider<VirtiofsConfig> = (context) => {
   const { queueSize, onExit, mountTimeoutMs: timeoutMs, ...settings } = context.config;
   return {
     cacheModes: CACHE_MODES,
+    mountKind: 'bind',
     check: (shares, options) => checkSettings(context.config, shares, options),
     openShare(request, { signal }) {
       const { readOnly, cache = settings.cache } = request;

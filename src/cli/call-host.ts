@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Code, connect, createClient, StatusError, type Client, type Transport } from 'ttrpc-ts';
 import { Shares } from '../proto/share/shares_pb.ts';
+import { HANDED_OVER } from '../services/hand-over/gate.ts';
 import { CommandError } from './commands/command.ts';
 import { ExitCode } from './exit-code.ts';
 import { findAddress, noHost, serveCommand, type HostChoice } from './host-address.ts';
@@ -19,7 +20,10 @@ export async function callHost(
   try {
     return await call(createClient(Shares, transport));
   } catch (error) {
-    throw StatusError.is(error) ? await translate(error, { address, transport }) : error;
+    if (!StatusError.is(error)) throw error;
+    // It has not begun, and the next host is there already.
+    if (error.code === Code.Unavailable && error.message === HANDED_OVER) return callHost(choice, call);
+    throw await translate(error, { address, transport });
   }
 }
 

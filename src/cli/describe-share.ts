@@ -1,5 +1,5 @@
 import { timestampDate, type Timestamp } from '@bufbuild/protobuf/wkt';
-import type { Exit, GetResponse, Share, Vmm, VmmStep } from '../proto/share/shares_pb.ts';
+import type { Exit, GetResponse, Pod, Share, Vmm, VmmStep } from '../proto/share/shares_pb.ts';
 import { printable } from '../text/printable.ts';
 import { shellWords } from './shell-words.ts';
 
@@ -19,6 +19,9 @@ export const describeExit = ({ cause, message }: Pick<Exit, 'cause' | 'message'>
 export const timeText = (time: Timestamp | undefined): string =>
   time === undefined ? 'unknown' : timestampDate(time).toISOString();
 
+const podText = ({ namespace, name, uid, attempt }: Pod): string =>
+  `${namespace}/${name}, uid ${uid}${attempt > 0 ? `, attempt ${attempt}` : ''}`;
+
 const daemonOf = ({ pid, adopted, restarts }: Share): string =>
   [
     `pid ${pid}`,
@@ -37,6 +40,7 @@ export function describeShare(share: Share): string {
     ['Directory', [`${share.sharedDir}${share.readOnly ? ' (read-only)' : ''}`]],
     ['Provider', [`${share.sharedFs}, ${share.queueSize} entries in its queue`]],
     ['Cache', share.cache === undefined ? [] : [share.cache]],
+    ['Pod', share.pod ? [podText(share.pod)] : []],
     ['Opened', [`${timeText(share.createdAt)} by ${share.owner}`]],
     ['Last lines', share.lastLines],
   ];

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
-import type { StatusError } from 'ttrpc-ts';
+import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { untilIdle } from '../services/idle.ts';
+import type { TakeOverOptions } from '../services/hand-over/ask-former.ts';
+import { createSuccession } from '../services/hand-over/take-over.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
+import { notifyReady } from './notify-ready.ts';
 import { heedSignals } from './signals.ts';
 import { survive } from './survive.ts';
 
@@ -19,14 +22,22 @@ export interface RunHostOptions extends Pick<HostOptions, 'config' | 'state'> {
   readonly announce: boolean;
   /** End after so long without sandboxes, in milliseconds. */
   readonly idleTimeoutMs: number | undefined;
+  /** How another host's state directory is taken over. @default a host that has it is left alone */
+  readonly takeOver: Omit<TakeOverOptions, 'signal'> | undefined;
+}
+
+/** Why a host ends. */
+interface End {
+  readonly reason: string | undefined;
+  readonly lost?: StatusError;
 }
 
 /**
- * Runs a host until SIGINT or SIGTERM, or until it is idle, or until another host has taken its state directory: resolves
- * to that reason then. Its shares stay.
+ * Runs a host until SIGINT or SIGTERM, or until it is idle, or has handed over to another one, or until another host has
+ * taken its state directory unasked: resolves to that reason then. Its shares stay.
  */
 export async function runHost(options: RunHostOptions): Promise<StatusError | undefined> {
-  const { config, state, announce, idleTimeoutMs } = options;
+  const { config, state, announce, idleTimeoutMs, takeOver } = options;
   closeInherited({ except: announce ? [ANNOUNCE_FD] : [] });
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
@@ -37,25 +48,44 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   using _ = survive(log.logger);
   await using stack = new AsyncDisposableStack();
   using signals = heedSignals(log);
-  const host = await openHost({ config, state, shares: 'outlive-process', log: log.logger });
+  await using succession = takeOver && createSuccession({ ...takeOver, signal: abortWhen(told) });
+  const host = await openHost({
+    config,
+    state,
+    shares: 'outlive-process',
+    log: log.logger,
+    takeOver: succession?.takeOver,
+  });
   signals.diagnose(host);
   stack.defer(() => host.detach());
-  const serving = stack.use(await serve(host));
+  const handedOver = Promise.withResolvers<void>();
+  const onHandedOver = (): void => handedOver.resolve();
+  const serving = stack.use(await serve(host, { receptions: succession?.handOn(), onHandedOver }));
   if (announce) announceAddress(serving.address);
+  await succession?.[Symbol.asyncDispose]();
+  await notifyReady(host.log);
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
-  let lost: StatusError | undefined;
-  const isLost = host.lost.then((why) => {
-    lost = why;
-    return ['lost'];
-  });
-  const [reason] = await Promise.race([told, isLost, ...(idle ? [idle.then(() => ['idle'])] : [])]);
+  const { reason, lost } = await Promise.race([
+    told.then(([signal]: string[]): End => ({ reason: signal })),
+    handedOver.promise.then((): End => ({ reason: 'handed over' })),
+    host.lost.then((why): End => ({ reason: 'lost', lost: why })),
+    ...(idle ? [idle.then((): End => ({ reason: 'idle' }))] : []),
+  ]);
   ending.abort();
   host.log.info({ reason, sandboxes: host.sandboxes.list().length }, 'Ending; shares stay');
   await stack.disposeAsync();
   // The lock on starts goes last: a start that waits for it must not find this host.
   await (await idle)?.[Symbol.asyncDispose]();
   return lost;
+}
+
+/** Whoever is told to end does not take over first. */
+function abortWhen(told: Promise<unknown>): AbortSignal {
+  const controller = new AbortController();
+  const message = 'Told to end before the other host let go, which goes on';
+  void told.then(() => controller.abort(new StatusError(Code.Canceled, message)));
+  return controller.signal;
 }
 
 /** The end of idle waiting, where it has one. */

@@ -8,6 +8,9 @@ const absolutePath = z.string().startsWith('/', 'use an absolute path');
 /** Where the directories of shares without a source stand unless the configuration says otherwise. */
 export const DEFAULT_SCRATCH_DIR = '/var/lib/containerd-shim-virtiofs/scratch';
 
+/** Where containerd serves ttrpc unless its configuration says otherwise. */
+export const DEFAULT_TTRPC_ADDRESS = '/run/containerd/containerd.sock.ttrpc';
+
 /** The sockets in it are called `s/<16 hex>.sock`. */
 const MAX_STATE_BYTES: number = MAX_SOCKET_PATH_BYTES - '/s/0123456789abcdef.sock'.length;
 
@@ -27,7 +30,7 @@ const socketPath = absolutePath.refine(
   `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`,
 );
 
-const fileSchema = z.strictObject({
+const keysSchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
   state: stateSchema
     .optional()
@@ -84,6 +87,20 @@ const fileSchema = z.strictObject({
     .describe(
       "Serves containerd's sandbox controller over gRPC, for a proxy plugin of type sandbox. Absent: it is not served.",
     ),
+  containerd: z
+    .strictObject({
+      ttrpc_address: z
+        .string()
+        .refine((text) => text === '' || text.startsWith('/'), 'use an absolute path, or "" for no events')
+        .refine(hasAtMost(MAX_SOCKET_PATH_BYTES), `use a path of at most ${MAX_SOCKET_PATH_BYTES} bytes`)
+        .optional()
+        .describe(
+          'containerd\'s own ttrpc socket, which gets the events of sandboxes and shares for `ctr events`; "": none does. ' +
+            "Default: the one that the shim's last `start` was told; where there was none, and the state directory is " +
+            `the default one, ${DEFAULT_TTRPC_ADDRESS}.`,
+        ),
+    })
+    .prefault({}),
   trace: z
     .strictObject({
       endpoint: z
@@ -142,6 +159,12 @@ const fileSchema = z.strictObject({
     .default([])
     .describe('Shares of every sandbox whose creator gives no OCI spec (CRI).'),
   plugins: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+});
+
+const fileSchema = keysSchema.superRefine(({ ttrpc, grpc }, context) => {
+  if (grpc?.address === undefined || grpc.address !== ttrpc.address) return;
+  const message = `"${grpc.address}" is the address of the ttrpc services too: use another one`;
+  context.addIssue({ code: 'custom', path: ['grpc', 'address'], message });
 });
 
 /**

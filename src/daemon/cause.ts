@@ -10,7 +10,7 @@ export interface Circumstances {
   /** What it executed. */
   readonly command: string;
   /** What this process asked it to end for. */
-  readonly asked: 'stopped' | 'no-client' | undefined;
+  readonly asked: 'stopped' | 'no-client' | 'disconnected' | undefined;
   /** True where it never waited for its VMM. */
   readonly isStarting: boolean;
   /** How many processes the kernel has killed for want of memory while this one ran. */
@@ -48,10 +48,11 @@ function diagnose(end: DaemonEnd, meaning: EndMeaning, known: Circumstances): Di
   const { asked, spec } = known;
   if (asked === 'stopped') return { cause: asked, why: 'it was stopped' };
   if (asked === 'no-client') return { cause: asked, why: noClientMessage(spec) };
+  if (asked === 'disconnected') return { cause: asked, why: ITS_VMM_LEFT };
   const signalled = ofKernel(end, meaning, known);
   if (signalled) return signalled;
   const cause = ofItself(end, meaning, known);
-  return { cause, why: cause === 'disconnected' ? 'its VMM has left' : meaning.words };
+  return { cause, why: cause === 'disconnected' ? ITS_VMM_LEFT : meaning.words };
 }
 
 /** What a signal tells, of the daemon or of its worker, and what the kernel says of it. */
@@ -83,6 +84,8 @@ function describeStatus({ exitCode, signal }: DaemonEnd, workerSignal: string | 
   const status = exitCode === undefined ? 'ended with an unknown status' : `exited with code ${exitCode}`;
   return workerSignal === undefined ? status : `${status}, its worker killed by ${workerSignal}`;
 }
+
+const ITS_VMM_LEFT = 'its VMM has left';
 
 const SHORT_OF_MEMORY =
   'memory was short, and the kernel killed it: raise the memory limit or move load away';

@@ -19,7 +19,7 @@ export function watchForClient(
     onGivenUp: () => void;
   },
 ): Disposable {
-  const { name, socketPath, clientTimeoutMs = 0, connectedLine } = spec;
+  const { name, socketPath, clientTimeoutMs = 0, connectedLine, servesOneClient } = spec;
   const { log, pid, hasClient, onClient, onGivenUp } = options;
   const timers: NodeJS.Timeout[] = [];
   const cancel = (): void => timers.forEach(clearTimeout);
@@ -32,7 +32,7 @@ export function watchForClient(
     timers.push(setTimeout(check, ms).unref());
   };
 
-  if (connectedLine) {
+  if (connectedLine || servesOneClient) {
     if (clientTimeoutMs > 0) after(clientTimeoutMs, onGivenUp);
     if (clientTimeoutMs === 0 || clientTimeoutMs > WARNING_MS) {
       const text = `No VMM has connected to ${name} for ${WARNING_MS / 1000} s: check that it was given this socket`;

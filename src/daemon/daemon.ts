@@ -1,6 +1,5 @@
 import type { SpanContext } from '@opentelemetry/api';
 import { fstatSync } from 'node:fs';
-import type { Logger } from 'pino';
 import { Listeners } from '../async/listeners.ts';
 import { takeTurn } from '../async/take-turn.ts';
 import type { ExitStatus } from '../errors.ts';
@@ -11,40 +10,18 @@ import { watchMemoryKills } from '../proc/memory-kills.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
 import { explainExit, explainPlainly, isMysterious, type Circumstances } from './cause.ts';
 import { watchForClient } from './client-watch.ts';
+import { watchConnection } from './connection-watch.ts';
 import type { Daemon, DaemonState } from './contract.ts';
-import type { DaemonEnd, DaemonExit, EndDescription, EndMeaning } from './exit.ts';
+import type { DaemonParts } from './daemon-parts.ts';
+import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
-import type { DaemonProcess } from './process.ts';
+import { passOn } from './pass-on.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
 import { removeSocket } from './socket.ts';
-import type { DaemonTraits, Program } from './spec.ts';
+import type { Program } from './spec.ts';
 import { terminate } from './terminate.ts';
-
-/** What a daemon is made of. */
-export interface DaemonParts {
-  readonly spec: DaemonTraits;
-  readonly program: Program;
-  readonly process: DaemonProcess;
-  readonly log: Logger;
-  readonly startedBy: SpanContext | undefined;
-  /** Removes the vhost-user socket. */
-  readonly removeSocket: () => void;
-  /** What the socket was bound to, by which the kernel knows it. */
-  readonly boundPath: string;
-  /** What is known of it, where another host started it. */
-  readonly past?: DaemonPast | undefined;
-}
-
-/** What a daemon did under another host. */
-export interface DaemonPast {
-  readonly startedAt: Date;
-  /** True where its VMM had come. */
-  readonly hadClient: boolean;
-  /** How it ended, where that was seen, and reported. */
-  readonly end?: EndDescription | undefined;
-}
 
 /** The life of a daemon as a state machine over a process and its end; follows its output from now on. */
 export function superviseDaemon(parts: DaemonParts): Daemon {
@@ -69,7 +46,9 @@ class SupervisedDaemon implements Daemon {
   #exit: DaemonExit | undefined;
   #clientWatch: Disposable | undefined;
   #hadClient: boolean | undefined;
-  #isGivenUp = false;
+  #connectionWatch: Disposable | undefined;
+  /** Why this process ends it, where nobody has asked for that. */
+  #givenUp: 'no-client' | 'disconnected' | undefined;
 
   constructor(parts: DaemonParts) {
     const { spec, process, program, past, log } = parts;
@@ -82,7 +61,7 @@ class SupervisedDaemon implements Daemon {
     this.boundPath = parts.boundPath;
     this.apiSocketPath = spec.apiSocketPath;
     this.startedBy = parts.startedBy;
-    this.#hadClient = spec.connectedLine ? false : undefined;
+    this.#hadClient = spec.connectedLine || spec.servesOneClient ? false : undefined;
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
@@ -127,7 +106,7 @@ class SupervisedDaemon implements Daemon {
   async stop(): Promise<DaemonExit> {
     if (this.#state === 'exited' || this.#state === 'stopping') return this.exited;
     this.#become('stopping');
-    this.#clientWatch?.[Symbol.dispose]();
+    this.#watchNoMore();
     const { spec, log, process } = this.#parts;
     process.expectEnd();
     const attributes = { 'process.pid': this.identity.pid };
@@ -150,8 +129,7 @@ class SupervisedDaemon implements Daemon {
   }
 
   #onLine(line: string): void {
-    const { spec, log } = this.#parts;
-    log[spec.levelOf?.(line) ?? 'info']({ source: spec.name, pid: this.identity.pid }, line);
+    passOn(line, this.#parts);
     this.#understand(line);
   }
 
@@ -174,11 +152,26 @@ class SupervisedDaemon implements Daemon {
       pid: this.identity.pid,
       hasClient: () => isConnected(boundPath),
       onClient: () => this.#onConnected(),
-      onGivenUp: () => {
-        this.#isGivenUp = true;
-        void this.stop();
-      },
+      onGivenUp: () => this.#giveUp('no-client'),
     });
+    if (!spec.servesOneClient) return;
+    this.#connectionWatch = watchConnection({
+      identity: this.identity,
+      boundPath,
+      hadClient: () => this.#hadClient === true || spec.hadClient?.() === true,
+      onClient: () => this.#onConnected(),
+      onLeft: () => this.#giveUp('disconnected'),
+    });
+  }
+
+  #giveUp(why: 'no-client' | 'disconnected'): void {
+    this.#givenUp = why;
+    void this.stop();
+  }
+
+  #watchNoMore(): void {
+    this.#clientWatch?.[Symbol.dispose]();
+    this.#connectionWatch?.[Symbol.dispose]();
   }
 
   #onConnected(): void {
@@ -200,12 +193,14 @@ class SupervisedDaemon implements Daemon {
 
   #onEnd(status: ExitStatus): DaemonExit | Promise<DaemonExit> {
     this.#output.drain({ final: true });
-    this.#hadClient ??= this.#parts.spec.hadClient?.();
+    const { spec, past } = this.#parts;
+    const recalled = past?.end;
+    // Of one whose end was seen before, the sockets are gone.
+    if (!recalled && this.#hadClient !== true && spec.hadClient) this.#hadClient = spec.hadClient();
     const end = { ...status, lastLines: [...this.#output.lastLines] };
     const known = this.#circumstances();
     this.#become('exited');
-    this.#clientWatch?.[Symbol.dispose]();
-    const recalled = this.#parts.past?.end;
+    this.#watchNoMore();
     if (recalled)
       return this.#conclude({
         ...end,
@@ -225,7 +220,7 @@ class SupervisedDaemon implements Daemon {
       spec: this.#parts.spec,
       pid: this.identity.pid,
       command: this.program.command,
-      asked: this.#isGivenUp ? 'no-client' : this.#state === 'stopping' ? 'stopped' : undefined,
+      asked: this.#givenUp ?? (this.#state === 'stopping' ? 'stopped' : undefined),
       isStarting: this.#state === 'starting',
       memoryKills: this.#memoryKills(),
       uptimeMs: performance.now() - this.#startedAt,

@@ -37,18 +37,23 @@ export interface DaemonTraits {
   /** The file that takes its output. */
   readonly outputPath: string;
   readonly ready: Readiness;
-  /** Matches the line that says that a VMM has connected. @default its state stays `waiting` */
+  /** Matches the line that says that a VMM has connected. @default its state stays `waiting`, unless `servesOneClient` */
   readonly connectedLine?: RegExp;
-  /** Tells, when it has ended and before its sockets are removed, whether a VMM had come. @default what `connectedLine` tells */
+  /**
+   * True for one that serves one VMM, says nothing of its coming, and stays when it has left. The kernel is asked for both,
+   * and the daemon is ended when its VMM has left.
+   *
+   * @default false
+   */
+  readonly servesOneClient?: boolean;
+  /** Tells, before its sockets are removed, whether a VMM had come. @default what `connectedLine` tells */
   readonly hadClient?: () => boolean;
-  /** True where what it mounts is lost with it; then no other one can take its place. @default false */
-  readonly losesMounts?: boolean;
   /** How long it may take until it waits for its VMM, in milliseconds. */
   readonly startTimeoutMs: number;
   /** What to do where it takes longer, for the error. @default nothing is said */
   readonly startTimeoutRemedy?: string;
   /**
-   * How long it waits for its VMM until it is given up, in milliseconds; 0 for ever. Needs a `connectedLine`.
+   * How long it waits for its VMM until it is given up, in milliseconds; 0 for ever. Needs `connectedLine` or `servesOneClient`.
    *
    * @default 0
    */
@@ -59,6 +64,8 @@ export interface DaemonTraits {
   readonly stopTimeoutMs: number;
   /** At which level a line of its output is logged. @default info */
   readonly levelOf?: (line: string) => LineLevel;
+  /** Is told each line of its output, when that has been logged. @default nobody is told */
+  readonly onLine?: (line: string) => void;
   /** What an end that nobody asked for means. @default status 0 is its VMM's leaving; its last line says why */
   readonly explainEnd?: (end: DaemonEnd) => EndMeaning;
 }

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Daemon } from './contract.ts';
-import { superviseDaemon, type DaemonParts } from './daemon.ts';
+import { superviseDaemon } from './daemon.ts';
+import type { DaemonParts } from './daemon-parts.ts';
 import type { Starter } from './pool/starter.ts';
 import { childProcess } from './process.ts';
 import { requireProgram } from './requirements.ts';

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { parseMounts, readMounts, type Mount } from '../proc/mountinfo.ts';
+import { parseMounts, recentMounts, type Mount } from '../proc/mountinfo.ts';
 
 /**
  * File systems that need no server: their kernel answers. Any other may wait for one for ever, and be unkillable while
@@ -18,7 +18,7 @@ export const MAX_TABLE_AGE_MS = 100;
 /** As many links as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;
 
-let table = { text: '', readAt: -Infinity, mounts: new Map<string, Mount>(), canAnyHang: false };
+let table = { text: '', mounts: new Map<string, Mount>(), canAnyHang: false };
 
 /** The first mount on the way to a path that can hang, without touching it; undefined where the way is safe, or ends. */
 export function mountThatCanHang(path: string): Mount | undefined {
@@ -44,19 +44,18 @@ export function mountThatCanHang(path: string): Mount | undefined {
 }
 
 function currentTable(): typeof table {
-  if (performance.now() - table.readAt < MAX_TABLE_AGE_MS) return table;
-  const text = readMounts();
+  const text = recentMounts(MAX_TABLE_AGE_MS);
   // To parse it takes longer than to read it, and it seldom changes.
-  if (text === table.text) {
-    table.readAt = performance.now();
-    return table;
-  }
-  const list = parseMounts(text);
-  const canAnyHang = list.some(({ fileSystem }) => !LOCAL.has(fileSystem));
-  const mounts = new Map(list.map((mount) => [mount.mountpoint, mount]));
-  table = { text, readAt: performance.now(), mounts, canAnyHang };
+  if (text === table.text) return table;
+  const canAnyHang = fileSystemsIn(text).some((fileSystem) => !LOCAL.has(fileSystem));
+  const list = canAnyHang ? parseMounts(text) : [];
+  table = { text, mounts: new Map(list.map((mount) => [mount.mountpoint, mount])), canAnyHang };
   return table;
 }
+
+/** Without the rest, which is seldom needed. */
+const fileSystemsIn = (text: string): string[] =>
+  Array.from(text.matchAll(/ - (\S+) /g), ([, fileSystem = '']) => fileSystem);
 
 function mountOf(path: string, mounts: ReadonlyMap<string, Mount>): Mount | undefined {
   for (let at = path; ; at = dirname(at)) {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { isDirectory, isFile, statBy, type ForeignStat } from './stat.ts';
 import { touch, type Touch } from './touch.ts';
@@ -18,21 +18,59 @@ export const readForeign = (path: string, options?: TouchOptions): Promise<Buffe
 
 /** {@link readForeign} for a path that the caller trusts to answer. */
 export function readRegularFile(path: string): Buffer {
+  return withRegularFile(path, (fd, found) => {
+    requireShort(path, found);
+    return readFileSync(fd);
+  });
+}
+
+function withRegularFile<T>(path: string, read: (fd: number, found: ForeignStat) => T): T {
   // A FIFO would wait for somebody to write.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
-    requireRegular(path, fstatSync(fd));
-    return readFileSync(fd);
+    const found = fstatSync(fd);
+    requireRegular(path, found);
+    return read(fd, found);
   } finally {
     closeSync(fd);
   }
 }
 
+/**
+ * Reads so many bytes of a file that is not ours, fewer where it ends, within a limit.
+ *
+ * @throws as {@link readForeign} does
+ */
+export const readForeignPart = (
+  path: string,
+  part: { readonly offset: number; readonly length: number },
+  options?: TouchOptions,
+): Promise<Buffer> => touch(path, partOf(path, part), options);
+
+/** The touch of {@link readForeignPart}. */
+export const partOf = (
+  path: string,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Touch<Buffer> => ({
+  direct: () =>
+    withRegularFile(path, (fd) => {
+      const bytes = Buffer.alloc(length);
+      return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
+    }),
+  inChild: async (run) => {
+    requireRegular(path, await statBy(run, path));
+    const units = ['iflag=skip_bytes,count_bytes,fullblock', `skip=${offset}`, `count=${length}`];
+    return run('dd', `if=${path}`, ...units, 'status=none');
+  },
+});
+
 /** The touch of {@link readForeign}. */
 export const readOf = (path: string): Touch<Buffer> => ({
   direct: () => readRegularFile(path),
   inChild: async (run) => {
-    requireRegular(path, await statBy(run, path));
+    const found = await statBy(run, path);
+    requireRegular(path, found);
+    requireShort(path, found);
     return run('head', '-c', `${MAX_FILE_BYTES}`, '--', path);
   },
 });
@@ -41,6 +79,9 @@ function requireRegular(path: string, found: ForeignStat): void {
   if (isDirectory(found))
     throw Object.assign(new Error(`EISDIR: is a directory, '${path}'`), { code: 'EISDIR' });
   if (!isFile(found)) throw new StatusError(Code.InvalidArgument, `"${path}" is not a regular file`);
+}
+
+function requireShort(path: string, found: ForeignStat): void {
   if (found.size <= MAX_FILE_BYTES) return;
   throw new StatusError(Code.InvalidArgument, `"${path}" has more than ${MAX_FILE_BYTES} bytes`);
 }

@@ -1,7 +1,10 @@
 import type { DaemonExit } from '../daemon/exit.ts';
 import type { ExitCause } from '../errors.ts';
-import type { CallOptions, MountRequest, Share, ShareOwner, UnmountOutcome } from '../share/contract.ts';
+import type { CallOptions, MountRequest, Share, UnmountOutcome } from '../share/contract.ts';
+import type { ShareOwner } from '../share/owner.ts';
+import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
+import type { OwnerData } from '../share/sandbox-record.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { Profile } from './profile.ts';
 import type { ShareMount } from './share-mounts.ts';
@@ -14,7 +17,13 @@ export interface SandboxIdentity {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   /** @default now */
-  readonly createdAt?: Date;
+  readonly createdAt?: Date | undefined;
+  /** The pod that it is made for. @default none */
+  readonly pod?: Pod | undefined;
+  /** True for one that is made for its shares, and goes with the last of them. @default true for `api`, else false */
+  readonly goesWithShares?: boolean | undefined;
+  /** What its owner wants to find again after a restart of the host: anything that JSON can hold. @default {} */
+  readonly ownerData?: OwnerData | undefined;
 }
 
 /** Why a sandbox ended. */
@@ -34,6 +43,14 @@ export interface Sandbox extends AsyncDisposable {
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  /** The pod that it is made for. */
+  readonly pod: Pod | undefined;
+  /** True for one that was made for its shares, and goes with the last of them. */
+  readonly goesWithShares: boolean;
+  /** What its owner wanted to find again after a restart of the host, to which it says nothing. */
+  readonly ownerData: OwnerData;
+  /** Says for the next host that containerd had it started: without it the next host does not adopt a controller's. */
+  noteStarted(): void;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];
   /** What can be told of {@link shares} now. */
@@ -118,8 +135,66 @@ export interface Sandboxes extends AsyncDisposable {
   has(sandbox: Sandbox): boolean;
   /** Those whose creation is done. */
   list(): readonly Sandbox[];
-  /** Takes over what another host left: shares that outlive their host are adopted, all else is ended. Call it once. */
+  /** Takes over what another host left: what outlives its host is adopted, all else is ended. Call it once. */
   takeOver(): Promise<void>;
   /** Refuses further ones, cancels those in creation, ends purges; those whose creation is done stay alive. */
   detach(): Promise<void>;
+}
+
+/** A part of a container's root file system, to be mounted in a share. */
+export interface RootfsPart {
+  readonly source: string;
+  readonly readOnly: boolean;
+}
+
+/** A container, and the sandbox in whose share its root file system is to be. */
+export interface ContainerRequest {
+  readonly namespace: string;
+  readonly sandboxId: string;
+  readonly containerId: string;
+  /** Where containerd keeps what it knows of it. */
+  readonly bundle: string;
+  readonly rootfs: readonly RootfsPart[];
+}
+
+/** How a container ended, which never ran here. */
+export interface ContainerExit {
+  /** 128 + the signal by which it was killed, 137 where its sandbox ended, else 0. */
+  readonly exitStatus: number;
+  readonly exitedAt: Date;
+}
+
+/** A container whose root file system is mounted in a share. It runs in its sandbox's VM, if anywhere. */
+export interface Container {
+  readonly containerId: string;
+  readonly sandbox: Sandbox;
+  /** The share's. */
+  readonly tag: string;
+  /** In the share, in the order of the parts. */
+  readonly mountpoints: readonly string[];
+  /** Empty where a former host was told. */
+  readonly bundle: string;
+  /** Resolves when it was killed or deleted, or its sandbox has ended. */
+  readonly ended: Promise<ContainerExit>;
+  readonly exit: ContainerExit | undefined;
+}
+
+/** The containers of a host's sandboxes, by namespace and id; those that a former host mounted are among them. */
+export interface Containers {
+  /**
+   * Mounts a container's root file system in the first of its sandbox's shares that has a directory of the host's own.
+   *
+   * @throws StatusError NotFound for an unknown sandbox, AlreadyExists, FailedPrecondition where it has no such share;
+   *   what {@link Sandbox.mount} throws. Nothing is mounted then
+   */
+  create(request: ContainerRequest, options: CallOptions): Promise<Container>;
+  find(namespace: string, containerId: string): Container | undefined;
+  /** @throws StatusError NotFound */
+  get(namespace: string, containerId: string): Container;
+  /** Ends it; what is mounted stays. @throws StatusError NotFound */
+  kill(namespace: string, containerId: string, signal: number): void;
+  /** Cancels its creation or unmounts what is mounted for it. @throws StatusError NotFound */
+  delete(namespace: string, containerId: string): Promise<ContainerExit>;
+  /** {@link delete}; true where there was one, or one was deleted and not forgotten. */
+  forget(namespace: string, containerId: string): Promise<boolean>;
 }

@@ -1,25 +1,28 @@
-import { lstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
 import { printableLines } from '../text/printable.ts';
 import { watchPath } from '../proc/watch-path.ts';
 import type { StateDirectory } from '../share/state-directory.ts';
-import type { Sandboxes } from './contract.ts';
+import type { Containers, Sandboxes } from './contract.ts';
 
 /** How often the host looks whether another directory has taken the place of that of the marks, in milliseconds. */
 const FOLLOW_MS = 1000;
 
 /**
  * Removes the sandboxes that a shim's `delete` marks, whichever host they are of, until disposal. A mark is an empty
- * file, removed when its sandbox is; where that fails, the mark gets the reason for the shim to tell.
+ * file, removed when its sandbox is; where that fails, the mark gets the reason for the shim to tell. A mark with a third
+ * part in its name, as `default:container:web`, is of a container, and nobody waits for it.
  */
 export function carryOutDeletions(parts: {
   stateDir: StateDirectory;
   sandboxes: Sandboxes;
+  containers: Pick<Containers, 'forget'>;
+  adopted: Promise<void>;
   log: Logger;
 }): Disposable {
-  const { stateDir, sandboxes, log } = parts;
+  const { stateDir, sandboxes, containers, adopted, log } = parts;
   const { deletionDirectory } = stateDir;
   const underWay = new Set<string>();
 
@@ -31,14 +34,25 @@ export function carryOutDeletions(parts: {
       log.error({ path: deletionDirectory, err: error }, 'Cannot read or write marks of deletions');
     }
   };
+  const endContainer = async (mark: string, namespace: string, containerId: string): Promise<void> => {
+    // Before, nothing is known of what a former host mounted.
+    await adopted;
+    try {
+      await containers.forget(namespace, containerId);
+    } finally {
+      if (stateDir.isInPlace()) rmSync(mark, { force: true });
+    }
+  };
   const carryOut = async (name: string): Promise<void> => {
     const mark = join(deletionDirectory, name);
-    const [namespace = '', sandboxId = ''] = name.split(':');
+    const [namespace = '', sandboxId = '', containerId] = name.split(':');
     underWay.add(name);
     try {
-      await sandboxes.purge(namespace, sandboxId);
+      if (containerId === undefined) await sandboxes.purge(namespace, sandboxId);
+      else await endContainer(mark, namespace, containerId);
     } catch (error) {
-      log.error({ sandbox: sandboxId, err: error }, 'Cannot delete a sandbox');
+      log.error({ mark: name, err: error }, 'Cannot delete a sandbox or container');
+      if (containerId !== undefined) return;
       attempt(() => {
         if (!stateDir.isInPlace()) return;
         stateDir.reserve.use(() => writeFileSync(mark, `${printableLines(messageOf(error))}\n`));

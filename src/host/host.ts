@@ -7,23 +7,22 @@ import type { Config, ConfigInput } from '../config/schema.ts';
 import { createDaemons } from '../daemon/pool/pool.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Lock } from '../proc/flock.ts';
-import { removeEmptyScratch, warnOfScratch } from '../share/scratch.ts';
 import { makeFolders, openStateDirectory, type StateDirectory } from '../share/state-directory.ts';
 import { startTracing } from '../tracing/export.ts';
 import { createLogger } from '../tracing/log.ts';
 import { carryOutDeletions } from './deletions.ts';
 import { createShareEvents, type ShareEvents } from './events.ts';
 import { keepFiles } from './keep-files.ts';
-import { keepLock } from './keep-lock.ts';
-import { lockStateDirectory, type ShareLifetime } from './lock.ts';
+import { holdState } from './hold-state.ts';
+import type { KeptLock } from './keep-lock.ts';
+import { lockStateDirectory, type ShareLifetime, type TakeOver } from './lock.ts';
 import { createJoinedShares, type JoinedShares, type OpenLibraryShare } from './joined-shares.ts';
 import { createProfiles, loadProfile, type Profile, type Profiles } from './profile.ts';
 import { reportStateLoss } from './state-loss.ts';
-import type { Quit, Sandboxes } from './contract.ts';
+import { createContainers } from './containers.ts';
+import type { Containers, Quit, Sandboxes } from './contract.ts';
+import { createSandboxEvents, type SandboxEvents } from './sandbox-events.ts';
 import { createSandboxes } from './sandboxes.ts';
-
-/** How often a reserve that was used is taken again, where there is room, in milliseconds. */
-const RESERVE_MS = 10_000;
 
 /** How a host is opened. */
 export interface HostOptions {
@@ -42,6 +41,13 @@ export interface HostOptions {
    * @default end-with-process
    */
   readonly shares?: ShareLifetime | undefined;
+  /**
+   * Gets the state directory from another host that has it. It is called when all is loaded, and nothing of the state was
+   * touched: that host goes on where it throws.
+   *
+   * @default a host is not opened while another one has its state directory
+   */
+  readonly takeOver?: TakeOver | undefined;
   /** Runs once for each daemon that ended without being asked to and is not replaced. @default nothing but the log */
   readonly onQuit?: (quit: Quit) => void;
 }
@@ -74,8 +80,12 @@ export interface Host extends AsyncDisposable {
   readonly openShare: OpenLibraryShare;
   /** Opens and closes shares by their names, as the share service does. */
   readonly shares: JoinedShares;
+  /** Those whose root file systems are mounted in shares. */
+  readonly containers: Containers;
   /** What happens to the shares of all sandboxes. */
   readonly events: ShareEvents;
+  /** What happens to the sandboxes themselves. */
+  readonly sandboxEvents: SandboxEvents;
   /**
    * Resolves to the reason when another host has taken the state directory, because the holder of this one's lock was
    * killed or its file removed. This host then refuses shares with FailedPrecondition, touches nothing in the state
@@ -105,20 +115,27 @@ export async function openHost(options: HostOptions): Promise<Host> {
 
   await using stack = new AsyncDisposableStack();
   const stateDir = openState(config, { file: configFile, log });
-  const take = (): Promise<Lock> => lockStateDirectory(stateDir, options.shares);
-  const { lost } = stack.use(await keepLock(stateDir, { take, log }));
-  stack.defer(async () => {
-    if (stateDir.isInPlace()) await removeEmptyScratch(stateDir);
-  });
-  stack.use(keepReserve(stateDir));
-  warnOfScratch(stateDir, log);
-  stack.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
+  // In this order, whatever the order of their beginning: the last spans are sent when the next host has the lock.
+  const tracing = stack.use(new AsyncDisposableStack());
+  const holding = stack.use(new AsyncDisposableStack());
+  const lock = ({ waitMs }: { waitMs?: number } = {}): Promise<Lock> =>
+    lockStateDirectory(stateDir, { shares: options.shares, waitMs });
+  const { takeOver } = options;
+  const check = (): Promise<void> => profile.plugins.check();
+  const hold = async (): Promise<KeptLock> => {
+    const first = await (takeOver ? takeOver({ stateDir, config, log, check, lock }) : lock());
+    return holding.use(await holdState(stateDir, first, { take: lock, log }));
+  };
+  const held = takeOver ? undefined : await hold();
+  tracing.use(await startTracing(config.trace, { log, spanProcessors: options.spanProcessors ?? [] }));
   const { socketDirectory } = stateDir;
   const daemons = stack.use(createDaemons({ log, socketDirectory, oomScoreAdj: config.daemonOomScoreAdj }));
   const pluginHost = { log, stateDir, daemons };
   const profile = stack.use(await loadProfile(config, { ...pluginHost, configFile }));
+  const { lost } = held ?? (await hold());
   const profiles = stack.use(createProfiles(pluginHost));
   const { events, tell } = createShareEvents({ log });
+  const { events: sandboxEvents, tell: tellSandbox } = createSandboxEvents({ log });
   const sandboxes = createSandboxes({
     profile,
     profileOf: (name) => profileOnRecord(name, { profile, profiles, log }),
@@ -126,6 +143,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     daemons,
     log,
     tell,
+    tellSandbox,
     outliveHost: options.shares === 'outlive-process',
     onQuit: options.onQuit,
   });
@@ -135,7 +153,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
   stack.defer(() => adopted);
   const shares = createJoinedShares(sandboxes);
   stack.use(keepFolders(stateDir, log));
-  stack.use(carryOutDeletions({ stateDir, sandboxes, log }));
+  const containers = createContainers({
+    sandboxes,
+    ownsSharedDirectory: (path) => stateDir.ownsSharedDirectory(path),
+  });
+  stack.use(carryOutDeletions({ stateDir, sandboxes, containers, adopted, log }));
   stack.use(reportStateLoss({ stateDir, log }));
   stateDir.trash.sweep();
   const own = stack.move();
@@ -151,7 +173,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
     lost,
     openShare: (request, callOptions) => shares.open({ ...request, owner: 'library' }, callOptions),
     shares,
+    containers,
     events,
+    sandboxEvents,
     async detach() {
       await sandboxes.detach();
       await own.disposeAsync();
@@ -195,20 +219,4 @@ async function profileOnRecord(
 function keepFolders(stateDir: StateDirectory, log: Logger): Disposable {
   const folders = (): readonly string[] => (stateDir.isInPlace() ? stateDir.folders : []);
   return keepFiles(folders, { restore: makeFolders, log });
-}
-
-/** Disposal gives it up. */
-function keepReserve(stateDir: StateDirectory): Disposable {
-  const { reserve } = stateDir;
-  const hold = (): void => {
-    if (stateDir.isInPlace()) reserve.hold();
-  };
-  hold();
-  const timer = setInterval(hold, RESERVE_MS).unref();
-  return {
-    [Symbol.dispose]() {
-      clearInterval(timer);
-      if (stateDir.isInPlace()) reserve.giveUp();
-    },
-  };
 }

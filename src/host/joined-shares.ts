@@ -1,6 +1,6 @@
 import { Code, StatusError } from 'ttrpc-ts';
 import { singleFlight } from '../async/single-flight.ts';
-import type { CallOptions, Share, ShareOwner } from '../share/contract.ts';
+import type { CallOptions, Share } from '../share/contract.ts';
 import type { CheckedShare } from './checked-share.ts';
 import { HostShare } from './host-share.ts';
 import type { Sandbox, Sandboxes } from './contract.ts';
@@ -28,14 +28,14 @@ export interface JoinedShares {
    * Opens a share. The first one of an id makes the sandbox, further ones join it, and it is deleted with its last one.
    * A sandbox that others made stays.
    *
-   * @throws StatusError FailedPrecondition where the sandbox has ended, and for `api` where it is a shim's; what
+   * @throws StatusError FailedPrecondition where the sandbox has ended, and for `api` where it is containerd's; what
    *   {@link Sandbox.openShare} throws
    */
   open(request: JoinRequest, options?: CallOptions): Promise<Share>;
   /**
    * Closes shares by name, also those that are being opened, and says how many; of what is not there, none.
    *
-   * @throws StatusError FailedPrecondition where the sandbox is a shim's
+   * @throws StatusError FailedPrecondition where the sandbox is containerd's
    */
   close(name: ShareName): Promise<number>;
 }
@@ -56,8 +56,6 @@ interface Use {
 class Joined implements JoinedShares {
   readonly #sandboxes: Sandboxes;
   readonly #uses = new Map<string, Use>();
-  /** Those that go with their last share. */
-  readonly #made = new WeakSet<Sandbox>();
 
   constructor(sandboxes: Sandboxes) {
     this.#sandboxes = sandboxes;
@@ -88,7 +86,7 @@ class Joined implements JoinedShares {
     if (use) await Promise.allSettled(use.joining);
     const sandbox = await this.#sandboxes.find(namespace, sandboxId)?.catch(() => undefined);
     if (!sandbox) return 0;
-    requireNotShims(sandbox, 'only containerd closes its shares');
+    requireNotContainerds(sandbox, 'only containerd closes its shares');
     if (tag === undefined) {
       const { length } = sandbox.tags;
       await this.#delete(name);
@@ -117,8 +115,8 @@ class Joined implements JoinedShares {
     const sandbox = await (existing ?? this.#create(name, use, owner));
     // Nothing of what a former host had of it could be adopted.
     if (!sandbox) return this.#join(name, use, owner);
-    if (owner === 'api') requireNotShims(sandbox, 'its shares come from its spec');
-    if (sandbox.exit && this.#goesWithItsShares(sandbox)) {
+    if (owner === 'api') requireNotContainerds(sandbox, 'its shares come from its spec');
+    if (sandbox.exit && sandbox.goesWithShares) {
       const message = `Sandbox "${name.sandboxId}" has ended: close its shares first`;
       throw new StatusError(Code.FailedPrecondition, message);
     }
@@ -126,19 +124,15 @@ class Joined implements JoinedShares {
   }
 
   /** Nobody's signal: others may join it. */
-  #create({ namespace, sandboxId }: ShareName, use: Use, owner: ShareOwner): Promise<Sandbox> {
-    const request = { namespace, sandboxId, owner, contents: { shares: [] } };
-    const creation = this.#sandboxes.create(request).finally(() => (use.creation = undefined));
-    use.creation = creation.then((sandbox) => {
-      this.#made.add(sandbox);
-      return sandbox;
-    });
+  #create({ namespace, sandboxId }: ShareName, use: Use, owner: JoinRequest['owner']): Promise<Sandbox> {
+    const request = { namespace, sandboxId, owner, goesWithShares: true, contents: { shares: [] } };
+    use.creation = this.#sandboxes.create(request).finally(() => (use.creation = undefined));
     return use.creation;
   }
 
   /** Deletes a sandbox that was made for its shares, where it has none and gets none. */
   async #leave(name: ShareName, sandbox: Sandbox | undefined): Promise<void> {
-    const isEmpty = sandbox?.tags.length === 0 && this.#goesWithItsShares(sandbox);
+    const isEmpty = sandbox?.tags.length === 0 && sandbox.goesWithShares;
     // Another one may have its name by now.
     if (isEmpty && this.#useOf(name).openers === 0 && this.#sandboxes.has(sandbox)) await this.#delete(name);
     this.#forget(name);
@@ -151,11 +145,6 @@ class Joined implements JoinedShares {
       this.#forget(name);
     });
     return use.deletion;
-  }
-
-  /** Also where a former host made it. */
-  #goesWithItsShares(sandbox: Sandbox): boolean {
-    return sandbox.owner === 'api' || this.#made.has(sandbox);
   }
 
   #useOf(name: ShareName): Use {
@@ -171,8 +160,8 @@ class Joined implements JoinedShares {
   }
 }
 
-function requireNotShims({ sandboxId, owner }: Sandbox, why: string): void {
-  if (owner !== 'shim') return;
+function requireNotContainerds({ sandboxId, owner }: Sandbox, why: string): void {
+  if (owner !== 'shim' && owner !== 'controller') return;
   throw new StatusError(Code.FailedPrecondition, `Sandbox "${sandboxId}" is containerd's: ${why}`);
 }
 

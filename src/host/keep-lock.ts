@@ -18,17 +18,16 @@ export interface KeptLock extends AsyncDisposable {
 type Loss = 'Somebody killed the holder of the lock of this host' | 'Somebody removed the lock of this host';
 
 /**
- * Takes the lock of a state directory and keeps it. Where its holder is killed, it is taken anew at once: nobody else may
- * have it, and who ends this process's shares after its death is the holder. Where its file is removed or replaced, as
- * those who clean up old files do, it is taken anew too. Where another host has it by then, the state directory is lost.
- *
- * @throws what `take` throws at first
+ * Keeps the lock of a state directory. Where its holder is killed, it is taken anew at once: nobody else may have it, and
+ * who ends this process's shares after its death is the holder. Where its file is removed or replaced, as those who clean
+ * up old files do, it is taken anew too. Where another host has it by then, the state directory is lost.
  */
-export async function keepLock(
+export function keepLock(
   stateDir: Pick<StateDirectory, 'host' | 'isInPlace' | 'lose'>,
+  lock: Lock,
   options: { take: () => Promise<Lock>; log: Logger },
-): Promise<KeptLock> {
-  const keeper = new LockKeeper(stateDir, options, await options.take());
+): KeptLock {
+  const keeper = new LockKeeper(stateDir, options, lock);
   return { lost: keeper.lost, [Symbol.asyncDispose]: () => keeper.giveUp() };
 }
 

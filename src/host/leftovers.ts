@@ -2,10 +2,15 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
-import { findUnrecorded, readLeftover, sandboxesOnDisk, type SandboxOnDisk } from '../share/leftovers.ts';
-import { reapShares, type ReapParts } from '../share/reap.ts';
-import type { ShareRecord } from '../share/record.ts';
-import { removeSandboxDirectory } from '../share/remove.ts';
+import {
+  findUnrecorded,
+  readLeftover,
+  sandboxesOnDisk,
+  type Leftover,
+  type Remains,
+  type SandboxOnDisk,
+} from '../share/leftovers.ts';
+import { reapSandbox, reapShares, type ReapParts } from '../share/reap.ts';
 
 /** How many sandboxes are ended at a time. */
 const SANDBOXES_AT_A_TIME = 8;
@@ -18,7 +23,7 @@ const SANDBOXES_AT_A_TIME = 8;
  */
 export async function takeLeftovers(
   parts: ReapParts,
-  adopt: (sandbox: SandboxOnDisk, adoptable: Promise<readonly ShareRecord[]>) => Promise<void>,
+  adopt: (sandbox: SandboxOnDisk, remains: Promise<Remains | undefined>) => Promise<void>,
 ): Promise<void> {
   const { stateDir, log } = parts;
   const limit = pLimit(SANDBOXES_AT_A_TIME);
@@ -28,16 +33,16 @@ export async function takeLeftovers(
   let isComplete = true;
   const directoryOf = ({ namespace, sandboxId }: SandboxOnDisk): string =>
     join(stateDir.sandboxesDirectory, namespace, sandboxId);
-  const take = async (sandbox: SandboxOnDisk): Promise<readonly ShareRecord[]> => {
+  const end = (sandbox: SandboxOnDisk, { others, remains, isUnreadable }: Leftover): Promise<void> =>
+    remains || isUnreadable ? reapShares(others, parts) : reapSandbox(directoryOf(sandbox), parts);
+  const take = async (sandbox: SandboxOnDisk): Promise<Remains | undefined> => {
     // Whoever calls meanwhile is not kept waiting by a thousand of them.
     await nextTurn();
-    const { adoptable, others, paths } = readLeftover(sandbox, parts);
-    if (!paths) isComplete = false;
-    for (const path of paths ?? []) recorded.add(path);
-    if (others.length > 0)
-      await reapShares(others, parts).catch((error: unknown) => report(log, sandbox.sandboxId, error));
-    else if (adoptable.length === 0) removeSandboxDirectory(directoryOf(sandbox));
-    return adoptable;
+    const leftover = readLeftover(sandbox, parts);
+    if (!leftover.paths) isComplete = false;
+    for (const path of leftover.paths ?? []) recorded.add(path);
+    await end(sandbox, leftover).catch((error: unknown) => report(log, sandbox.sandboxId, error));
+    return leftover.remains;
   };
   if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'Taking over what another host left');
   await Promise.all(

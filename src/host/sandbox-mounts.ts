@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { MountRequest, Share } from '../share/contract.ts';
 import { withAttributes } from '../tracing/span.ts';
@@ -13,32 +14,51 @@ export function createSandboxMounts(options: {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly tag: string;
+  readonly sharedFs: string;
+  readonly log: Logger;
   readonly shareOf: () => SandboxShare;
 }): ShareMounts {
-  const { namespace, sandboxId, tag, stateDir, profile, shareOf } = options;
+  const { namespace, sandboxId, tag, sharedFs, stateDir, profile, log, shareOf } = options;
   const attributes = { 'sandbox.id': sandboxId, 'containerd.namespace': namespace, 'share.tag': tag };
   const own = (): [sharedFs: string, share: Share] => {
-    const { sharedFs, plugins: share } = shareOf();
+    const { plugins: share } = shareOf();
     if (share) return [sharedFs, share];
     throw new StatusError(Code.FailedPrecondition, `Share "${tag}" is still being opened: try again`);
   };
+  const kindOf = ({ type }: MountRequest): string | undefined =>
+    type ?? profile.plugins.mountKind(shareOf().sharedFs);
   return createShareMounts({
     tag,
     files: stateDir.share(namespace, sandboxId, tag),
     stateDir,
+    log: log.child({ sandbox: sandboxId, share: tag }),
+    restarts() {
+      const { restarts = 0 } = shareOf().share?.status() ?? {};
+      return restarts;
+    },
     mount: (request, callOptions) =>
-      withAttributes({ ...attributes, ...attributesOf(request) }, () =>
+      withAttributes({ ...attributes, ...attributesOf({ kind: kindOf(request), ...request }) }, () =>
         profile.plugins.call('mount', ...own(), request, callOptions),
       ),
-    unmount: (mountpoint, callOptions) =>
-      withAttributes({ ...attributes, 'mount.mountpoint': mountpoint }, () =>
+    unmount: (mountpoint, callOptions, mounted) =>
+      withAttributes({ ...attributes, ...attributesOf({ ...mounted, mountpoint }) }, () =>
         profile.plugins.call('unmount', ...own(), mountpoint, callOptions),
       ),
+    remount: profile.plugins.has('remount', sharedFs)
+      ? (request, callOptions) =>
+          withAttributes({ ...attributes, ...attributesOf(request) }, () =>
+            profile.plugins.call('remount', ...own(), request, callOptions),
+          )
+      : undefined,
   });
 }
 
-const attributesOf = ({ source, mountpoint, type }: MountRequest): Record<string, string> => ({
-  'mount.source': source,
-  'mount.mountpoint': mountpoint,
-  ...(type === undefined ? {} : { 'mount.kind': type }),
+const attributesOf = (mount: {
+  readonly source?: string;
+  readonly mountpoint: string;
+  readonly kind?: string | undefined;
+}): Record<string, string> => ({
+  'mount.mountpoint': mount.mountpoint,
+  ...(mount.source === undefined ? {} : { 'mount.source': mount.source }),
+  ...(mount.kind === undefined ? {} : { 'mount.kind': mount.kind }),
 });

@@ -43,6 +43,8 @@ export function openSandboxShare(options: {
   log: Logger;
   tell: TellEvent;
   signal: AbortSignal | undefined;
+  /** Does what follows when another daemon takes its daemon's place. */
+  follow: (share: CheckedShare) => CheckedShare;
   /** Ends what is done to it otherwise. */
   beforeClose: () => Promise<void>;
   /** Takes it out of its sandbox. */
@@ -78,8 +80,9 @@ export function openSandboxShare(options: {
     const opened = await source.open(signal).catch((error: unknown) => {
       throw systemStatus(error, { doing: `Cannot open share "${tag}"` }) ?? error;
     });
-    const checked = await checkOrClose(opened);
+    const returned = await checkOrClose(opened);
     own = opened;
+    const checked = options.follow(returned);
     const given = new HostShare(checked, close);
     share = given;
     changes = tellChanges(checked, { tell, snapshot: () => snapshotOf(given) });

@@ -1,79 +1,53 @@
 import { isAbsolute } from 'node:path';
-import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import { singleFlight } from '../async/single-flight.ts';
 import { isFailure, type DaemonExit } from '../daemon/exit.ts';
-import type { Daemons } from '../daemon/pool/pool.ts';
 import { messageOf } from '../errors.ts';
-import type {
-  CallOptions,
-  MountRequest,
-  Share,
-  ShareOwner,
-  ShareRequest,
-  UnmountOutcome,
-} from '../share/contract.ts';
+import type { CallOptions, MountRequest, Share, ShareRequest, UnmountOutcome } from '../share/contract.ts';
+import type { ShareOwner } from '../share/owner.ts';
+import type { Pod } from '../share/pod.ts';
 import type { ShareRecord } from '../share/record.ts';
-import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+import type { OwnerData } from '../share/sandbox-record.ts';
+import type { ShareFiles } from '../share/state-directory.ts';
 import type { CheckedShare } from './checked-share.ts';
 import type { Sandbox, SandboxExit, SandboxIdentity } from './contract.ts';
-import type { TellEvent } from './events.ts';
 import { exitStatusOf } from './exit-status.ts';
-import type { Profile } from './profile.ts';
+import type { KeptRecord } from './kept-record.ts';
+import { recordExit } from './recorded-exit.ts';
+import { ReplayedShare } from './replayed-share.ts';
+import type { SandboxParts } from './sandbox-parts.ts';
 import { createSandboxMounts } from './sandbox-mounts.ts';
 import { openSandboxShare, type SandboxShare, type ShareSource } from './sandbox-share.ts';
 import type { ShareMount, ShareMounts } from './share-mounts.ts';
 import { formerShare, newShare } from './share-source.ts';
 import type { ShareSnapshot } from './share-snapshot.ts';
-import { requireCacheModes, requireUniqueTags, type ShareSpec } from './share-spec.ts';
+import { requireCacheModes, type ShareSpec } from './share-spec.ts';
 
-/** What a sandbox gets from its host. */
-export interface SandboxParts {
-  readonly log: Logger;
-  readonly profile: Profile;
-  readonly stateDir: StateDirectory;
-  readonly daemons: Daemons;
-  /** True where its shares are there for the next host, when this one ends without closing them. */
-  readonly outlivesHost: boolean;
-  readonly tell: TellEvent;
-  /** Called when a daemon has ended, whoever ended it. */
-  readonly onShareClosed: (sandbox: Sandbox, share: Share, exit: DaemonExit) => void;
-}
-
-/** Creates a sandbox without shares. */
-export const createSandbox = (identity: SandboxIdentity, parts: SandboxParts): Sandbox =>
-  new GrowingSandbox(identity, parts);
-
-/**
- * Creates a sandbox and opens these shares, all at once. When one fails or `signal` aborts, those that were opened are
- * closed again and the first failure is thrown.
- */
-export async function openSandbox(
+/** Creates a sandbox without shares, be it that of a former host, which knew of its end. */
+export const createSandbox = (
   identity: SandboxIdentity,
-  shares: readonly ShareSpec[],
-  { signal, ...parts }: SandboxParts & CallOptions,
-): Promise<Sandbox> {
-  requireUniqueTags(shares);
-  requireCacheModes(shares, parts.profile);
-  const sandbox = createSandbox(identity, parts);
-  const results = await Promise.allSettled(shares.map((spec) => sandbox.openShare(spec, { signal })));
-  const failure = results.find((result) => result.status === 'rejected');
-  if (!failure && !signal?.aborted) return sandbox;
-  await Promise.resolve(sandbox[Symbol.asyncDispose]()).catch((error: unknown) =>
-    parts.log.error({ sandbox: identity.sandboxId, err: error }, 'Cannot undo a failed create'),
-  );
-  throw failure ? failure.reason : signal?.reason;
+  parts: SandboxParts,
+  exit?: SandboxExit,
+): KeptSandbox => new GrowingSandbox(identity, parts, exit);
+
+/** A sandbox, and what stands on disk of it. */
+export interface KeptSandbox extends Sandbox {
+  readonly record: KeptRecord;
 }
 
 /** Told to the log where nobody waits for a closing any more. */
 const NOT_CLOSED = 'Cannot close a share';
 
-class GrowingSandbox implements Sandbox {
+class GrowingSandbox implements KeptSandbox {
   readonly namespace: string;
   readonly sandboxId: string;
   readonly owner: ShareOwner;
   readonly createdAt: Date;
+  readonly pod: Pod | undefined;
+  readonly goesWithShares: boolean;
+  readonly ownerData: OwnerData;
+  readonly record: KeptRecord;
   readonly ended: Promise<SandboxExit>;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, { readonly entry: SandboxShare; readonly mounts: ShareMounts }>();
@@ -82,15 +56,22 @@ class GrowingSandbox implements Sandbox {
   #isClosing = false;
   #exit: SandboxExit | undefined;
 
-  constructor({ namespace, sandboxId, owner, createdAt = new Date() }: SandboxIdentity, parts: SandboxParts) {
+  constructor(identity: SandboxIdentity, parts: SandboxParts, exit: SandboxExit | undefined) {
+    const { namespace, sandboxId, owner, createdAt = new Date(), pod } = identity;
+    const { goesWithShares = false, ownerData = {} } = identity;
     this.namespace = namespace;
     this.sandboxId = sandboxId;
     this.owner = owner;
     this.createdAt = createdAt;
+    this.pod = pod;
+    this.goesWithShares = goesWithShares;
+    this.record = parts.record;
+    this.ownerData = ownerData;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
     this.#resolveEnded = resolve;
+    if (exit) this.#end(exit);
     this.#close = singleFlight(() => this.#closeAll());
   }
 
@@ -106,12 +87,20 @@ class GrowingSandbox implements Sandbox {
     return [...this.#shares.keys()];
   }
 
+  noteStarted(): void {
+    this.record.change({ isStarted: true });
+  }
+
   get exit(): SandboxExit | undefined {
     return this.#exit;
   }
 
   async openShare(spec: ShareSpec, { signal }: CallOptions = {}): Promise<CheckedShare> {
-    return this.#open(newShare(this.#parts.profile.plugins, this.#requestOf(spec)), signal);
+    this.#requireOpen();
+    const share = await this.#open(newShare(this.#parts.profile.plugins, this.#requestOf(spec)), signal);
+    // While its daemon starts: until now the next host has had nothing to find.
+    if (this.goesWithShares) this.record.keep();
+    return share;
   }
 
   async adoptShare(record: ShareRecord): Promise<Share> {
@@ -123,27 +112,20 @@ class GrowingSandbox implements Sandbox {
     const { tell } = this.#parts;
     const log = this.#parts.log.child({ sandbox: this.sandboxId });
     const { tag } = source;
-    if (this.#isClosing || this.#exit)
-      throw new StatusError(
-        Code.FailedPrecondition,
-        `Sandbox "${this.sandboxId}" has ended: create it again`,
-      );
     if (this.#shares.has(tag)) {
       const message = `Sandbox "${this.sandboxId}" already has a share "${tag}": close it first`;
       throw new StatusError(Code.AlreadyExists, message);
     }
-    const mounts = createSandboxMounts({
-      ...this.#parts,
-      namespace: this.namespace,
-      sandboxId: this.sandboxId,
-      tag,
-      shareOf: () => entry,
-    });
+    const { namespace, sandboxId } = this;
+    const names = { namespace, sandboxId, tag, sharedFs: source.sharedFs };
+    const mounts = createSandboxMounts({ ...this.#parts, ...names, shareOf: () => entry });
+    const { replay } = mounts;
     const entry: SandboxShare = openSandboxShare({
       source,
       log,
       tell,
       signal,
+      follow: (share) => (replay ? new ReplayedShare(share, { ...source, replay, log }) : share),
       beforeClose: () => mounts.close(),
       onRemoved: () => {
         if (this.#shares.get(tag)?.entry === entry) this.#shares.delete(tag);
@@ -184,8 +166,9 @@ class GrowingSandbox implements Sandbox {
 
   async #closeAll(): Promise<void> {
     this.#isClosing = true;
+    if (this.tags.length > 0) this.record.change({ ending: 'stop' });
     const results = await Promise.allSettled([...this.#shares.values()].map(({ entry }) => entry.close()));
-    this.#end({ exitStatus: 0, cause: 'stopped' });
+    this.#end({ exitStatus: 0, cause: 'stopped', exitedAt: new Date() });
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],
     );
@@ -202,7 +185,7 @@ class GrowingSandbox implements Sandbox {
     cache,
     sharedFs = this.#parts.profile.sharedFs,
   }: ShareSpec): ShareRequest {
-    const { namespace, sandboxId, owner } = this;
+    const { namespace, sandboxId, owner, pod } = this;
     // Refuses names that are no names before any plugin makes paths of them.
     this.#filesOf(tag);
     if (source && !isAbsolute(source)) {
@@ -212,8 +195,14 @@ class GrowingSandbox implements Sandbox {
     const { outlivesHost, profile } = this.#parts;
     requireCacheModes([{ tag, cache, sharedFs }], profile);
     const createdAt = new Date();
-    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name };
+    const request = { namespace, sandboxId, owner, outlivesHost, createdAt, profile: profile.name, pod };
     return { ...request, tag, source, readOnly, cache, sharedFs };
+  }
+
+  #requireOpen(): void {
+    if (!this.#isClosing && !this.#exit) return;
+    const message = `Sandbox "${this.sandboxId}" has ended: create it again`;
+    throw new StatusError(Code.FailedPrecondition, message);
   }
 
   #filesOf(tag: string): ShareFiles {
@@ -229,7 +218,12 @@ class GrowingSandbox implements Sandbox {
   #onClosed(share: Share, exit: DaemonExit): void {
     const { cause } = exit;
     if (isFailure(cause) && share.onExit !== 'keep')
-      this.#end({ exitStatus: exitStatusOf(exit), cause, failed: { tag: share.tag, exit } });
+      this.#end({
+        exitStatus: exitStatusOf(exit),
+        cause,
+        exitedAt: new Date(),
+        failed: { tag: share.tag, exit },
+      });
     this.#endIfLeft();
     this.#parts.onShareClosed(this, share, exit);
   }
@@ -239,11 +233,13 @@ class GrowingSandbox implements Sandbox {
     if (this.shares.some(({ onExit }) => onExit === 'keep')) return;
     const causes = [...this.#shares.values()].map(({ entry }) => entry.exit?.cause);
     if (causes.length === 0 || causes.some((cause) => cause !== 'disconnected')) return;
-    this.#end({ exitStatus: 0, cause: 'disconnected' });
+    this.#end({ exitStatus: 0, cause: 'disconnected', exitedAt: new Date() });
   }
 
-  #end(outcome: Omit<SandboxExit, 'exitedAt'>): void {
-    this.#exit ??= { ...outcome, exitedAt: new Date() };
-    this.#resolveEnded(this.#exit);
+  #end(exit: SandboxExit): void {
+    if (this.#exit) return;
+    this.#exit = exit;
+    this.record.change({ exit: recordExit(exit) });
+    this.#resolveEnded(exit);
   }
 }

@@ -1,36 +1,31 @@
 import { existsSync, rmSync } from 'node:fs';
-import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import { shareFlight } from '../async/share-flight.ts';
 import { takeTurn } from '../async/take-turn.ts';
-import type { DaemonExit } from '../daemon/exit.ts';
-import type { Daemons } from '../daemon/pool/pool.ts';
-import type { CallOptions, Share } from '../share/contract.ts';
-import type { SandboxOnDisk } from '../share/leftovers.ts';
-import type { ShareRecord } from '../share/record.ts';
-import { requireInPlace, type StateDirectory } from '../share/state-directory.ts';
+import type { CallOptions } from '../share/contract.ts';
+import { sharesIn, type Remains, type SandboxOnDisk } from '../share/leftovers.ts';
+import { podAttributes } from '../share/pod.ts';
+import { reapShares } from '../share/reap.ts';
+import { newSandboxRecord } from '../share/sandbox-record.ts';
+import { requireInPlace } from '../share/state-directory.ts';
 import { withAttributes } from '../tracing/span.ts';
-import type { TellEvent } from './events.ts';
-import type { Profile } from './profile.ts';
-import { adoptSandbox } from './adopt-sandbox.ts';
+import { adoptSandbox, identityOf } from './adopt-sandbox.ts';
+import type { Sandbox, Sandboxes, SandboxIdentity, SandboxRequest } from './contract.ts';
 import { takeLeftovers } from './leftovers.ts';
+import { openSandbox } from './open-sandbox.ts';
+import type { Profile } from './profile.ts';
 import { createReaper, type Reaper } from './reaper.ts';
-import type { Quit, Sandbox, Sandboxes, SandboxIdentity, SandboxRequest } from './contract.ts';
-import { openSandbox, type SandboxParts } from './sandbox.ts';
+import type { TellSandboxEvent } from './sandbox-events.ts';
+import { partsOf, type CommonParts } from './sandbox-parts.ts';
+import type { KeptSandbox } from './sandbox.ts';
 
 /** What a host's table of sandboxes needs. */
-export interface SandboxesParts {
+export interface SandboxesParts extends CommonParts {
   readonly profile: Profile;
-  readonly stateDir: StateDirectory;
-  readonly daemons: Daemons;
-  readonly log: Logger;
-  /** True where shares are there for the next host, but those of a shim, whose sandbox is dead for containerd then. */
-  readonly outliveHost: boolean;
-  /** The profile that is on record of a share. */
+  /** The profile that is on record of a sandbox. */
   profileOf(this: void, name: string): Promise<Profile>;
-  readonly tell: TellEvent;
-  readonly onQuit: ((quit: Quit) => void) | undefined;
+  readonly tellSandbox: TellSandboxEvent;
 }
 
 /** Told to the log where nobody waits for a deletion any more. */
@@ -39,13 +34,13 @@ const NOT_DELETED = 'Cannot delete a sandbox';
 interface Entry {
   readonly identity: SandboxIdentity;
   /** Resolves to undefined where nothing of it was adopted. */
-  readonly creation: Promise<Sandbox | undefined>;
+  readonly creation: Promise<KeptSandbox | undefined>;
   /** True where another host had it. */
   readonly isFormer: boolean;
   readonly cancel: AbortController;
   /** Aborts when its creation is cancelled, by whomever. */
   readonly signal: AbortSignal;
-  sandbox?: Sandbox;
+  sandbox?: KeptSandbox;
 }
 
 /** Creates the table of a host's sandboxes. */
@@ -87,7 +82,8 @@ class SandboxTable implements Sandboxes {
     this.#entries.set(key, entry);
     try {
       entry.sandbox = await creation;
-      return entry.sandbox;
+      this.#parts.tellSandbox('created', entry.sandbox);
+      return this.#follow(entry.sandbox);
     } catch (error) {
       this.#entries.delete(key);
       throw error;
@@ -95,15 +91,15 @@ class SandboxTable implements Sandboxes {
   }
 
   takeOver(): Promise<void> {
-    return takeLeftovers(this.#parts, async (onDisk, adoptable) => {
+    return takeLeftovers(this.#parts, async (onDisk, remains) => {
       const key = this.#parts.stateDir.sandboxDirectory(onDisk.namespace, onDisk.sandboxId);
       const cancel = new AbortController();
-      const creation = this.#adopt(onDisk, adoptable);
+      const creation = this.#adopt(onDisk, remains);
       const identity: SandboxIdentity = { ...onDisk, owner: 'library' };
       const entry: Entry = { identity, creation, isFormer: true, cancel, signal: cancel.signal };
       this.#entries.set(key, entry);
       const sandbox = await creation;
-      if (sandbox) entry.sandbox = sandbox;
+      if (sandbox) entry.sandbox = this.#follow(sandbox);
       else if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
   }
@@ -133,9 +129,21 @@ class SandboxTable implements Sandboxes {
       new StatusError(Code.Canceled, `Sandbox "${sandboxId}" was deleted while it was being created`),
     );
     const sandbox = await entry.creation.catch(() => undefined);
-    await withAttributes(attributesOf(entry.identity), async () => sandbox?.[Symbol.asyncDispose]());
+    if (sandbox) await withAttributes(attributesOf(sandbox), () => this.#remove(sandbox, entry));
     const key = this.#parts.stateDir.sandboxDirectory(namespace, sandboxId);
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    if (sandbox) this.#parts.tellSandbox('deleted', sandbox);
+  }
+
+  async #remove(sandbox: KeptSandbox, { isFormer }: Entry): Promise<void> {
+    const { namespace, sandboxId, tags, record } = sandbox;
+    const { stateDir } = this.#parts;
+    if (tags.length > 0) record.change({ ending: 'delete' });
+    await sandbox[Symbol.asyncDispose]();
+    // With those that could not be adopted, or not be ended then.
+    if (isFormer && stateDir.isInPlace())
+      await reapShares(sharesIn(stateDir.sandboxDirectory(namespace, sandboxId)), this.#parts);
+    record.forget();
   }
 
   purge(namespace: string, sandboxId: string): Promise<void> {
@@ -170,6 +178,7 @@ class SandboxTable implements Sandboxes {
     for (const { cancel } of unfinished)
       cancel.abort(new StatusError(Code.Unavailable, 'The host is ending'));
     await Promise.allSettled([...unfinished.map(({ creation }) => creation), ...this.#purges.values()]);
+    for (const { sandbox } of this.#entries.values()) sandbox?.record.letGo();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -184,7 +193,7 @@ class SandboxTable implements Sandboxes {
     }
   }
 
-  async #open(request: SandboxRequest, signal: AbortSignal): Promise<Sandbox> {
+  async #open(request: SandboxRequest, signal: AbortSignal): Promise<KeptSandbox> {
     const { contents } = request;
     await takeTurn();
     requireInPlace(this.#parts.stateDir);
@@ -193,41 +202,34 @@ class SandboxTable implements Sandboxes {
     const { shares, profile = this.#parts.profile } =
       typeof contents === 'function' ? await contents() : contents;
     signal.throwIfAborted();
-    return openSandbox(request, shares, { ...this.#partsOf(request, profile), signal });
+    const { createdAt = new Date(), pod } = request;
+    const record = newSandboxRecord({ ...request, createdAt }, profile.name);
+    const parts = partsOf(this.#parts, profile, { record });
+    return openSandbox({ ...identityOf(record), pod }, shares, { ...parts, signal });
   }
 
   async #adopt(
     { sandboxId }: SandboxOnDisk,
-    adoptable: Promise<readonly ShareRecord[]>,
-  ): Promise<Sandbox | undefined> {
+    left: Promise<Remains | undefined>,
+  ): Promise<KeptSandbox | undefined> {
     try {
-      return await adoptSandbox(await adoptable, async (identity, profile) =>
-        this.#partsOf(identity, await this.#parts.profileOf(profile)),
-      );
+      const remains = await left;
+      if (!remains) return undefined;
+      const profile = await this.#parts.profileOf(remains.record.profile);
+      return await adoptSandbox(remains, partsOf(this.#parts, profile, remains));
     } catch (error) {
       this.#parts.log.error({ sandbox: sandboxId, err: error }, 'Cannot adopt a sandbox');
       return undefined;
     }
   }
 
-  #partsOf({ owner }: SandboxIdentity, profile: Profile): SandboxParts {
-    const { stateDir, daemons, log, tell, outliveHost } = this.#parts;
-    const onShareClosed: SandboxParts['onShareClosed'] = (...ended) => this.#onShareClosed(...ended);
-    const outlivesHost = outliveHost && owner !== 'shim';
-    return { profile, stateDir, daemons, log, outlivesHost, tell, onShareClosed };
+  #follow(sandbox: KeptSandbox): KeptSandbox {
+    void sandbox.ended.then(() => this.#parts.tellSandbox('ended', sandbox));
+    return sandbox;
   }
 
   #entry(namespace: string, sandboxId: string): Entry | undefined {
     return this.#entries.get(this.#parts.stateDir.sandboxDirectory(namespace, sandboxId));
-  }
-
-  #onShareClosed(sandbox: Sandbox, share: Share, exit: DaemonExit): void {
-    if (exit.cause === 'stopped') return;
-    try {
-      this.#parts.onQuit?.({ sandbox, share, exit });
-    } catch (error) {
-      this.#parts.log.error({ sandbox: sandbox.sandboxId, err: error }, 'The quit callback failed');
-    }
   }
 }
 
@@ -235,7 +237,12 @@ class SandboxTable implements Sandboxes {
 const wasAbandoned = (entry: Entry | undefined): boolean =>
   entry !== undefined && !entry.sandbox && entry.signal.aborted;
 
-const attributesOf = ({ namespace, sandboxId }: SandboxOnDisk): Record<string, string> => ({
+const attributesOf = ({
+  namespace,
+  sandboxId,
+  pod,
+}: SandboxOnDisk & Pick<SandboxIdentity, 'pod'>): Record<string, string> => ({
   'sandbox.id': sandboxId,
   'containerd.namespace': namespace,
+  ...podAttributes(pod),
 });

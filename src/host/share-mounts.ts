@@ -1,14 +1,18 @@
 import pLimit from 'p-limit';
+import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type {
   CallOptions,
   MountOutcome,
+  MountRecipe,
   MountRequest,
   PluginMountOptions,
   UnmountOutcome,
 } from '../share/contract.ts';
-import { readRecord, recordMounts, type MountRecord } from '../share/record.ts';
+import type { MountRecord } from '../share/record.ts';
 import type { ShareFiles, StateDirectory } from '../share/state-directory.ts';
+import { createMountList, type MountList } from './mount-list.ts';
+import { createReplay, type Replay } from './replay-mounts.ts';
 
 /** How many mounts of a share are under way at a time. More are not done sooner, and hold up the event loop. */
 const MOUNTS_AT_A_TIME = 4;
@@ -21,6 +25,8 @@ export interface ShareMount {
   readonly kind: string;
   readonly options: readonly string[];
   readonly mountedAt: Date;
+  /** Why it is not there: it was mounted in a daemon that another one has followed. @default it is there */
+  readonly problem?: string;
 }
 
 /** What is mounted in one share, by this host and by former ones. */
@@ -29,6 +35,8 @@ export interface ShareMounts {
   list(): readonly ShareMount[];
   mount(request: MountRequest, options: CallOptions): Promise<ShareMount>;
   unmount(mountpoint: string, options: CallOptions): Promise<UnmountOutcome>;
+  /** Mounts once more what a daemon had that another one follows; undefined where what is mounted needs none. */
+  readonly replay: Replay | undefined;
   /** Refuses further calls, gives up those under way, and waits for them. */
   close(): Promise<void>;
 }
@@ -38,17 +46,23 @@ export interface ShareMountsParts {
   readonly tag: string;
   readonly files: ShareFiles;
   readonly stateDir: StateDirectory;
+  readonly log: Logger;
+  /** How often the share's daemon has been replaced. */
+  restarts(): number;
   mount(request: MountRequest, options: PluginMountOptions): Promise<MountOutcome | void>;
-  unmount(mountpoint: string, options: CallOptions): Promise<UnmountOutcome | void>;
+  /** @param mounted what is known of what is mounted there */
+  unmount(
+    this: void,
+    mountpoint: string,
+    options: CallOptions,
+    mounted: Pick<MountRecord, 'source' | 'kind'> | undefined,
+  ): Promise<UnmountOutcome | void>;
+  /** Undefined where what is mounted needs no daemon to be there. */
+  readonly remount: ((request: MountRequest, options: CallOptions) => Promise<void>) | undefined;
 }
 
 /** Creates the list of what is mounted in a share. What is on record of it is read when it is first asked for. */
 export const createShareMounts = (parts: ShareMountsParts): ShareMounts => new RecordedMounts(parts);
-
-interface State {
-  readonly mounts: Map<string, MountRecord>;
-  readonly former: Set<string>;
-}
 
 class RecordedMounts implements ShareMounts {
   readonly #parts: ShareMountsParts;
@@ -56,49 +70,70 @@ class RecordedMounts implements ShareMounts {
   /** What goes on at a mountpoint, which the next one there waits for. */
   readonly #underWay = new Map<string, Promise<unknown>>();
   readonly #limit = pLimit(MOUNTS_AT_A_TIME);
-  #state: State | undefined;
+  readonly #list: MountList;
+  /** What was asked for. Only what holds no secrets is on record. */
+  readonly #requests = new Map<string, MountRecipe>();
+  readonly replay: Replay | undefined;
 
   constructor(parts: ShareMountsParts) {
+    const { files, stateDir, log, remount, unmount } = parts;
     this.#parts = parts;
+    this.#list = createMountList(files, stateDir);
+    this.replay =
+      remount &&
+      createReplay({
+        list: this.#list,
+        log,
+        requests: this.#requests,
+        remount,
+        unmount,
+        inTurn: (...args) => this.#inTurn(...args),
+      });
   }
 
   list(): readonly ShareMount[] {
-    return [...this.#read().mounts.values()].filter(({ isPending }) => !isPending).map(toMount);
+    return [...this.#list.mounts.values()].filter(({ isPending }) => !isPending).map(toMount);
   }
 
   mount(request: MountRequest, { signal }: CallOptions): Promise<ShareMount> {
     const { source, mountpoint, type = 'unknown', options: asked = [] } = request;
     return this.#inTurn(mountpoint, signal, async (either) => {
-      const { mounts, former } = this.#read();
-      const present = mounts.get(mountpoint);
-      const options = { signal: either, formerMountpoints: former };
-      const begun = { source, mountpoint, mountedAt: new Date().toISOString() };
+      const former = this.#list.mounts.get(mountpoint);
+      const daemon = this.#parts.remount ? { restarts: this.#parts.restarts() } : {};
+      const isThere = former && !former.isPending && !former.problem && former.restarts === daemon.restarts;
+      const present = isThere ? former : undefined;
+      const begun = { source, mountpoint, mountedAt: new Date().toISOString(), ...daemon };
       await using undo = new AsyncDisposableStack();
       if (!present) {
-        undo.defer(() => this.#forget(mountpoint));
+        undo.defer(() => (former ? this.#list.set(former) : this.#list.forget(mountpoint)));
         // Before the mount: it may be made, and this host die before it has said so.
-        this.#set(mountpoint, { ...begun, isPending: true });
+        this.#list.set({ ...begun, isPending: true });
       }
+      const options = { signal: either, formerMountpoints: this.#list.former };
       const outcome = await this.#parts.mount(request, options);
-      const { kind, options: held } = outcome ?? { kind: type, options: asked };
-      const mounted = { ...begun, kind, options: [...held] };
+      const {
+        kind,
+        options: held,
+        source: found = source,
+        recipe,
+      } = outcome ?? { kind: type, options: asked };
+      const mounted = { ...begun, source: found, kind, options: [...held], ...(recipe ? { recipe } : {}) };
       if (!present) {
-        undo.defer(async () => void (await this.#parts.unmount(mountpoint, {})));
-        this.#set(mountpoint, mounted);
+        undo.defer(async () => void (await this.#parts.unmount(mountpoint, {}, mounted)));
+        this.#list.set(mounted);
       }
       undo.move();
+      if (this.#parts.remount) this.#requests.set(mountpoint, request);
       return toMount(present ?? mounted);
     });
   }
 
   unmount(mountpoint: string, { signal }: CallOptions): Promise<UnmountOutcome> {
     return this.#inTurn(mountpoint, signal, async (either) => {
-      const outcome = await this.#parts.unmount(mountpoint, { signal: either });
-      const { mounts, former } = this.#read();
-      if (mounts.delete(mountpoint)) {
-        former.add(mountpoint);
-        this.#write();
-      }
+      const mounted = this.#list.mounts.get(mountpoint);
+      const outcome = await this.#parts.unmount(mountpoint, { signal: either }, mounted);
+      this.#list.remove(mountpoint);
+      this.#requests.delete(mountpoint);
       return outcome ?? { guestMayHoldIt: true };
     });
   }
@@ -130,37 +165,6 @@ class RecordedMounts implements ShareMounts {
       if (this.#underWay.get(mountpoint) === turn) this.#underWay.delete(mountpoint);
     }
   }
-
-  /** What stays on record as pending, the next host sees to. */
-  #forget(mountpoint: string): void {
-    this.#read().mounts.delete(mountpoint);
-    try {
-      this.#write();
-    } catch {} // told where it was first tried
-  }
-
-  #set(mountpoint: string, mount: MountRecord): void {
-    this.#read().mounts.set(mountpoint, mount);
-    this.#write();
-  }
-
-  #write(): void {
-    const { mounts, former } = this.#read();
-    const { files, stateDir } = this.#parts;
-    if (!stateDir.isInPlace()) return;
-    const formerMountpoints = former.size > 0 ? { formerMountpoints: [...former] } : {};
-    stateDir.reserve.use(() => recordMounts(files, { mounts: [...mounts.values()], ...formerMountpoints }));
-  }
-
-  #read(): State {
-    if (this.#state) return this.#state;
-    const { mounts = [], formerMountpoints = [] } = readRecord(this.#parts.files) ?? {};
-    this.#state = {
-      mounts: new Map(mounts.map((mount) => [mount.mountpoint, mount])),
-      former: new Set(formerMountpoints),
-    };
-    return this.#state;
-  }
 }
 
 const toMount = ({
@@ -169,10 +173,12 @@ const toMount = ({
   mountedAt,
   kind = 'unknown',
   options = [],
+  problem,
 }: MountRecord): ShareMount => ({
   source,
   mountpoint,
   kind,
   options,
   mountedAt: new Date(mountedAt),
+  ...(problem === undefined ? {} : { problem }),
 });

@@ -1,5 +1,6 @@
 import { describeEnd, type DaemonExit } from '../daemon/exit.ts';
 import type { Share, ShareRequest, ShareStatus } from '../share/contract.ts';
+import { podNameOf, type PodName } from '../share/pod.ts';
 
 /** Whose a share is, and since when. */
 export interface ShareOrigin extends Pick<
@@ -9,6 +10,8 @@ export interface ShareOrigin extends Pick<
   /** True where another host started its daemon. */
   readonly adopted: boolean;
   readonly createdAt: Date;
+  /** The pod that its sandbox is made for. */
+  readonly pod?: PodName | undefined;
 }
 
 /** A share as it is at a moment, and whose it is. */
@@ -16,7 +19,7 @@ export interface ShareSnapshot extends Omit<ShareStatus, 'adopted'>, ShareOrigin
 
 /** Takes a snapshot of an open share. */
 export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit | undefined): ShareSnapshot {
-  const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt } = origin;
+  const { namespace, sandboxId, readOnly, sharedFs, owner, adopted, createdAt, pod } = origin;
   const { tag, pid, socketPath, sharedDir, queueSize, cache } = share;
   const { state, lastLines, restarts, adopted: isFormers } = share.status();
   return {
@@ -29,6 +32,7 @@ export function takeSnapshot(share: Share, origin: ShareOrigin, exit: DaemonExit
     // A daemon that has followed another host's is this one's.
     adopted: adopted && isFormers !== false,
     createdAt,
+    ...(pod ? { pod: podNameOf(pod) } : {}),
     pid,
     socketPath,
     sharedDir,

@@ -23,9 +23,18 @@ export function newShare(plugins: Plugins, request: ShareRequest): ShareSource {
 
 /** A share of a former host. Where its plugin cannot adopt it, or is not there, it stays as it is until it is closed. */
 export function formerShare(plugins: Plugins, record: ShareRecord, context: ShareContext): ShareSource {
-  const { namespace, sandboxId, tag, readOnly, owner, createdAt, provider: sharedFs } = record;
+  const { namespace, sandboxId, tag, readOnly, owner, createdAt, provider: sharedFs, pod } = record;
   const isAdoptable = plugins.has('sandbox.adopt', sharedFs);
-  const origin = { namespace, sandboxId, tag, readOnly, owner, sharedFs, createdAt: new Date(createdAt) };
+  const origin = {
+    namespace,
+    sandboxId,
+    tag,
+    readOnly,
+    owner,
+    sharedFs,
+    createdAt: new Date(createdAt),
+    pod,
+  };
   return {
     ...origin,
     adopted: true,

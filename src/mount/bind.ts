@@ -1,5 +1,5 @@
 import { Code, StatusError } from 'ttrpc-ts';
-import { isWithin, listMounts, resolveParent, type Mount } from '../proc/mountinfo.ts';
+import { isWithin, listMounts, mountsAt, resolveParent, type Mount } from '../proc/mountinfo.ts';
 import { makePlace, removePlace, type Place } from './place.ts';
 import { runMount, type MountOptions } from './run.ts';
 import { detach, isMounted } from './unmount.ts';
@@ -85,8 +85,7 @@ async function makeReadOnly(stage: string, run: (args: readonly string[]) => Pro
 }
 
 function mountAt(path: string): Mount | undefined {
-  const resolved = resolveParent(path);
-  return listMounts().findLast(({ mountpoint }) => mountpoint === resolved);
+  return mountsAt(resolveParent(path)).at(-1);
 }
 
 function requireAt(target: string, staged: Mount | undefined): void {

@@ -17,9 +17,9 @@ export async function ensurePropagation(directory: string, wanted: Propagation):
   await runMount('mount', ['--bind', `--make-${wanted}`, directory, directory], { about: directory });
 }
 
-/** Where a mount in a directory would show up. */
-export const propagationOf = (directory: string): Propagation =>
-  mountOf(directory)?.peerGroup === undefined ? 'private' : 'shared';
+/** Where a mount in a directory would show up, by a table of `readMounts()`. */
+export const propagationOf = (directory: string, table?: string): Propagation =>
+  mountOf(directory, table)?.peerGroup === undefined ? 'private' : 'shared';
 
 /** Takes back what {@link ensurePropagation} has mounted; nothing else may be mounted there any more. */
 export async function releasePropagation(directory: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isWithin, listMounts, resolveParent, type Mount } from '../proc/mountinfo.ts';
+import { isWithin, listMounts, mountsAt, resolveParent, type Mount } from '../proc/mountinfo.ts';
 import { runMount, type MountOptions } from './run.ts';
 
 /** So many mountpoints one umount(8) is given. */
@@ -61,7 +61,7 @@ export const detach = (mountpoint: string): Promise<void> =>
   runMount('mount', ['--make-rprivate', '--no-canonicalize', mountpoint], { about: mountpoint });
 
 /** True where something is mounted at that path. The path is not touched: what is mounted there may hang. */
-export const isMounted = (path: string): boolean => listMounts().some(isAt(resolveParent(path)));
+export const isMounted = (path: string): boolean => mountsAt(resolveParent(path)).length > 0;
 
 const isAt =
   (path: string) =>

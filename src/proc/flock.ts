@@ -22,6 +22,8 @@ const HOLD = `trap '' PIPE; : >"$0"; echo; read -r _; [ $# -eq 0 ] || { echo ${E
 export interface LockOptions {
   /** A command that the holder becomes, the lock in its hand, when this process ends without disposal. @default none */
   readonly onDeath?: readonly string[];
+  /** How long another host that holds it is waited for, in milliseconds. @default 0 */
+  readonly waitMs?: number | undefined;
 }
 
 /** A lock in the hand of a child. Disposal gives it up, and no command runs. */
@@ -55,8 +57,9 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
 }
 
 /** Resolves to undefined while somebody else holds the lock. */
-async function tryLock(path: string, { onDeath = [] }: LockOptions): Promise<Lock | undefined> {
-  const flags = ['--nonblock', '--conflict-exit-code', `${CONFLICT}`, '--no-fork'];
+async function tryLock(path: string, { onDeath = [], waitMs = 0 }: LockOptions): Promise<Lock | undefined> {
+  const patience = waitMs > 0 ? ['--timeout', `${waitMs / 1000}`] : ['--nonblock'];
+  const flags = [...patience, '--conflict-exit-code', `${CONFLICT}`, '--no-fork'];
   const { PATH } = process.env;
   const subprocess = execa('flock', [...flags, path, 'sh', '-c', HOLD, path, ...onDeath], {
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -23,11 +23,36 @@ export interface Mount {
 /** This process's mounts, a later one over an earlier one of the same mountpoint. */
 export const listMounts = (): Mount[] => parseMounts(readMounts());
 
+let recent = { table: '', readAt: -Infinity };
+
 /** The kernel's table of this process's mounts (proc(5), mountinfo). */
-export const readMounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
+export function readMounts(): string {
+  recent = { table: readFileSync('/proc/self/mountinfo', 'utf8'), readAt: performance.now() };
+  return recent.table;
+}
+
+/** {@link readMounts} as it was at most so many milliseconds ago: with many mounts, to read it takes as long as a mount. */
+export const recentMounts = (maxAgeMs: number): string =>
+  performance.now() - recent.readAt < maxAgeMs ? recent.table : readMounts();
+
+/** Says that this process has changed it. */
+export const forgetMounts = (): void => void (recent = { table: '', readAt: -Infinity });
 
 /** The mounts in a table of {@link readMounts}. */
 export const parseMounts = (table: string): Mount[] => table.split('\n').filter(Boolean).map(parseMount);
+
+/** The mounts at one path, resolved as the table has paths; of a long table nothing but these is parsed. */
+export function mountsAt(path: string, table: string = readMounts()): Mount[] {
+  const field = ` ${escapeOctal(path)} `;
+  const found: Mount[] = [];
+  for (let at = table.indexOf(field); at >= 0; at = table.indexOf(field, at)) {
+    const [start, end] = [table.lastIndexOf('\n', at) + 1, table.indexOf('\n', at)];
+    found.push(parseMount(table.slice(start, end)));
+    at = end;
+  }
+  // What of a file system is mounted is a path as well.
+  return found.filter(({ mountpoint }) => mountpoint === path);
+}
 
 /**
  * The mountpoints at or below a directory. The kernel's table has resolved paths: a state directory in /var/run is found
@@ -50,14 +75,11 @@ export const isWithin = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 
 /** The mount on which a directory stands; of several at one place the last, which hides the others. */
-export function mountOf(directory: string): Mount | undefined {
-  const path = `${realpathSync(directory)}/`;
-  return listMounts()
-    .filter(({ mountpoint }) => path.startsWith(mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`))
-    .reduce<Mount | undefined>(
-      (deepest, one) => (one.mountpoint.length >= (deepest?.mountpoint.length ?? 0) ? one : deepest),
-      undefined,
-    );
+export function mountOf(directory: string, table: string = readMounts()): Mount | undefined {
+  for (let path = realpathSync(directory); ; path = dirname(path)) {
+    const mount = mountsAt(path, table).at(-1);
+    if (mount || path === '/') return mount;
+  }
 }
 
 function parseMount(line: string): Mount {
@@ -76,6 +98,10 @@ function parseMount(line: string): Mount {
     superOptions: superOptions.split(','),
   };
 }
+
+/** As the kernel writes them. */
+const escapeOctal = (text: string): string =>
+  text.replaceAll(/[ \t\n\\]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 /** The kernel writes space, tab, newline and backslash as `\040` and so on. */
 const unescapeOctal = (text: string): string =>

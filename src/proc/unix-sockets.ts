@@ -1,17 +1,38 @@
 import { readFileSync } from 'node:fs';
 
-/** What /proc/net/unix says of a stream that somebody has accepted: no flags, type and state. */
-const ACCEPTED = /^\S+ \S+ \S+ 00000000 0001 03 +\d+ (.*)$/gm;
+/** What /proc/net/unix says of a socket with a path: its flags, type and state. */
+const LINE = /^\S+ \S+ \S+ (\d{8}) 0001 (\d{2}) +\d+ (\/.*)$/gm;
+const LISTENING = '00010000';
+const CONNECTED = '03';
+
+/** The stream sockets of this network namespace, by the paths that they or their listeners were bound to. */
+export interface UnixSockets {
+  /** Somebody listens. */
+  readonly listening: ReadonlySet<string>;
+  /** Somebody is connected, and was accepted: whoever listens by now. */
+  readonly accepted: ReadonlySet<string>;
+}
+
+/** Asks the kernel; undefined where it cannot be asked. */
+export function readUnixSockets(): UnixSockets | undefined {
+  let table: string;
+  try {
+    table = readFileSync('/proc/net/unix', 'utf8');
+  } catch {
+    return undefined;
+  }
+  const listening = new Set<string>();
+  const accepted = new Set<string>();
+  for (const [, flags, state, path = ''] of table.matchAll(LINE)) {
+    if (flags === LISTENING) listening.add(path);
+    else if (state === CONNECTED) accepted.add(path);
+  }
+  return { listening, accepted };
+}
 
 /**
  * True where somebody is connected to the listening socket that was bound to this path, and was accepted: whatever it is
  * called by now, and whoever listens.
  */
-export function isConnected(boundPath: string): boolean {
-  try {
-    const table = readFileSync('/proc/net/unix', 'utf8');
-    return table.matchAll(ACCEPTED).some(([, path]) => path === boundPath);
-  } catch {
-    return false;
-  }
-}
+export const isConnected = (boundPath: string): boolean =>
+  readUnixSockets()?.accepted.has(boundPath) === true;

@@ -2,6 +2,8 @@ import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /** A file that this process made at a path that another process may take later. */
 export interface OwnFile {
+  /** False where it is gone, or another one has taken its place. */
+  isInPlace(): boolean;
   /** Removes the file, unless another one has taken its place. */
   remove(): void;
 }
@@ -9,9 +11,11 @@ export interface OwnFile {
 /** Takes what stands at a path for this process's own. */
 export function ownFile(path: string): OwnFile {
   const identity = identityOf(path);
+  const isInPlace = (): boolean => identity !== undefined && identityOf(path) === identity;
   return {
+    isInPlace,
     remove() {
-      if (identity !== undefined && identityOf(path) === identity) rmSync(path, { force: true });
+      if (isInPlace()) rmSync(path, { force: true });
     },
   };
 }

@@ -7,7 +7,9 @@ import type { Host } from '../host/host.ts';
 import type { MetricSchema } from '../proto/containerd/metric_pb.ts';
 import type { CallOptions } from '../share/contract.ts';
 import { closed } from './closing.ts';
+import type { ContainerdEvents } from './events/publish-events.ts';
 import { createMeter } from './metrics.ts';
+import { createUnstarted } from './unstarted.ts';
 import { pidOf, statusOf, type SandboxView } from './view.ts';
 
 /** A sandbox's name as a call of containerd has it. */
@@ -16,9 +18,15 @@ export interface SandboxName {
   readonly sandboxId: string;
 }
 
-/** What containerd asks of a sandbox, whether by its shim or by its controller. */
-export interface SandboxCalls {
-  create(request: SandboxRequest, options: CallOptions): Promise<void>;
+/** How a sandbox is created. */
+export interface CreateOptions extends CallOptions {
+  /** When the caller stops waiting; undefined where it waits for ever. */
+  readonly deadline: Date | undefined;
+}
+
+/** What containerd asks of a sandbox, whether by its shim or by its controller. Disposal ends what goes on beside the calls. */
+export interface SandboxCalls extends Disposable {
+  create(request: SandboxRequest, options: CreateOptions): Promise<Sandbox>;
   /** Waits until all daemons are ready. @throws StatusError FailedPrecondition with the words of one that has ended */
   start(name: SandboxName, options: CallOptions): Promise<{ pid: number; createdAt: Timestamp }>;
   platform(): { os: string; architecture: string };
@@ -34,17 +42,27 @@ export interface SandboxCalls {
 }
 
 /** Creates the calls over a host's sandboxes. But for `create` and `shutdown` all throw NotFound for an unknown one. */
-export function createSandboxCalls(host: Pick<Host, 'sandboxes'>): SandboxCalls {
+export function createSandboxCalls(
+  host: Pick<Host, 'sandboxes' | 'log'>,
+  events: Pick<ContainerdEvents, 'created' | 'started' | 'awaited'>,
+): SandboxCalls {
   const find = ({ namespace, sandboxId }: SandboxName): Sandbox => host.sandboxes.get(namespace, sandboxId);
   const readMetrics = createMeter();
+  const unstarted = createUnstarted(host);
   return {
-    async create(request, options) {
-      await host.sandboxes.create(request, options);
+    async create(request, { signal, deadline }) {
+      const sandbox = await host.sandboxes.create(request, { signal });
+      if (request.pod && deadline) unstarted.add(sandbox, deadline);
+      events.created(sandbox, { cri: request.pod !== undefined });
+      return sandbox;
     },
     async start(name, { signal }) {
       const sandbox = find(name);
+      unstarted.remove(sandbox);
       await abortable(Promise.all(sandbox.shares.map(({ ready }) => ready)), signal);
       requireRunning(sandbox);
+      sandbox.noteStarted();
+      events.started(sandbox);
       return { pid: pidOf(sandbox), createdAt: timestampFromDate(sandbox.createdAt) };
     },
     platform: () => ({ os: 'linux', architecture: goArchitecture() }),
@@ -52,7 +70,9 @@ export function createSandboxCalls(host: Pick<Host, 'sandboxes'>): SandboxCalls 
       await closed(find(name)[Symbol.asyncDispose]());
     },
     async wait(name, { signal }) {
-      const { exitStatus, exitedAt } = await abortable(find(name).ended, signal);
+      const sandbox = find(name);
+      using _ = events.awaited(sandbox);
+      const { exitStatus, exitedAt } = await abortable(sandbox.ended, signal);
       return { exitStatus, exitedAt: timestampFromDate(exitedAt) };
     },
     status: (name, options) => statusOf(find(name), options),
@@ -61,6 +81,7 @@ export function createSandboxCalls(host: Pick<Host, 'sandboxes'>): SandboxCalls 
       await closed(host.sandboxes.delete(namespace, sandboxId));
     },
     require: (name) => void find(name),
+    [Symbol.dispose]: () => unstarted[Symbol.dispose](),
   };
 }
 

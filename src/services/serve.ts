@@ -1,17 +1,23 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createServer } from 'ttrpc-ts';
-import { identify } from '../proc/stat.ts';
 import type { Host } from '../host/host.ts';
-import { keepFiles } from '../host/keep-files.ts';
 import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
+import { Host as HostService } from '../proto/host/host_pb.ts';
 import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
 import { afterAdoption } from './after-adoption.ts';
-import type { ServedController } from './controller/serve-controller.ts';
+import type { ControllerParts, ServedController } from './controller/serve-controller.ts';
+import { publishEvents } from './events/publish-events.ts';
+import { createGate, type Gate } from './hand-over/gate.ts';
+import { createHandOverService, type Successor } from './hand-over/hand-over-service.ts';
+import type { Receptions } from './hand-over/reception.ts';
 import { openSocket } from './own-socket.ts';
-import { writeOwnFile, type OwnFile } from './own-file.ts';
+import { openPlace } from './place.ts';
+import { placesOf } from './places.ts';
 import { printableErrors } from './printable-errors.ts';
-import { createSandboxCalls, type SandboxCalls } from './sandbox-calls.ts';
+import { createSandboxCalls } from './sandbox-calls.ts';
 import { createShareService } from './share-api/share-service.ts';
+import { createSandboxLogs } from './shim/sandbox-logs.ts';
 import { createSandboxService } from './shim/sandbox-service.ts';
 import { createTaskService } from './shim/task-service.ts';
 import { traceCalls } from './trace-calls.ts';
@@ -26,56 +32,71 @@ export interface Serving extends AsyncDisposable {
   hide(): void;
 }
 
+/** How a host is served. */
+export interface ServeOptions {
+  /** Sockets at which callers wait already. @default none: it listens */
+  readonly receptions?: Receptions | undefined;
+  /**
+   * Called when another host that takes over has told this one to end, its shares alive.
+   *
+   * @default this host hands over to nobody
+   */
+  readonly onHandedOver?: ((successor: Successor) => void) | undefined;
+}
+
 /**
  * Serves a host on unix sockets that only their owner can open: by ttrpc to containerd's shim and to callers of the share
  * service, and, where the configuration has it, by gRPC to containerd as its sandbox controller.
  *
  * @throws StatusError AlreadyExists while another server answers there
  */
-export async function serve(host: Host): Promise<Serving> {
-  const { stateDir, config } = host;
+export async function serve(host: Host, { receptions, onHandedOver }: ServeOptions = {}): Promise<Serving> {
+  const places = placesOf(host);
   await using undo = new AsyncDisposableStack();
+  // They close last: who waits there is served by the servers.
+  for (const reception of [receptions?.ttrpc, receptions?.grpc]) if (reception) undo.use(reception);
+  // Before anything is waited for: what is being adopted may have ended.
+  const events = undo.use(publishEvents(host));
+  const logs = undo.use(createSandboxLogs(host));
   const shares = undo.use(createShareService(host));
-  const calls = createSandboxCalls(host);
-  const server = createServer({ interceptors: [afterAdoption(host), traceCalls(host.log), printableErrors] })
-    .service(Sandbox, createSandboxService(host, calls))
-    .service(Task, createTaskService(host))
-    .service(Shares, shares);
-  undo.use(server);
-  const address = config.ttrpc.address ?? stateDir.host.socket;
-  const socket = undo.use(await openSocket(address, (path) => server.listen({ path, mode: 0o600 })));
-  const controller = await openController(host, { calls, taskAddress: address });
+  const calls = undo.use(createSandboxCalls(host, events));
+  const gate = createGate();
+  const interceptors = [afterAdoption(host), gate.interceptor, traceCalls(host.log), printableErrors];
+  const server = undo.use(
+    createServer({ interceptors })
+      .service(Sandbox, createSandboxService(host, { calls, events, logs }))
+      .service(Task, createTaskService(host))
+      .service(Shares, shares),
+  );
+  const ttrpcServer = {
+    listen: (path: string) => server.listen({ path, mode: 0o600 }),
+    handle: (stream: Parameters<typeof server.handle>[0]) => server.handle(stream),
+  };
+  const socket = undo.use(await openSocket(places.ttrpc, ttrpcServer, receptions?.ttrpc));
+  const { address } = socket;
+  const reception = receptions?.grpc;
+  const controller = await openController(host, {
+    place: places.grpc,
+    calls,
+    gate,
+    taskAddress: address,
+    reception,
+  });
   if (controller) undo.use(controller);
-  const sockets = [socket, ...(controller ? [controller] : [])];
-  let announced: OwnFile[] = [];
-  const announce = (): void => {
-    if (!stateDir.isInPlace()) return;
-    announced = [
-      writeOwnFile(stateDir.host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
-      writeOwnFile(stateDir.host.address, `${address}\n`),
-    ];
-  };
-  const hide = (): void => {
-    for (const file of announced.splice(0).toReversed()) file.remove();
-  };
-  undo.defer(hide);
-  announce();
-  const files = (): string[] => {
-    if (!stateDir.isInPlace()) return [];
-    const own = sockets.map((one) => one.address);
-    return [...own, ...(announced.length > 0 ? [stateDir.host.address, stateDir.host.pid] : [])];
-  };
-  const restore = async (): Promise<void> => {
-    await Promise.all(sockets.map((one) => one.restore()));
-    if (announced.length > 0) announce();
-  };
-  undo.use(keepFiles(files, { restore, log: host.log }));
+  undo.defer(() => refuseWaiting(gate));
+  const sockets = [socket, ...(controller ? [controller] : [])] as const;
+  const place = undo.use(openPlace({ stateDir: host.stateDir, log: host.log, sockets }));
+  if (onHandedOver) {
+    const resume = (): Promise<void> => place.resume();
+    const grpcAddress = controller?.address;
+    server.service(HostService, createHandOverService({ host, gate, grpcAddress, resume, onHandedOver }));
+  }
   const own = undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {
     address,
-    announce,
-    hide,
+    announce: () => place.announce(),
+    hide: () => place.hide(),
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
 }
@@ -83,10 +104,16 @@ export async function serve(host: Host): Promise<Serving> {
 /** What gRPC needs is loaded only where it is wanted. */
 async function openController(
   host: Host,
-  parts: { calls: SandboxCalls; taskAddress: string },
+  { place, ...parts }: Omit<ControllerParts, 'place'> & { place: ControllerParts['place'] | undefined },
 ): Promise<ServedController | undefined> {
-  const { grpc } = host.config;
-  if (!grpc) return undefined;
+  if (!place) return undefined;
   const { serveController } = await import('./controller/serve-controller.ts');
-  return serveController(host, { address: grpc.address ?? host.stateDir.host.grpcSocket, ...parts });
+  return serveController(host, { place, ...parts });
+}
+
+/** Their callers are told before their connections end. */
+async function refuseWaiting(gate: Gate): Promise<void> {
+  gate.refuse();
+  await nextTurn();
+  await nextTurn();
 }

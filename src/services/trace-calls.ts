@@ -5,6 +5,7 @@ import { Code, codeName, StatusError, type ServerInterceptor } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
 import { withAttributes, withSpan } from '../tracing/span.ts';
 import { namespaceOf } from './namespace.ts';
+import { podAttributesOf } from './pod.ts';
 
 /** One of them lasts as long as the sandbox, the others come every second. */
 const UNTRACED = new Set(['WaitSandbox', 'SandboxMetrics', 'Wait', 'Stats', 'Metrics']);
@@ -51,6 +52,7 @@ export async function traceCall<T>(
     'containerd.namespace': namespace,
     ...(sandboxId === undefined ? {} : { 'sandbox.id': sandboxId }),
   };
+  const pod = podAttributesOf(message);
   const name = `${method.parent.typeName}/${method.name}`;
   const rpc = {
     'rpc.system': system,
@@ -66,7 +68,7 @@ export async function traceCall<T>(
     } catch (error) {
       const code = StatusError.is(error) ? error.code : Code.Unknown;
       setStatus(span, system, code);
-      log.error({ method: name, sandbox: sandboxId, code: codeName(code) }, messageOf(error));
+      log.error({ method: name, sandbox: sandboxId, ...pod, code: codeName(code) }, messageOf(error));
       throw error;
     }
   };
@@ -74,7 +76,9 @@ export async function traceCall<T>(
     keys: (carrier) => carrier.keys(),
     get: (carrier, key) => carrier.get(key) ?? undefined,
   });
-  return withAttributes(sandbox, () => withSpan(name, rpc, traced, { kind: SpanKind.SERVER, parent }));
+  return withAttributes({ ...sandbox, ...pod }, () =>
+    withSpan(name, rpc, traced, { kind: SpanKind.SERVER, parent }),
+  );
 }
 
 function setStatus(span: Span, system: TracedCall['system'], code: Code): void {

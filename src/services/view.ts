@@ -3,6 +3,7 @@ import { timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Sandbox } from '../host/contract.ts';
 import { packageVersion } from '../package.ts';
 import type { SandboxStatusResponseSchema } from '../proto/containerd/sandbox_pb.ts';
+import { podNameOf } from '../share/pod.ts';
 import { GUIDES } from '../vmm/guide.ts';
 import { DEFAULT_QEMU_BUS, VMMS, type VmmName } from '../vmm/vmms.ts';
 
@@ -42,6 +43,8 @@ function verboseInfo(sandbox: Sandbox): Record<string, string> {
   return {
     ...(Object.fromEntries(shares) as Record<string, string>),
     ...Object.fromEntries(VMMS.flatMap((vmm) => vmmInfo(sandbox, vmm))),
+    ...(sandbox.pod ? { pod: JSON.stringify(podNameOf(sandbox.pod)) } : {}),
+    owner: JSON.stringify({ name: sandbox.owner, ...sandbox.ownerData }),
     host: JSON.stringify({ pid: process.pid, version: VERSION, node: process.version }),
     ...(sandbox.exit ? { exit: JSON.stringify(sandbox.exit) } : {}),
   };

@@ -3,7 +3,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { DaemonTraits } from '../daemon/spec.ts';
 import type { Share } from './contract.ts';
 import { createDaemonShare } from './daemon-share.ts';
-import type { ShareContext } from './daemon-share-parts.ts';
+import { startOptions, type ShareContext } from './daemon-share-parts.ts';
 import type { SharePaths } from './open-share.ts';
 import type { ShareRecord } from './record.ts';
 
@@ -41,7 +41,7 @@ export async function adoptShare(
   const daemon = await context.daemons.adopt(
     record.daemon,
     { ...describe(paths), ...places },
-    { log: context.log.child({ sandbox: sandboxId, share: tag }) },
+    { log: startOptions(context, record).log },
   );
   return createDaemonShare(context, {
     files,

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { MAX_TABLE_AGE_MS } from '../foreign/mount-that-can-hang.ts';
 import { realpathForeign } from '../foreign/realpath.ts';
 import { isDirectory, isFile, statForeign } from '../foreign/stat.ts';
 import { bindMount } from '../mount/bind.ts';
 import { removePlace } from '../mount/place.ts';
 import { propagationOf } from '../mount/propagation.ts';
 import { unmount } from '../mount/unmount.ts';
+import { recentMounts } from '../proc/mountinfo.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import type { MountOutcome, MountRequest, PluginMountOptions, Share, UnmountOutcome } from './contract.ts';
 import { prepareStaging } from './mount-areas.ts';
@@ -45,16 +47,20 @@ export async function mountBind(
 ): Promise<MountOutcome> {
   const { readOnly, isRecursive } = parseOptions(request);
   const target = placeOf(share, request.mountpoint);
-  requireOwnDirectory(share, stateDir);
+  // What this host has mounted since is in it.
+  const table = recentMounts(MAX_TABLE_AGE_MS);
+  requireOwnDirectory(share, stateDir, table);
   if (formerMountpoints.has(request.mountpoint)) {
     const message = `"${request.mountpoint}" was mounted in share "${share.tag}" before, and its guest may know it yet: use another name`;
     throw new StatusError(Code.AlreadyExists, message);
   }
   const doing = `Cannot mount "${request.source}" in share "${share.tag}"`;
+  let bytes: number | undefined;
   try {
     const source = await resolve(request.source, limits);
+    bytes = source.bytes;
     requireOutsideState(source.path, stateDir);
-    await prepareStaging(stateDir);
+    await prepareStaging(stateDir, table);
     const stage = stateDir.newStage();
     await bindMount(
       { source: source.path, isDirectory: source.isDirectory, isRecursive, readOnly, target, stage },
@@ -66,7 +72,8 @@ export async function mountBind(
       throw new StatusError(error.code, `${doing}: ${error.message}`, { cause: error });
     throw systemStatus(error, { doing, path: request.source }) ?? error;
   }
-  return { kind: 'bind', options: [isRecursive ? 'rbind' : 'bind', readOnly ? 'ro' : 'rw', 'rprivate'] };
+  const held = [isRecursive ? 'rbind' : 'bind', readOnly ? 'ro' : 'rw', 'rprivate'];
+  return { kind: 'bind', options: held, bytes };
 }
 
 /**
@@ -119,17 +126,22 @@ export function placeOf({ sharedDir }: Pick<Share, 'sharedDir'>, mountpoint: str
 function requireOwnDirectory(
   { tag, sharedDir }: Pick<Share, 'tag' | 'sharedDir'>,
   stateDir: StateDirectory,
+  table: string,
 ): void {
   if (!stateDir.ownsSharedDirectory(sharedDir)) {
     const message = `Share "${tag}" serves "${sharedDir}" itself, where a mount would be everybody's: open a share without a source to mount into`;
     throw new StatusError(Code.FailedPrecondition, message);
   }
-  if (propagationOf(sharedDir) === 'shared') return;
+  if (propagationOf(sharedDir, table) === 'shared') return;
   const message = `The daemon of share "${tag}" would not see a mount in "${sharedDir}", which is on a private mount: run the host as root, and open the share again`;
   throw new StatusError(Code.FailedPrecondition, message);
 }
 
-async function resolve(path: string, limits: Limits): Promise<{ path: string; isDirectory: boolean }> {
+/** How many bytes a directory has, nobody knows who has not read all of it. */
+async function resolve(
+  path: string,
+  limits: Limits,
+): Promise<{ path: string; isDirectory: boolean; bytes: number | undefined }> {
   if (!path.startsWith('/'))
     throw new StatusError(
       Code.InvalidArgument,
@@ -137,6 +149,7 @@ async function resolve(path: string, limits: Limits): Promise<{ path: string; is
     );
   const resolved = await realpathForeign(path, limits);
   const found = await statForeign(resolved, limits);
-  if (isDirectory(found) || isFile(found)) return { path: resolved, isDirectory: isDirectory(found) };
+  if (isDirectory(found)) return { path: resolved, isDirectory: true, bytes: undefined };
+  if (isFile(found)) return { path: resolved, isDirectory: false, bytes: found.size };
   throw new StatusError(Code.InvalidArgument, 'it is neither a directory nor a regular file');
 }

@@ -3,11 +3,10 @@ import type { DaemonState } from '../daemon/contract.ts';
 import type { DaemonExit, EndDescription } from '../daemon/exit.ts';
 import type { Daemons } from '../daemon/pool/pool.ts';
 import type { ExitPolicy } from './exit-policy.ts';
+import type { ShareOwner } from './owner.ts';
+import type { Pod } from './pod.ts';
 import type { ShareRecord } from './record.ts';
 import type { StateDirectory } from './state-directory.ts';
-
-/** On whose behalf a share is opened; a later host decides by it who may adopt the share. */
-export type ShareOwner = 'shim' | 'controller' | 'library' | 'api';
 
 /** One host directory that one sandbox is to see. */
 export interface ShareRequest {
@@ -30,6 +29,8 @@ export interface ShareRequest {
   readonly createdAt: Date;
   /** The configuration that holds for the sandbox: a file, or what stands for it in errors. */
   readonly profile: string;
+  /** The pod that the sandbox is made for; absent where it is made for none. */
+  readonly pod?: Pod | undefined;
 }
 
 /** A share of the configuration, before any sandbox has it. */
@@ -63,18 +64,34 @@ export interface MountRequest {
   readonly options?: readonly string[];
 }
 
+/** What makes a mount, wherever it is to be. */
+export type MountRecipe = Omit<MountRequest, 'mountpoint'>;
+
 /** What became of a mount. */
 export interface MountOutcome {
   /** As `type` would name it, e.g. `bind`. */
   readonly kind: string;
   /** Those that hold. */
   readonly options: readonly string[];
+  /** What was mounted. @default what the request names as its source */
+  readonly source?: string;
+  /** How many bytes it has, where that is known. */
+  readonly bytes?: number | undefined;
+  /**
+   * What makes it once more in a daemon that follows. It stands on record for the next host: it holds no secrets.
+   *
+   * @default only the host that was asked for the mount can make it once more
+   */
+  readonly recipe?: MountRecipe | undefined;
 }
 
 /** What became of an unmount. */
 export interface UnmountOutcome {
   /** True where the guest may still reach what was mounted: nobody can take that away but by the end of the daemon. */
   readonly guestMayHoldIt: boolean;
+  /** How many bytes the guest has read of it, and how many reads failed, where that is known. */
+  readonly bytesRead?: number;
+  readonly failedReads?: number;
 }
 
 /** A directory served to one sandbox. Disposal closes it and waits until nothing of it is left. */
@@ -131,6 +148,8 @@ export interface Provider extends Partial<AsyncDisposable> {
    * @default it has none: a share that asks for one is refused
    */
   readonly cacheModes?: readonly string[] | undefined;
+  /** What it mounts where a request names no type, e.g. `bind`; for the spans also of mounts that fail. @default nobody knows */
+  readonly mountKind?: string | undefined;
   openShare(request: ShareRequest, options: CallOptions): Promise<Share>;
   /**
    * Says what would keep it from opening these shares, but for what is not there yet: `check-config` asks.
@@ -148,6 +167,13 @@ export interface Provider extends Partial<AsyncDisposable> {
   closeShare?(share: Share): Promise<void>;
   /** Leaves nothing where it rejects. @default of its outcome: the type and the options that were asked for */
   mount?(share: Share, request: MountRequest, options: PluginMountOptions): Promise<MountOutcome | void>;
+  /**
+   * Makes a mount once more, in a daemon that has followed the one that had it. Rejects with Unavailable where that one does
+   * not answer: then no other mount is tried in it.
+   *
+   * @default what is mounted needs no daemon to be there, and is there when another one follows
+   */
+  remount?(share: Share, request: MountRequest, options: CallOptions): Promise<void>;
   /** Of what is not mounted it says that it is done. @default of its outcome: the guest may still hold it */
   unmount?(share: Share, mountpoint: string, options: CallOptions): Promise<UnmountOutcome | void>;
 }
@@ -158,6 +184,7 @@ export interface Hooks {
   'sandbox.adopt': NonNullable<Provider['adoptShare']>;
   'sandbox.delete': NonNullable<Provider['closeShare']>;
   mount: NonNullable<Provider['mount']>;
+  remount: NonNullable<Provider['remount']>;
   unmount: NonNullable<Provider['unmount']>;
 }
 
@@ -167,6 +194,7 @@ export interface HookResults {
   'sandbox.adopt': Share;
   'sandbox.delete': void;
   mount: MountOutcome | void;
+  remount: void;
   unmount: UnmountOutcome | void;
 }
 

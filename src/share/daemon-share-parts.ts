@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Daemon } from '../daemon/contract.ts';
 import type { DaemonTraits } from '../daemon/spec.ts';
 import type { PluginContext } from './contract.ts';
+import { podAttributes } from './pod.ts';
 import type { ShareRecord } from './record.ts';
 import type { ShareFiles } from './state-directory.ts';
 
@@ -23,8 +24,8 @@ export interface DaemonShareParts {
 /** How a share's daemon takes turns with others, and where it logs. */
 export const startOptions = (
   { log }: Pick<ShareContext, 'log'>,
-  { namespace, sandboxId, tag }: ShareRecord,
+  { namespace, sandboxId, tag, pod }: ShareRecord,
 ): { group: string; log: Logger } => ({
   group: `${namespace}/${sandboxId}`,
-  log: log.child({ sandbox: sandboxId, share: tag }),
+  log: log.child({ sandbox: sandboxId, ...podAttributes(pod), share: tag }),
 });

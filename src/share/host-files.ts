@@ -8,7 +8,7 @@ export const HOST_FILES = {
   /** The host's pid and start time, for the shim. */
   pid: 'host.pid',
   log: 'host.log',
-  /** Held by a shim's `start` while it starts a host, and by a host while it ends. */
+  /** Held by a shim's `start` while it starts a host, and by a host while it takes over, or ends because it is idle. */
   startLock: 'start.lock',
   /** Its time is that of the last `start`. */
   lastStart: 'last-start',

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Daemon } from '../daemon/contract.ts';
+import { describeEnd, type DaemonExit } from '../daemon/exit.ts';
 import { updateRecord, type ShareRecord } from './record.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
@@ -26,6 +27,13 @@ export const withDaemon =
   (news: Partial<NonNullable<ShareRecord['daemon']>>) =>
   (record: ShareRecord): ShareRecord =>
     record.daemon ? { ...record, daemon: { ...record.daemon, ...news } } : record;
+
+/** Writes down how a daemon has ended, and that its VMM had come where that was not seen before. */
+export function noteEnd(daemon: Daemon, exit: DaemonExit, change: ChangeRecord): void {
+  const { hadClient } = daemon;
+  const connectedAt = hadClient ? { connectedAt: exit.exitedAt.toISOString() } : {};
+  change((record) => withDaemon({ ...connectedAt, ...record.daemon, exit: describeEnd(exit) })(record));
+}
 
 /** Writes down that a daemon's VMM has come, for the next host. */
 export function noteClient(daemon: Daemon, change: ChangeRecord): void {

@@ -22,13 +22,17 @@ export function passMountsOn(stateDir: Pick<Areas, 'sharedDirectory'>): Promise<
   return prepared;
 }
 
-/** Makes the directory for stages, which keeps to itself what is mounted there. */
-export async function prepareStaging({ stagingDirectory }: Pick<Areas, 'stagingDirectory'>): Promise<void> {
+/** Makes the directory for stages, which keeps to itself what is mounted there; the table is one of `readMounts()`. */
+export async function prepareStaging(
+  { stagingDirectory }: Pick<Areas, 'stagingDirectory'>,
+  table?: string,
+): Promise<void> {
   mkdirSync(stagingDirectory, { recursive: true, mode: 0o700 });
   requireOwnFile(stagingDirectory);
   requireOwnDirectory(stagingDirectory);
   // Another mount may be preparing it at this moment, and has mounted nothing there yet.
-  if (propagationOf(stagingDirectory) === 'shared') await ensurePropagation(stagingDirectory, 'private');
+  if (propagationOf(stagingDirectory, table) === 'shared')
+    await ensurePropagation(stagingDirectory, 'private');
 }
 
 /** Removes the stages of a host that has died. Call it with the state's lock in hand, before anything is mounted. */

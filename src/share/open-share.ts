@@ -10,6 +10,8 @@ import { createDaemonShare } from './daemon-share.ts';
 import { startOptions, type ShareContext } from './daemon-share-parts.ts';
 import type { ExitPolicy } from './exit-policy.ts';
 import { inShare } from './in-share.ts';
+import { makeUnlessThere } from './make-directory.ts';
+import { podNameOf } from './pod.ts';
 import { requireOutsideState } from './outside-state.ts';
 import { writeRecord, type ShareRecord } from './record.ts';
 import { removeSource } from './remove-source.ts';
@@ -113,21 +115,12 @@ function makeShareDirectory({ directory }: ShareFiles, { tag, sandboxId }: Share
   }
 }
 
-/** Not by `recursive`, with which Node.js says of a file system that is read-only that the directory does not exist. */
-function makeUnlessThere(directory: string): void {
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
 function firstRecord(
   request: ShareRequest,
   paths: SharePaths,
   { queueSize, onExit = 'stop-sandbox' }: OpenShareOptions,
 ): ShareRecord {
-  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache } = request;
+  const { namespace, sandboxId, tag, owner, outlivesHost, profile, sharedFs, readOnly, cache, pod } = request;
   return {
     namespace,
     sandboxId,
@@ -135,6 +128,7 @@ function firstRecord(
     owner,
     outlivesHost,
     profile,
+    ...(pod ? { pod: podNameOf(pod) } : {}),
     provider: sharedFs,
     source: paths.sharedDir,
     ...(request.source === undefined || request.source === paths.sharedDir

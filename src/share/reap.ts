@@ -8,7 +8,9 @@ import { bootId, identify, type ProcessIdentity } from '../proc/stat.ts';
 import { sharesIn } from './leftovers.ts';
 import { readOwnRecord, type ShareRecord } from './record.ts';
 import { removeSource } from './remove-source.ts';
-import { removeSandboxDirectory, removeShareFiles } from './remove.ts';
+import { removeSandboxFiles, removeShareFiles } from './remove.ts';
+import { sandboxFiles } from './sandbox-files.ts';
+import { readSandboxRecord } from './sandbox-record.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** How long a daemon may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
@@ -23,13 +25,16 @@ export interface ReapParts {
 }
 
 /**
- * Ends what a dead host left of a sandbox: daemons, sockets, directories that the host owned, records.
+ * Ends what a dead host left of a sandbox: daemons, sockets, directories that the host owned, its record last.
  *
  * @throws the first error, when all shares have been tried; what could not be removed stays on record
  */
 export async function reapSandbox(directory: string, parts: ReapParts): Promise<void> {
   await reapShares(sharesIn(directory), parts);
-  removeSandboxDirectory(directory);
+  const files = sandboxFiles(directory);
+  // Says so where it cannot be read: it may be of use to another version of this program.
+  readSandboxRecord(files, parts.stateDir);
+  removeSandboxFiles(files);
 }
 
 /** {@link reapSandbox} for some shares of one. */

@@ -1,8 +1,12 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
 import { z } from 'zod';
-import { EXIT_CAUSES, messageOf } from '../errors.ts';
+import { EXIT_CAUSES } from '../errors.ts';
 import { EXIT_POLICIES } from './exit-policy.ts';
+import { appendTo, readJournal } from './journal.ts';
+import { SHARE_OWNERS } from './owner.ts';
+import { podNameSchema } from './pod.ts';
+import { readRecordFile, writeRecordFile } from './record-file.ts';
 import type { ShareFiles, StateDirectory } from './state-directory.ts';
 
 /** The version of the format that this program writes. */
@@ -47,20 +51,43 @@ const mountSchema = z.object({
   options: z.array(z.string()).optional(),
   /** True from before it is mounted until it is. */
   isPending: z.boolean().optional(),
+  /** How often the daemon had been replaced by then; absent where it needs none to be there. */
+  restarts: z.int().nonnegative().optional(),
+  /** What makes it once more, where that holds no secrets. */
+  recipe: z
+    .object({
+      source: z.string(),
+      config: z.string().optional(),
+      type: z.string().optional(),
+      options: z.array(z.string()).readonly().optional(),
+    })
+    .optional(),
+  /** Why the daemon that followed does not have it. */
+  problem: z.string().optional(),
 });
+
+/** What became of a mountpoint since the record was written. */
+const changeSchema = z.union([
+  z.strictObject({ mount: mountSchema }),
+  z.strictObject({ unmounted: z.string() }),
+  /** Nothing was mounted there after all. */
+  z.strictObject({ forgotten: z.string() }),
+]);
 
 const recordSchema = z.object({
   formatVersion: z.literal(FORMAT_VERSION),
   namespace: z.string(),
   sandboxId: z.string(),
   tag: z.string(),
-  owner: z.enum(['shim', 'controller', 'library', 'api']),
+  owner: z.enum(SHARE_OWNERS),
   /** True where the next host adopts it, when its own one ends without closing it. */
   outlivesHost: z.boolean().default(false),
   /** True once it is being closed: what is left of it then is nobody's. */
   isClosing: z.boolean().optional(),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
+  /** The pod that the sandbox is made for. */
+  pod: podNameSchema.optional(),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
   /** The directory that is served. */
@@ -90,11 +117,13 @@ const recordSchema = z.object({
 /** A share as it stands on disk: enough to end it without its host, to diagnose it, and to link its last span to its first. */
 export type ShareRecord = Readonly<Omit<z.output<typeof recordSchema>, 'formatVersion'>>;
 
+const FORMAT = { kind: 'share', version: FORMAT_VERSION, schema: recordSchema };
+
 /** Replaces the record in one step, so that a reader never sees half of one. */
 export function writeRecord(files: ShareFiles, record: ShareRecord): void {
-  const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, undefined, 1);
-  writeFileSync(files.newRecord, `${text}\n`, { mode: 0o600 });
-  renameSync(files.newRecord, files.record);
+  writeRecordFile(files, FORMAT, record);
+  // To make its changes again changes nothing, should this host die before.
+  rmSync(files.mountJournal, { force: true });
 }
 
 /** Changes what is on record of a share; of one that has no record any more, nothing. */
@@ -105,6 +134,14 @@ export function updateRecord(files: ShareFiles, change: (record: ShareRecord) =>
 
 /** A mount as it is on record. */
 export type MountRecord = ShareRecord['mounts'][number];
+
+/** Something that happens at a mountpoint. */
+export type MountChange = Readonly<z.output<typeof changeSchema>>;
+
+/** Records that. It takes the same time however much is mounted, for which {@link recordMounts} writes everything anew. */
+export function recordMountChange(files: ShareFiles, change: MountChange): void {
+  if (existsSync(files.record)) appendTo(files.mountJournal, change);
+}
 
 /** Records what is mounted in a share, and where something was. */
 export function recordMounts(
@@ -120,20 +157,32 @@ export function recordMounts(
  * @throws StatusError FailedPrecondition for a file that is torn, of another program or of a newer version of this one
  */
 export function readRecord(files: ShareFiles): ShareRecord | undefined {
-  let input: unknown;
-  try {
-    input = JSON.parse(readFileSync(files.record, 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw unreadable(files, error instanceof SyntaxError ? 'it is no JSON' : messageOf(error), error);
-  }
-  const version = (input as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === 'number' && version > FORMAT_VERSION)
-    throw unreadable(files, `a newer version of this program wrote it (format ${version})`);
-  const { success, data, error } = recordSchema.safeParse(input);
+  const record = readRecordFile(files.record, FORMAT);
+  return record && withChanges(record, readChanges(files));
+}
+
+function readChanges({ mountJournal }: ShareFiles): MountChange[] {
+  const { success, data, error } = z.array(changeSchema).safeParse(readJournal(mountJournal));
   if (success) return data;
   const [issue] = error.issues;
-  throw unreadable(files, `${issue?.path.join('.')}: ${issue?.message}`, error);
+  const message = `Cannot read what is mounted "${mountJournal}": change ${issue?.path.join('.')}: ${issue?.message}`;
+  throw new StatusError(Code.FailedPrecondition, message, { cause: error });
+}
+
+function withChanges(record: ShareRecord, changes: readonly MountChange[]): ShareRecord {
+  if (changes.length === 0) return record;
+  const mounts = new Map(record.mounts.map((mount) => [mount.mountpoint, mount]));
+  const former = new Set(record.formerMountpoints);
+  for (const change of changes) {
+    if ('mount' in change) mounts.set(change.mount.mountpoint, change.mount);
+    else mounts.delete('forgotten' in change ? change.forgotten : change.unmounted);
+    if ('unmounted' in change) former.add(change.unmounted);
+  }
+  return {
+    ...record,
+    mounts: [...mounts.values()],
+    ...(former.size > 0 ? { formerMountpoints: [...former] } : {}),
+  };
 }
 
 /**
@@ -149,8 +198,3 @@ export function readOwnRecord(files: ShareFiles, stateDir: StateDirectory): Shar
   const message = `Cannot use the record "${files.record}": it is that of share "${tag}" of sandbox "${sandboxId}": remove it`;
   throw new StatusError(Code.FailedPrecondition, message);
 }
-
-const unreadable = ({ record }: ShareFiles, problem: string, cause?: unknown): StatusError =>
-  new StatusError(Code.FailedPrecondition, `Cannot read the share's record "${record}": ${problem}`, {
-    cause,
-  });

@@ -1,22 +1,19 @@
 import { writeFileSync } from 'node:fs';
 import type { Daemon } from '../daemon/contract.ts';
-import { describeEnd } from '../daemon/exit.ts';
 import { spanOf } from '../daemon/span-of.ts';
 import { daemonRecord } from './daemon-record.ts';
 import { startOptions, type DaemonShareParts, type ShareContext } from './daemon-share-parts.ts';
 import { isReplaceable } from './exit-policy.ts';
-import { noteClient, recordChanger, withDaemon } from './keep-record.ts';
-import { readRecord, updateRecord } from './record.ts';
-import type { ShareFiles } from './state-directory.ts';
+import { noteClient, noteEnd, recordChanger } from './keep-record.ts';
+import { updateRecord } from './record.ts';
 import { beginSuccession, type Succession } from './succession.ts';
 
 /** Keeps the record of a share's daemon, and replaces it where its end and the share's policy ask for it. */
 export function followDaemon(context: ShareContext, parts: DaemonShareParts): Succession {
   const { stateDir, daemons } = context;
-  const { files, record, daemon: first, traits } = parts;
+  const { files, record, daemon: first } = parts;
   const { log } = startOptions(context, record);
   const change = recordChanger(files, { stateDir, log });
-  const hasLostMounts = (): boolean => traits.losesMounts === true && hasMounts(files);
   noteClient(first, change);
   return beginSuccession({
     first,
@@ -24,9 +21,9 @@ export function followDaemon(context: ShareContext, parts: DaemonShareParts): Su
     log,
     ending: daemons.ending,
     onEnd(exit, daemon) {
-      if (exit.cause !== 'stopped') change(withDaemon({ exit: describeEnd(exit) }));
+      if (exit.cause !== 'stopped') noteEnd(daemon, exit, change);
       if (record.onExit !== 'respawn' || !stateDir.isInPlace()) return false;
-      return isReplaceable(exit, daemon) && !hasLostMounts();
+      return isReplaceable(exit, daemon);
     },
     onGivenUp: () => change((former) => ({ ...former, onExit: 'stop-sandbox' })),
     start: async (former, next) => {
@@ -35,15 +32,6 @@ export function followDaemon(context: ShareContext, parts: DaemonShareParts): Su
       return daemon;
     },
   });
-}
-
-/** Also where nobody can tell. */
-function hasMounts(files: ShareFiles): boolean {
-  try {
-    return readRecord(files)?.mounts.length !== 0;
-  } catch {
-    return true;
-  }
 }
 
 function respawn(

@@ -7,6 +7,7 @@ import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
 import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
+import { shareFolder } from './sandbox-files.ts';
 import { requireIdentifier, requireTag } from './names.ts';
 
 /** The host's directory of state: its identity, and all that adoption, diagnosis and clean-up need. */
@@ -26,7 +27,7 @@ export interface StateDirectory {
   readonly host: Readonly<Record<keyof typeof HOST_FILES, string>>;
   /** Where a folder for each namespace stands. */
   readonly sandboxesDirectory: string;
-  /** Where a sandbox's shares stand. */
+  /** Where a sandbox's record and its shares stand. */
   sandboxDirectory(namespace: string, sandboxId: string): string;
   /** A share's files. */
   share(namespace: string, sandboxId: string, tag: string): ShareFiles;
@@ -73,6 +74,8 @@ export interface ShareFiles {
   readonly record: string;
   /** What the record is written to before it takes the record's name. */
   readonly newRecord: string;
+  /** What was mounted and unmounted since the record was written. */
+  readonly mountJournal: string;
   readonly output: string;
   /** What the output is called once no daemon may begin to write there. */
   readonly reapedOutput: string;
@@ -108,6 +111,7 @@ export const FOLDERS = {
 const RESERVE_BYTES = 512 * 1024;
 
 const RECORD = 'share.json';
+const MOUNT_JOURNAL = 'mounts.log';
 const OUTPUT = 'daemon.log';
 
 /**
@@ -180,7 +184,7 @@ export function describeStateDirectory(
     sandboxesDirectory,
     sandboxDirectory,
     share: (namespace, sandboxId, tag) =>
-      shareFiles(join(sandboxDirectory(namespace, sandboxId), encodeURIComponent(requireTag(tag)))),
+      shareFiles(join(sandboxDirectory(namespace, sandboxId), shareFolder(requireTag(tag)))),
     deletionDirectory,
     deletion: (namespace, sandboxId) => join(deletionDirectory, `${namespace}:${sandboxId}`),
     socketDirectory,
@@ -234,6 +238,7 @@ export function shareFiles(directory: string): ShareFiles {
     directory,
     record: join(directory, RECORD),
     newRecord: join(directory, `${RECORD}.new`),
+    mountJournal: join(directory, MOUNT_JOURNAL),
     output: join(directory, OUTPUT),
     reapedOutput: join(directory, `${OUTPUT}.reaped`),
   };

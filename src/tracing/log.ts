@@ -1,6 +1,10 @@
 import { trace } from '@opentelemetry/api';
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { Listeners } from '../async/listeners.ts';
 import { openLogFile } from './log-file.ts';
+
+/** Those who follow a log that was made here. */
+const followers = new WeakMap<Logger, Listeners<[string]>>();
 
 let standardError: DestinationStream | undefined;
 
@@ -20,6 +24,8 @@ export interface AdjustableLogger {
 /** {@link createLogger} for a host whose level can be changed. */
 export function createAdjustableLogger(level: string, destination: DestinationStream): AdjustableLogger {
   let least = valueOf(level);
+  // To log what a follower throws would lead to it again.
+  const listeners = new Listeners<[string]>(() => {});
   const logger = pino(
     {
       // What is below the level is left out below: a child of pino's keeps the level that it was created with.
@@ -34,10 +40,20 @@ export function createAdjustableLogger(level: string, destination: DestinationSt
         },
       },
     },
-    destination,
+    {
+      write(line) {
+        destination.write(line);
+        listeners.call(line);
+      },
+    },
   );
+  followers.set(logger, listeners);
   return { logger, setLevel: (next) => void (least = valueOf(next)) };
 }
+
+/** Calls the listener with each line, until disposal; nothing follows a logger that was not made here. */
+export const followLog = (log: Logger, listener: (line: string) => void): Disposable =>
+  followers.get(log)?.add(listener) ?? { [Symbol.dispose]: () => {} };
 
 const valueOf = (level: string): number => pino.levels.values[level] ?? Infinity;
 

@@ -76,6 +76,24 @@ export function withAttributes<T>(attributes: Attributes, action: () => T): T {
   return context.with(context.active().setValue(INHERITED, { ...inherited, ...attributes }), action);
 }
 
+/** Tells of an error in a span of its own, in which `tell` runs. */
+export type ReportError = (name: string, attributes: Attributes, error: Error, tell: () => void) => void;
+
+/**
+ * Keeps the active span for errors that show up when it has ended: they belong to what it did, and stand below it in its
+ * trace, where somebody looks who asks what became of it.
+ */
+export function reportLater(): ReportError {
+  const kept = context.active();
+  return (name, attributes, error, tell) =>
+    context.with(kept, () => {
+      const [span, spanContext] = openSpan(name, attributes, {});
+      recordError(span, error);
+      context.with(spanContext, tell);
+      endSpan(span);
+    });
+}
+
 /** Marks a span as failed; cancellations too, because the caller did not get what it asked for. */
 export function recordError(span: Span, error: unknown): void {
   span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });

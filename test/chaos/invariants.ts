@@ -106,7 +106,8 @@ function wrongDirectories({ directory, sharedDirectory, shares, strangers = [] }
   const own = (paths: readonly string[]): string[] => paths.filter((path) => !strangers.includes(path));
   const namespaces = own(below(top));
   const sandboxes = namespaces.flatMap((namespace) => own(below(namespace)));
-  const directories = own(sandboxes.flatMap(below));
+  const records = sandboxes.flatMap(below).filter((path) => path.endsWith('/sandbox.json'));
+  const directories = own(sandboxes.flatMap(below)).filter((path) => !records.includes(path));
   const expected = shares.map(({ sandboxId, tag }) => join(top, 'default', sandboxId, tag));
   const files = expected.flatMap(below).filter((path) => !/\/(share\.json|daemon\.log)$/.test(path));
   const shared = shares.map(({ sharedDir }) => sharedDir).filter((path) => path.startsWith(sharedDirectory));
@@ -114,6 +115,7 @@ function wrongDirectories({ directory, sharedDirectory, shares, strangers = [] }
   return [
     ...difference('directory', expected, directories),
     ...difference('sandbox', [...new Set(expected.map(dirname))], sandboxes),
+    ...difference('record', sandboxes, records.map(dirname)),
     ...(shares.length > 0 ? [] : namespaces.map((path) => `namespace ${path}`)),
     ...own(files).map((path) => `file ${path}`),
     ...difference(

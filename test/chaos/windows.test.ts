@@ -10,8 +10,8 @@ const { path: daemon = '', skip = 'no virtiofsd' } = rust ?? {};
 
 describe('a host that follows one that was killed before any step', { skip }, () => {
   for (const { call, isLate, steps: known } of [
-    { call: 'open', isLate: false, steps: ['spawn mount', 'share.json', 'spawn /bin/sh', 'daemon.log'] },
-    { call: 'close', isLate: true, steps: ['share.json', 'kill', 'spawn umount', 'rmdirSync'] },
+    { call: 'open', isLate: false, steps: ['/mount', 'share.json', 'spawn /bin/sh', 'daemon.log'] },
+    { call: 'close', isLate: true, steps: ['share.json', 'kill', '/umount', 'rmdirSync'] },
   ] as const) {
     test(`of ${call} has the share at work or nothing of it`, async () => {
       const { steps, wrong } = await sweepWindows({ daemon, dialect: 'rust', call, isLate, isReal: true });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code, StatusError } from 'ttrpc-ts';
+import { HANDED_OVER } from '../../src/services/hand-over/gate.ts';
 import { fakeShare, serveFakeShares } from '../harness/fake-shares.ts';
 import { runShimVirtiofs as run, SHIM_VIRTIOFS } from '../harness/shim-virtiofs.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
@@ -142,6 +143,19 @@ describe('callHost()', () => {
       [exitCode, stderr],
       [3, `shim-virtiofs: The shim host on "${fake.address}" has ended meanwhile`],
     );
+  });
+
+  test('calls again where the host hands over to another that has its address', async () => {
+    let calls = 0;
+    await using fake = await serveFakeShares({
+      close: () => {
+        calls++;
+        if (calls === 1) throw new StatusError(Code.Unavailable, HANDED_OVER);
+        return { closed: 1 };
+      },
+    });
+    const { exitCode, stderr } = await run('close', 'sb1', '--address', fake.address);
+    assert.deepEqual([exitCode, stderr, calls], [0, '', 2]);
   });
 
   test('ends at Ctrl-C while it waits, by that signal', async () => {

@@ -18,6 +18,7 @@ describe('parseConfig()', () => {
       scratchLimitMib: 10_240,
       daemonOomScoreAdj: 0,
       ttrpc: {},
+      containerd: {},
       trace: { serviceName: 'containerd-shim-virtiofs', sampleRatio: 1, timeoutMs: 2000 },
       log: { level: 'info' },
       shares: [],
@@ -36,6 +37,7 @@ describe('parseConfig()', () => {
       scratch_limit_mib: 64,
       daemon_oom_score_adj: -500,
       ttrpc: { address: '/run/x.sock' },
+      containerd: { ttrpc_address: '/run/c.sock.ttrpc' },
       trace: { endpoint: 'http://127.0.0.1:4318', service_name: 'x', sample_ratio: 0.5, timeout_ms: 100 },
       log: { level: 'warn' },
       shares: [
@@ -54,6 +56,7 @@ describe('parseConfig()', () => {
       scratchLimitMib: 64,
       daemonOomScoreAdj: -500,
       ttrpc: { address: '/run/x.sock' },
+      containerd: { ttrpcAddress: '/run/c.sock.ttrpc' },
       trace: { endpoint: 'http://127.0.0.1:4318', serviceName: 'x', sampleRatio: 0.5, timeoutMs: 100 },
       log: { level: 'warn' },
       shares: [
@@ -111,6 +114,18 @@ describe('parseConfig()', () => {
       { version: 1, ttrpc: { address: `/${'x'.repeat(107)}` } },
       'ttrpc.address',
       'use a path of at most 107 bytes',
+    ],
+    [
+      'one address for both protocols',
+      { version: 1, ttrpc: { address: '/run/x.sock' }, grpc: { address: '/run/x.sock' } },
+      'grpc.address',
+      '"/run/x.sock" is the address of the ttrpc services too: use another one',
+    ],
+    [
+      "a relative path of containerd's socket",
+      { version: 1, containerd: { ttrpc_address: 'c.sock' } },
+      'containerd.ttrpc_address',
+      'use an absolute path, or "" for no events',
     ],
     [
       'a text for a list',

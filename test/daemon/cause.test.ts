@@ -71,6 +71,14 @@ const ends: [
     'exited with code 0: its VMM has left',
   ],
   [
+    'a VMM that left a daemon that stays, and has to be killed',
+    { signal: 'SIGKILL' },
+    {},
+    { asked: 'disconnected', memoryKills: 1 },
+    'disconnected',
+    'was killed by SIGKILL: its VMM has left',
+  ],
+  [
     'a signal, whatever its plugin says',
     { signal: 'SIGSEGV' },
     { cause: 'disconnected' },

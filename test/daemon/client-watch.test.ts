@@ -86,7 +86,13 @@ describe('watchForClient()', () => {
     assert.deepEqual(watching.events, []);
   });
 
-  test('does nothing where no line would tell of a VMM', () => {
+  test('warns and gives up as well where the kernel tells of a VMM', () => {
+    using watching = watch({ clientTimeoutMs: 90_000, servesOneClient: true }, { isTold: false });
+    mock.timers.tick(90_000);
+    assert.deepEqual(watching.events, [`warn ${WARNING} /nowhere/exampled.sock`, 'given up']);
+  });
+
+  test('does nothing where neither a line nor the kernel would tell of a VMM', () => {
     using watching = watch({ clientTimeoutMs: 90_000 }, { isTold: false });
     mock.timers.tick(1_000_000);
     assert.deepEqual(watching.events, []);

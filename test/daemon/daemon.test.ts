@@ -101,6 +101,21 @@ for (const [source, processOf] of Object.entries(sources)) {
       assert.equal(own.daemon.exit, await own.daemon.exited);
     });
 
+    test('passes each line on to its spec, and goes on where that fails', async () => {
+      const heard: string[] = [];
+      await using own = await supervise('waits', processOf, {
+        onLine(line) {
+          heard.push(line);
+          throw new Error('no idea');
+        },
+      });
+      appendFileSync(own.outputPath, 'One\nWaiting for a client\n');
+      await own.daemon.ready;
+      await eventually('both lines were heard', () => heard.includes('Waiting for a client'));
+      assert.deepEqual(heard.slice(-2), ['One', 'Waiting for a client']);
+      assert.equal(own.daemon.state, 'waiting');
+    });
+
     test('ends as others do where its spec cannot explain the end', async () => {
       await using own = await supervise('ends-when-told', processOf, {
         explainEnd: () => {

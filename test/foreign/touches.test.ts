@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startOf } from '../../src/daemon/requirements.ts';
 import { listOf } from '../../src/foreign/list.ts';
-import { readOf } from '../../src/foreign/read.ts';
+import { partOf, readOf } from '../../src/foreign/read.ts';
 import { realpathOf } from '../../src/foreign/realpath.ts';
 import { isDirectory, isFile, statOf, type ForeignStat } from '../../src/foreign/stat.ts';
 import { touchInChild } from '../../src/foreign/touch-in-child.ts';
@@ -54,6 +54,7 @@ describe('a touch says in a child what it says directly', () => {
       },
     ],
     ['readOf()', readOf],
+    ['partOf()', (path: string): Touch<unknown> => partOf(path, { offset: 2, length: 5 })],
     ['listOf()', listOf],
     ['realpathOf()', realpathOf],
     ['startOf()', startOf],

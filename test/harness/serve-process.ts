@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -24,6 +25,15 @@ export interface ServeProcess extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<number | string | undefined>;
 }
 
+/** The host that a state directory tells of. */
+export function pidOnRecord(state: string): number | undefined {
+  try {
+    return Number(readFileSync(join(state, 'host.pid'), 'utf8').split(' ')[0]);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Starts a host in `directory`, whose daemon is the program `daemon`, and waits until it answers. */
 export async function startServe(
   directory: string,
@@ -36,6 +46,7 @@ export async function startServe(
     scratchDir = `${directory}/state`,
     nodeArguments = [],
     environment = {},
+    args = [],
   }: {
     daemon: string;
     pluginDirs?: readonly string[];
@@ -50,6 +61,8 @@ export async function startServe(
     nodeArguments?: readonly string[];
     /** Added to the environment, or taken out of it. @default nothing */
     environment?: Readonly<Record<string, string | undefined>>;
+    /** Further options of `serve`. @default none */
+    args?: readonly string[];
   },
 ): Promise<ServeProcess> {
   const config = join(directory, 'config.toml');
@@ -69,7 +82,7 @@ ${table}
 `,
   );
   await using stack = new AsyncDisposableStack();
-  const host = execa(process.execPath, [...nodeArguments, main, 'serve', '--config', config], {
+  const host = execa(process.execPath, [...nodeArguments, main, 'serve', '--config', config, ...args], {
     all: true,
     reject: false,
     env: environment,
@@ -81,11 +94,13 @@ ${table}
   const output: string[] = [];
   createInterface(host.all).on('line', (line) => void output.push(line));
   const path = join(directory, 'state', 'host.sock');
+  const isFound = (): boolean =>
+    !args.includes('--take-over') || pidOnRecord(join(directory, 'state')) === host.pid;
   let transport: Awaited<ReturnType<typeof connect>> | undefined;
   await eventually('the host answers', async () => {
     const { exitCode, signalCode } = host.nodeChildProcess ?? {};
     if (exitCode !== null || signalCode !== null) throw new Error(`The host ended: ${(await host).all}`);
-    transport = await connect({ path }).catch(() => undefined);
+    transport = isFound() ? await connect({ path }).catch(() => undefined) : undefined;
     return transport !== undefined;
   });
   if (!transport) throw new Error('Not reached');

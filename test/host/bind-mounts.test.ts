@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { Attributes } from '@opentelemetry/api';
 import { Code } from 'ttrpc-ts';
 import type { Sandbox } from '../../src/host/contract.ts';
 import { mountsBeneath } from '../../src/proc/mountinfo.ts';
 import { readRecord } from '../../src/share/record.ts';
+import { shareFiles } from '../../src/share/state-directory.ts';
 import { eventually } from '../harness/eventually.ts';
 import { hungFileSystem } from '../harness/hung-file-system.ts';
 import { leftovers } from '../harness/leftovers.ts';
@@ -43,15 +45,15 @@ describe('Sandbox.mount() of a virtio-fs share', () => {
   test('records what it mounts before and after, and lists it until it is unmounted', async () => {
     await using own = await sandboxToMountInto();
     const { sandbox, source, sharedDir, path } = own;
-    const record = own.host.stateDir.share('default', 'a', 'work').record;
+    const { directory } = own.host.stateDir.share('default', 'a', 'work');
     const copy = join(path, 'copy');
     const mount = { source, mountpoint: '/data', options: ['ro'] };
-    await withPrograms({ mount: `cp ${record} ${copy}; exec ${REAL_MOUNT} "$@"` }, () =>
+    await withPrograms({ mount: `cp -r ${directory} ${copy}; exec ${REAL_MOUNT} "$@"` }, () =>
       sandbox.mount('work', mount),
     );
-    const before = JSON.parse(readFileSync(copy, 'utf8')) as { mounts: { isPending: boolean }[] };
+    const before = readRecord(shareFiles(copy));
     assert.deepEqual(
-      before.mounts.map(({ isPending }) => isPending),
+      before?.mounts.map(({ isPending }) => isPending),
       [true],
     );
     const [found] = sandbox.mounts('work');
@@ -225,9 +227,13 @@ describe('Sandbox.mount() of a virtio-fs share', () => {
     await sandbox.mount('work', { source, mountpoint: '/data', options: ['ro'] });
     await assert.rejects(sandbox.mount('work', { source, mountpoint: '/data' }));
     await sandbox.unmount('work', '/data');
-    const [done, failed] = spans
+    await sandbox.unmount('work', '/data');
+    const file = join(source, 'file');
+    writeFileSync(file, 'eight by');
+    await sandbox.mount('work', { source: file, mountpoint: '/file' });
+    const [done, failed, ofFile] = spans
       .named('mount')
-      .map(({ attributes, status }) => ({ ...attributes, status: status.code }));
+      .map(({ attributes, status }): Attributes => ({ ...attributes, status: status.code }));
     const same = {
       source: 'runtime',
       package: 'containerd-shim-virtiofs',
@@ -238,12 +244,18 @@ describe('Sandbox.mount() of a virtio-fs share', () => {
       'share.tag': 'work',
       'mount.mountpoint': '/data',
     };
-    const asked = { ...same, 'mount.source': source };
-    const kind = { 'mount.kind': 'bind', 'mount.options': 'rbind,ro,rprivate' };
-    assert.deepEqual(done, { ...asked, ...kind, status: 0 });
+    const asked = { ...same, 'mount.source': source, 'mount.kind': 'bind' };
+    assert.deepEqual(done, { ...asked, 'mount.options': 'rbind,ro,rprivate', status: 0 });
     assert.deepEqual(failed, { ...asked, 'error.type': 'AlreadyExists', status: 2 });
-    const { attributes } = spans.one('unmount');
-    assert.deepEqual(attributes, { ...same, 'mount.guest_may_hold_it': false });
+    assert.deepEqual([ofFile?.['mount.source'], ofFile?.['mount.bytes']], [file, 8]);
+    const outcome = { 'mount.guest_may_hold_it': false };
+    assert.deepEqual(
+      spans.named('unmount').map(({ attributes }) => attributes),
+      [
+        { ...asked, ...outcome },
+        { ...same, ...outcome },
+      ],
+    );
   });
 
   test('goes by a place of its own where the state stands on a mount that others see, which ends with the host', async () => {

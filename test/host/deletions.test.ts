@@ -28,10 +28,10 @@ describe('carryOutDeletions()', () => {
 
   test('sees to marks that are older than the host, and to those of no sandbox', async () => {
     await using own = await openTestHost();
-    const { sandboxes, stateDir, log } = own.host;
+    const { sandboxes, stateDir, containers, adopted, log } = own.host;
     const mark = stateDir.deletion('default', 'unknown');
     writeFileSync(mark, '');
-    using _ = carryOutDeletions({ sandboxes, stateDir, log });
+    using _ = carryOutDeletions({ sandboxes, stateDir, containers, adopted, log });
     await eventually('the mark is gone', () => !existsSync(mark));
   });
 

@@ -63,8 +63,16 @@ describe('a sandbox with shared_fs = "virtio-fs-nydus"', { skip }, () => {
 
     await host.sandboxes.delete('default', 'a');
     assert.deepEqual(await leftovers(own.state), []);
-    for (const name of ['mount', 'unmount'])
-      assert.equal(spans.named(name)[0]?.attributes['plugin.id'], NYDUS);
+    for (const name of ['mount', 'unmount']) {
+      const { attributes = {} } = spans.named(name)[0] ?? {};
+      assert.deepEqual(
+        ['plugin.id', 'subsystem', 'mount.kind', 'mount.source', 'mount.mountpoint', 'share.tag'].map(
+          (key) => attributes[key],
+        ),
+        [NYDUS, 'nydus', 'rafs', image.bootstrap, mountpoint, 'work'],
+      );
+    }
+    assert.equal(spans.named('unmount')[0]?.attributes['mount.guest_may_hold_it'], false);
     for (const step of ['start', 'wait_ready', 'stop', 'kill', 'quit'])
       assert.equal(spans.one(`nydusd.${step}`).status.code, 0, step);
   });

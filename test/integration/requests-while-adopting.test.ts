@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -7,6 +8,7 @@ import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { startServe } from '../harness/serve-process.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
+import { manifestOf, writePlugin } from '../harness/test-plugin.ts';
 
 const SHARES = 60;
 const idOf = (index: number): string => `sb-${String(index).padStart(3, '0')}`;
@@ -50,5 +52,46 @@ describe('a host that is adopting many shares', () => {
       [],
     );
     assert.deepEqual(await leftovers(join(directory.path, 'state')), []);
+  });
+
+  test('opens shares of other sandboxes meanwhile', async () => {
+    await using directory = await temporaryDirectory();
+    const [plugins, go] = [join(directory.path, 'plugins'), join(directory.path, 'go')];
+    await writePlugin(plugins, {
+      id: 'slow',
+      manifest: `${manifestOf('slow')}"sandbox.adopt" = "adopt"`,
+      code: `import { existsSync } from 'node:fs';
+export const create = () => ({
+  open() {},
+  close() {},
+  async adopt() {
+    while (!existsSync(${JSON.stringify(go)})) await new Promise((resolve) => setTimeout(resolve, 5));
+    throw new Error('This one is not adopted');
+  },
+});`,
+    });
+    const options = { daemon: fixture('waits'), pluginDirs: [plugins] };
+    await using former = await startServe(directory.path, options);
+    const { share: slow } = await former.shares.open({ sandboxId: 'slow', tag: 'work' });
+    await former.end('SIGKILL');
+    const file = join(directory.path, 'state/sandboxes/default/slow/work/share.json');
+    const record = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...record, provider: 'fs-slow' }));
+    try {
+      await using host = await startServe(directory.path, options);
+      let isListed = false;
+      const listed = host.shares.list({}).then(({ shares }) => {
+        isListed = true;
+        return shares.map(({ sandboxId }) => sandboxId);
+      });
+      const { share } = await host.shares.open({ sandboxId: 'other', tag: 'work' });
+      assert.deepEqual([share?.adopted, isListed], [false, false]);
+      writeFileSync(go, '');
+      assert.deepEqual(await listed, ['other']);
+      await host.shares.close({ sandboxId: 'other' });
+      assert.equal(isGone(share?.pid ?? 0), true);
+    } finally {
+      process.kill(slow?.pid ?? 0, 'SIGKILL');
+    }
   });
 });

@@ -44,6 +44,18 @@ describe('lockFile()', () => {
     await (await lockFile(path))[Symbol.asyncDispose]();
   });
 
+  test('waits for another holder as long as it is told', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'lock');
+    const first = await lockFile(path);
+    await assert.rejects(lockFile(path, { waitMs: 10 }), { code: Code.FailedPrecondition });
+    const second = lockFile(path, { waitMs: 600_000 });
+    await eventually('it waits', () => readFileSync('/proc/locks', 'utf8').includes('-> FLOCK'));
+    await first[Symbol.asyncDispose]();
+    await using _ = await second;
+    await assert.rejects(lockFile(path), { code: Code.FailedPrecondition });
+  });
+
   test('is let go by SIGKILL of its holder, even while children of the holder live', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'lock');

@@ -47,7 +47,10 @@ describe('removeStaleSocket()', () => {
     const path = join(directory.path, 'datagram.sock');
     const code = 'my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die';
     await using _ = await listenWith(code, path);
-    await assert.rejects(removeStaleSocket(path), { code: Code.AlreadyExists, message: CANNOT });
+    await assert.rejects(removeStaleSocket({ address: path, key: 'ttrpc.address' }), {
+      code: Code.AlreadyExists,
+      message: CANNOT,
+    });
     assert.equal(lstatSync(path).isSocket(), true);
   });
 
@@ -58,7 +61,10 @@ describe('removeStaleSocket()', () => {
     await using _ = await listenWith(code, path);
     using backlog = await fillBacklog(path);
     assert.ok(backlog);
-    await assert.rejects(removeStaleSocket(path), { code: Code.AlreadyExists, message: CANNOT });
+    await assert.rejects(removeStaleSocket({ address: path, key: 'ttrpc.address' }), {
+      code: Code.AlreadyExists,
+      message: CANNOT,
+    });
     assert.equal(lstatSync(path).isSocket(), true);
   });
 
@@ -68,9 +74,9 @@ describe('removeStaleSocket()', () => {
     const code = 'my $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ARGV[0], Listen => 1) or die';
     await (await listenWith(code, path))[Symbol.asyncDispose]();
     assert.equal(lstatSync(path).isSocket(), true);
-    await removeStaleSocket(path);
+    await removeStaleSocket({ address: path, key: 'ttrpc.address' });
     assert.equal(existsSync(path), false);
-    await removeStaleSocket(path);
+    await removeStaleSocket({ address: path, key: 'ttrpc.address' });
   });
 
   test('follows no link', async () => {
@@ -80,7 +86,7 @@ describe('removeStaleSocket()', () => {
     const code = 'my $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ARGV[0], Listen => 1) or die';
     await (await listenWith(code, path))[Symbol.asyncDispose]();
     symlinkSync(path, link);
-    await removeStaleSocket(link);
+    await removeStaleSocket({ address: link, key: 'ttrpc.address' });
     assert.equal(lstatSync(link).isSymbolicLink(), true);
     assert.equal(existsSync(path), true);
   });

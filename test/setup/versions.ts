@@ -11,6 +11,8 @@ export const versions = {
   oldestCargo: '1.85.0',
   /** Jaeger 2 is tagged twice: Go knows the commit of 2.13.0 as v1.76.0 (test/setup/jaeger/go.mod). */
   jaeger: '2.13.0',
+  /** critest and crictl. */
+  criTools: '1.37.0',
   /** The oldest Go that can fetch the toolchain that a go.mod names. */
   oldestGo: '1.21.0',
   /** Package managers, from the npm registry. */

@@ -10,7 +10,7 @@ import type { DaemonError } from '../../src/errors.ts';
 import type { PluginContext, Share } from '../../src/share/contract.ts';
 import { MAX_IN_A_ROW, type ExitPolicy } from '../../src/share/exit-policy.ts';
 import { openShare } from '../../src/share/open-share.ts';
-import { readRecord, updateRecord } from '../../src/share/record.ts';
+import { readRecord } from '../../src/share/record.ts';
 import { eventually } from '../harness/eventually.ts';
 import { executable, fixture, nodeFixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
@@ -213,23 +213,6 @@ describe('a share whose policy is to respawn', () => {
     process.kill(share.pid, 'SIGKILL');
     assert.equal((await share.closed).cause, 'crashed');
     assert.deepEqual(delaysOf(own), []);
-  });
-
-  test('ends with a daemon whose mounts no other one would have', async () => {
-    await using own = await pluginContext();
-    await using share = await open(own.context, fixture('waits'), { losesMounts: true });
-    await share.ready;
-    const { pid } = share;
-    process.kill(pid, 'SIGKILL');
-    await eventually('another one is there', () => share.pid !== pid);
-    await share.ready;
-    updateRecord(own.context.stateDir.share('default', 'a', 'work'), (record) => ({
-      ...record,
-      mounts: [{ mountpoint: '/image', source: '/of/it', mountedAt: new Date().toISOString() }],
-    }));
-    process.kill(share.pid, 'SIGKILL');
-    assert.equal((await share.closed).cause, 'crashed');
-    assert.equal(share.status().restarts, 1);
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createLogger } from '../../src/tracing/log.ts';
+import { pino } from 'pino';
+import { createLogger, followLog } from '../../src/tracing/log.ts';
 import { withSpan } from '../../src/tracing/span.ts';
 import { captureLog, type LogLine } from '../harness/captured-log.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
@@ -35,5 +36,37 @@ describe('createLogger()', () => {
     log.info('no');
     log.warn('yes');
     assert.equal(texts.length, 1);
+  });
+});
+
+describe('followLog()', () => {
+  test('tells the lines of a log and its children, as they are written, until disposal', () => {
+    const written: string[] = [];
+    const followed: string[] = [];
+    const log = createLogger('info', { write: (text) => void written.push(text) });
+    {
+      using _ = followLog(log, (line) => void followed.push(line));
+      log.child({ sandbox: 'sb' }).info('one');
+      log.debug('below the level');
+    }
+    log.info('two');
+    assert.deepEqual(followed, written.slice(0, 1));
+    assert.equal(written.length, 2);
+  });
+
+  test('lets a log go on whose follower fails', () => {
+    const written: string[] = [];
+    const log = createLogger('info', { write: (text) => void written.push(text) });
+    using _ = followLog(log, () => {
+      throw new Error('no');
+    });
+    log.info('one');
+    assert.equal(written.length, 1);
+  });
+
+  test('follows no logger that was made elsewhere', () => {
+    const log = pino({}, { write: () => {} });
+    using _ = followLog(log, () => assert.fail());
+    log.info('one');
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { describe, mock, test } from 'node:test';
 import { Code, StatusError } from 'ttrpc-ts';
-import { withAttributes, withSpan, withSpanSync } from '../../src/tracing/span.ts';
+import { reportLater, withAttributes, withSpan, withSpanSync } from '../../src/tracing/span.ts';
 import { memorySpans } from '../harness/memory-spans.ts';
 
 describe('withSpan()', () => {
@@ -111,5 +111,26 @@ describe('withSpan()', () => {
       fractions.some((nanoseconds) => nanoseconds !== 0),
       true,
     );
+  });
+});
+
+describe('reportLater()', () => {
+  test('tells of an error below a span that has ended, with its attributes, wherever it is told', async () => {
+    await using spans = await memorySpans();
+    const report = await withAttributes({ 'sandbox.id': 'a' }, () =>
+      withSpan('begun', {}, async () => reportLater()),
+    );
+    let within: string | undefined;
+    await withSpan('another', {}, async () =>
+      report('failed', { key: 'value' }, new StatusError(Code.Unavailable, 'it is down'), () => {
+        within = trace.getActiveSpan()?.spanContext().spanId;
+      }),
+    );
+    const [begun, failed] = [spans.one('begun'), spans.one('failed')];
+    assert.equal(failed.parentSpanContext?.spanId, begun.spanContext().spanId);
+    assert.equal(within, failed.spanContext().spanId);
+    assert.deepEqual(failed.status, { code: SpanStatusCode.ERROR, message: 'it is down' });
+    const { 'sandbox.id': sandbox, key, 'error.type': type } = failed.attributes;
+    assert.deepEqual([sandbox, key, type], ['a', 'value', 'Unavailable']);
   });
 });

@@ -404,8 +404,11 @@ type Mount struct {
 	// "bind", "rafs" or as its provider names it.
 	Kind string `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Those that hold.
-	Options       []string               `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
-	MountedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=mounted_at,json=mountedAt,proto3" json:"mounted_at,omitempty"`
+	Options   []string               `protobuf:"bytes,7,rep,name=options,proto3" json:"options,omitempty"`
+	MountedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=mounted_at,json=mountedAt,proto3" json:"mounted_at,omitempty"`
+	// Why it is not there: it was mounted in a daemon that has been replaced, and could not be mounted again. Where it is
+	// empty, it is there.
+	Problem       string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,6 +497,13 @@ func (x *Mount) GetMountedAt() *timestamppb.Timestamp {
 		return x.MountedAt
 	}
 	return nil
+}
+
+func (x *Mount) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
 }
 
 type OpenRequest struct {
@@ -1281,7 +1291,9 @@ type Share struct {
 	// How often its daemon has been replaced by another one.
 	Restarts uint32 `protobuf:"varint,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	// Its cache mode; absent where its provider has none.
-	Cache         *string `protobuf:"bytes,30,opt,name=cache,proto3,oneof" json:"cache,omitempty"`
+	Cache *string `protobuf:"bytes,30,opt,name=cache,proto3,oneof" json:"cache,omitempty"`
+	// The pod that its sandbox is made for; absent where it is made for none.
+	Pod           *Pod `protobuf:"bytes,35,opt,name=pod,proto3,oneof" json:"pod,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1435,6 +1447,84 @@ func (x *Share) GetCache() string {
 	return ""
 }
 
+func (x *Share) GetPod() *Pod {
+	if x != nil {
+		return x.Pod
+	}
+	return nil
+}
+
+// How Kubernetes names a pod.
+type Pod struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Kubernetes' namespace, not containerd's.
+	Namespace string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Uid       string `protobuf:"bytes,3,opt,name=uid,proto3" json:"uid,omitempty"`
+	// Counts the sandboxes that were made for it.
+	Attempt       uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pod) Reset() {
+	*x = Pod{}
+	mi := &file_shares_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pod) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pod) ProtoMessage() {}
+
+func (x *Pod) ProtoReflect() protoreflect.Message {
+	mi := &file_shares_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pod.ProtoReflect.Descriptor instead.
+func (*Pod) Descriptor() ([]byte, []int) {
+	return file_shares_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Pod) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Pod) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Pod) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
+}
+
+func (x *Pod) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
 // How a VMM gets the share.
 type Vmm struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1452,7 +1542,7 @@ type Vmm struct {
 
 func (x *Vmm) Reset() {
 	*x = Vmm{}
-	mi := &file_shares_proto_msgTypes[20]
+	mi := &file_shares_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1554,7 @@ func (x *Vmm) String() string {
 func (*Vmm) ProtoMessage() {}
 
 func (x *Vmm) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[20]
+	mi := &file_shares_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1567,7 @@ func (x *Vmm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vmm.ProtoReflect.Descriptor instead.
 func (*Vmm) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{20}
+	return file_shares_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Vmm) GetName() string {
@@ -1522,7 +1612,7 @@ type VmmStep struct {
 
 func (x *VmmStep) Reset() {
 	*x = VmmStep{}
-	mi := &file_shares_proto_msgTypes[21]
+	mi := &file_shares_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1624,7 @@ func (x *VmmStep) String() string {
 func (*VmmStep) ProtoMessage() {}
 
 func (x *VmmStep) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[21]
+	mi := &file_shares_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1637,7 @@ func (x *VmmStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VmmStep.ProtoReflect.Descriptor instead.
 func (*VmmStep) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{21}
+	return file_shares_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *VmmStep) GetTool() string {
@@ -1587,7 +1677,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_shares_proto_msgTypes[22]
+	mi := &file_shares_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +1689,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_shares_proto_msgTypes[22]
+	mi := &file_shares_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +1702,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_shares_proto_rawDescGZIP(), []int{22}
+	return file_shares_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Exit) GetCause() string {
@@ -1685,7 +1775,7 @@ const file_shares_proto_rawDesc = "" +
 	"sandbox_id\x18\x02 \x01(\tR\tsandboxId\x12\x10\n" +
 	"\x03tag\x18\x03 \x01(\tR\x03tag\"J\n" +
 	"\x12ListMountsResponse\x124\n" +
-	"\x06mounts\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.MountR\x06mounts\"\xf7\x01\n" +
+	"\x06mounts\x18\x01 \x03(\v2\x1c.shimvirtiofs.share.v1.MountR\x06mounts\"\x91\x02\n" +
 	"\x05Mount\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1698,7 +1788,8 @@ const file_shares_proto_rawDesc = "" +
 	"\x04kind\x18\x06 \x01(\tR\x04kind\x12\x18\n" +
 	"\aoptions\x18\a \x03(\tR\aoptions\x129\n" +
 	"\n" +
-	"mounted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tmountedAt\"\x90\x02\n" +
+	"mounted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tmountedAt\x12\x18\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\"\x90\x02\n" +
 	"\vOpenRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1755,7 +1846,7 @@ const file_shares_proto_rawDesc = "" +
 	"\x0fVersionResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x14\n" +
-	"\x05state\x18\x03 \x01(\tR\x05state\"\xa1\x04\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\"\xdc\x04\n" +
 	"\x05Share\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1d\n" +
 	"\n" +
@@ -1780,9 +1871,16 @@ const file_shares_proto_rawDesc = "" +
 	"\n" +
 	"last_lines\x18\x0f \x03(\tR\tlastLines\x12\x1a\n" +
 	"\brestarts\x18\x10 \x01(\rR\brestarts\x12\x19\n" +
-	"\x05cache\x18\x1e \x01(\tH\x01R\x05cache\x88\x01\x01B\a\n" +
+	"\x05cache\x18\x1e \x01(\tH\x01R\x05cache\x88\x01\x01\x121\n" +
+	"\x03pod\x18# \x01(\v2\x1a.shimvirtiofs.share.v1.PodH\x02R\x03pod\x88\x01\x01B\a\n" +
 	"\x05_exitB\b\n" +
-	"\x06_cache\"\xa1\x01\n" +
+	"\x06_cacheB\x06\n" +
+	"\x04_pod\"c\n" +
+	"\x03Pod\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03uid\x18\x03 \x01(\tR\x03uid\x12\x18\n" +
+	"\aattempt\x18\x04 \x01(\rR\aattempt\"\xa1\x01\n" +
 	"\x03Vmm\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\targuments\x18\x02 \x03(\tR\targuments\x120\n" +
@@ -1825,7 +1923,7 @@ func file_shares_proto_rawDescGZIP() []byte {
 	return file_shares_proto_rawDescData
 }
 
-var file_shares_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_shares_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_shares_proto_goTypes = []any{
 	(*MountRequest)(nil),          // 0: shimvirtiofs.share.v1.MountRequest
 	(*MountResponse)(nil),         // 1: shimvirtiofs.share.v1.MountResponse
@@ -1847,50 +1945,52 @@ var file_shares_proto_goTypes = []any{
 	(*VersionRequest)(nil),        // 17: shimvirtiofs.share.v1.VersionRequest
 	(*VersionResponse)(nil),       // 18: shimvirtiofs.share.v1.VersionResponse
 	(*Share)(nil),                 // 19: shimvirtiofs.share.v1.Share
-	(*Vmm)(nil),                   // 20: shimvirtiofs.share.v1.Vmm
-	(*VmmStep)(nil),               // 21: shimvirtiofs.share.v1.VmmStep
-	(*Exit)(nil),                  // 22: shimvirtiofs.share.v1.Exit
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*Pod)(nil),                   // 20: shimvirtiofs.share.v1.Pod
+	(*Vmm)(nil),                   // 21: shimvirtiofs.share.v1.Vmm
+	(*VmmStep)(nil),               // 22: shimvirtiofs.share.v1.VmmStep
+	(*Exit)(nil),                  // 23: shimvirtiofs.share.v1.Exit
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
 }
 var file_shares_proto_depIdxs = []int32{
 	6,  // 0: shimvirtiofs.share.v1.MountResponse.mount:type_name -> shimvirtiofs.share.v1.Mount
 	6,  // 1: shimvirtiofs.share.v1.ListMountsResponse.mounts:type_name -> shimvirtiofs.share.v1.Mount
-	23, // 2: shimvirtiofs.share.v1.Mount.mounted_at:type_name -> google.protobuf.Timestamp
+	24, // 2: shimvirtiofs.share.v1.Mount.mounted_at:type_name -> google.protobuf.Timestamp
 	19, // 3: shimvirtiofs.share.v1.OpenResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	20, // 4: shimvirtiofs.share.v1.OpenResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
+	21, // 4: shimvirtiofs.share.v1.OpenResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
 	19, // 5: shimvirtiofs.share.v1.ListResponse.shares:type_name -> shimvirtiofs.share.v1.Share
 	19, // 6: shimvirtiofs.share.v1.GetResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	20, // 7: shimvirtiofs.share.v1.GetResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
-	23, // 8: shimvirtiofs.share.v1.WatchResponse.time:type_name -> google.protobuf.Timestamp
+	21, // 7: shimvirtiofs.share.v1.GetResponse.vmm:type_name -> shimvirtiofs.share.v1.Vmm
+	24, // 8: shimvirtiofs.share.v1.WatchResponse.time:type_name -> google.protobuf.Timestamp
 	19, // 9: shimvirtiofs.share.v1.WatchResponse.share:type_name -> shimvirtiofs.share.v1.Share
-	23, // 10: shimvirtiofs.share.v1.Share.created_at:type_name -> google.protobuf.Timestamp
-	22, // 11: shimvirtiofs.share.v1.Share.exit:type_name -> shimvirtiofs.share.v1.Exit
-	21, // 12: shimvirtiofs.share.v1.Vmm.add:type_name -> shimvirtiofs.share.v1.VmmStep
-	21, // 13: shimvirtiofs.share.v1.Vmm.remove:type_name -> shimvirtiofs.share.v1.VmmStep
-	23, // 14: shimvirtiofs.share.v1.Exit.exited_at:type_name -> google.protobuf.Timestamp
-	7,  // 15: shimvirtiofs.share.v1.Shares.Open:input_type -> shimvirtiofs.share.v1.OpenRequest
-	9,  // 16: shimvirtiofs.share.v1.Shares.Close:input_type -> shimvirtiofs.share.v1.CloseRequest
-	11, // 17: shimvirtiofs.share.v1.Shares.List:input_type -> shimvirtiofs.share.v1.ListRequest
-	13, // 18: shimvirtiofs.share.v1.Shares.Get:input_type -> shimvirtiofs.share.v1.GetRequest
-	15, // 19: shimvirtiofs.share.v1.Shares.Watch:input_type -> shimvirtiofs.share.v1.WatchRequest
-	0,  // 20: shimvirtiofs.share.v1.Shares.Mount:input_type -> shimvirtiofs.share.v1.MountRequest
-	2,  // 21: shimvirtiofs.share.v1.Shares.Unmount:input_type -> shimvirtiofs.share.v1.UnmountRequest
-	4,  // 22: shimvirtiofs.share.v1.Shares.ListMounts:input_type -> shimvirtiofs.share.v1.ListMountsRequest
-	17, // 23: shimvirtiofs.share.v1.Shares.Version:input_type -> shimvirtiofs.share.v1.VersionRequest
-	8,  // 24: shimvirtiofs.share.v1.Shares.Open:output_type -> shimvirtiofs.share.v1.OpenResponse
-	10, // 25: shimvirtiofs.share.v1.Shares.Close:output_type -> shimvirtiofs.share.v1.CloseResponse
-	12, // 26: shimvirtiofs.share.v1.Shares.List:output_type -> shimvirtiofs.share.v1.ListResponse
-	14, // 27: shimvirtiofs.share.v1.Shares.Get:output_type -> shimvirtiofs.share.v1.GetResponse
-	16, // 28: shimvirtiofs.share.v1.Shares.Watch:output_type -> shimvirtiofs.share.v1.WatchResponse
-	1,  // 29: shimvirtiofs.share.v1.Shares.Mount:output_type -> shimvirtiofs.share.v1.MountResponse
-	3,  // 30: shimvirtiofs.share.v1.Shares.Unmount:output_type -> shimvirtiofs.share.v1.UnmountResponse
-	5,  // 31: shimvirtiofs.share.v1.Shares.ListMounts:output_type -> shimvirtiofs.share.v1.ListMountsResponse
-	18, // 32: shimvirtiofs.share.v1.Shares.Version:output_type -> shimvirtiofs.share.v1.VersionResponse
-	24, // [24:33] is the sub-list for method output_type
-	15, // [15:24] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	24, // 10: shimvirtiofs.share.v1.Share.created_at:type_name -> google.protobuf.Timestamp
+	23, // 11: shimvirtiofs.share.v1.Share.exit:type_name -> shimvirtiofs.share.v1.Exit
+	20, // 12: shimvirtiofs.share.v1.Share.pod:type_name -> shimvirtiofs.share.v1.Pod
+	22, // 13: shimvirtiofs.share.v1.Vmm.add:type_name -> shimvirtiofs.share.v1.VmmStep
+	22, // 14: shimvirtiofs.share.v1.Vmm.remove:type_name -> shimvirtiofs.share.v1.VmmStep
+	24, // 15: shimvirtiofs.share.v1.Exit.exited_at:type_name -> google.protobuf.Timestamp
+	7,  // 16: shimvirtiofs.share.v1.Shares.Open:input_type -> shimvirtiofs.share.v1.OpenRequest
+	9,  // 17: shimvirtiofs.share.v1.Shares.Close:input_type -> shimvirtiofs.share.v1.CloseRequest
+	11, // 18: shimvirtiofs.share.v1.Shares.List:input_type -> shimvirtiofs.share.v1.ListRequest
+	13, // 19: shimvirtiofs.share.v1.Shares.Get:input_type -> shimvirtiofs.share.v1.GetRequest
+	15, // 20: shimvirtiofs.share.v1.Shares.Watch:input_type -> shimvirtiofs.share.v1.WatchRequest
+	0,  // 21: shimvirtiofs.share.v1.Shares.Mount:input_type -> shimvirtiofs.share.v1.MountRequest
+	2,  // 22: shimvirtiofs.share.v1.Shares.Unmount:input_type -> shimvirtiofs.share.v1.UnmountRequest
+	4,  // 23: shimvirtiofs.share.v1.Shares.ListMounts:input_type -> shimvirtiofs.share.v1.ListMountsRequest
+	17, // 24: shimvirtiofs.share.v1.Shares.Version:input_type -> shimvirtiofs.share.v1.VersionRequest
+	8,  // 25: shimvirtiofs.share.v1.Shares.Open:output_type -> shimvirtiofs.share.v1.OpenResponse
+	10, // 26: shimvirtiofs.share.v1.Shares.Close:output_type -> shimvirtiofs.share.v1.CloseResponse
+	12, // 27: shimvirtiofs.share.v1.Shares.List:output_type -> shimvirtiofs.share.v1.ListResponse
+	14, // 28: shimvirtiofs.share.v1.Shares.Get:output_type -> shimvirtiofs.share.v1.GetResponse
+	16, // 29: shimvirtiofs.share.v1.Shares.Watch:output_type -> shimvirtiofs.share.v1.WatchResponse
+	1,  // 30: shimvirtiofs.share.v1.Shares.Mount:output_type -> shimvirtiofs.share.v1.MountResponse
+	3,  // 31: shimvirtiofs.share.v1.Shares.Unmount:output_type -> shimvirtiofs.share.v1.UnmountResponse
+	5,  // 32: shimvirtiofs.share.v1.Shares.ListMounts:output_type -> shimvirtiofs.share.v1.ListMountsResponse
+	18, // 33: shimvirtiofs.share.v1.Shares.Version:output_type -> shimvirtiofs.share.v1.VersionResponse
+	25, // [25:34] is the sub-list for method output_type
+	16, // [16:25] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_shares_proto_init() }
@@ -1899,14 +1999,14 @@ func file_shares_proto_init() {
 		return
 	}
 	file_shares_proto_msgTypes[19].OneofWrappers = []any{}
-	file_shares_proto_msgTypes[22].OneofWrappers = []any{}
+	file_shares_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_shares_proto_rawDesc), len(file_shares_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

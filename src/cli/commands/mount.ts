@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { systemStatus } from '../../proc/system-error.ts';
 import { MountResponseSchema } from '../../proto/share/shares_pb.ts';
 import { printable } from '../../text/printable.ts';
 import { callHost } from '../call-host.ts';
 import { ExitCode } from '../exit-code.ts';
 import { jsonOf, jsonText } from '../json.ts';
 import { print } from '../output.ts';
-import { defineCommand } from './command.ts';
+import { CommandError, defineCommand } from './command.ts';
 import { HOST_OPTIONS, JSON_OPTION, NAMESPACE_OPTION } from './host-options.ts';
 
 /** Mounts something in a share. */
@@ -61,7 +62,7 @@ With --json it prints {"mount": {...}}.`,
     ...host
   }) => {
     const options = [...(list?.split(',') ?? []), ...(readOnly ? ['ro'] : [])];
-    const config = file === undefined ? '' : readFileSync(file, 'utf8');
+    const config = file === undefined ? '' : readImageConfig(file);
     const request = {
       namespace,
       sandboxId: sandbox,
@@ -80,3 +81,13 @@ With --json it prints {"mount": {...}}.`,
     });
   },
 });
+
+/** @throws CommandError naming the option and the file */
+function readImageConfig(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const status = systemStatus(cause, { doing: 'Cannot read the file of --image-config', path: file });
+    throw status ? new CommandError(ExitCode.Usage, status.message, { cause }) : cause;
+  }
+}

@@ -12,7 +12,8 @@ const HEADING = ['NAMESPACE', 'SANDBOX', 'TAG', 'MOUNTPOINT', 'KIND', 'OPTIONS',
 
 /** Lists what is mounted in the shares of a host. */
 export const mounts = defineCommand({
-  description: `Lists what is mounted in the shares of a host, in the order of namespace, sandbox and tag.
+  description: `Lists what is mounted in the shares of a host, in the order of namespace, sandbox and tag. What a daemon lost
+that another one has followed has its problem in a column more: mount it again, or unmount it.
 On a terminal the table fits its width; anywhere else nothing is cut.
 With --json it prints {"mounts": [...]}.`,
   positionals: {
@@ -26,11 +27,18 @@ With --json it prints {"mounts": [...]}.`,
       const response = await service.listMounts({ namespace, sandboxId: sandbox, tag });
       if (json) await print(jsonText(jsonOf(ListMountsResponseSchema, response), 'document'));
       else if (response.mounts.length > 0)
-        await print(formatTable([HEADING, ...response.mounts.map(rowOf)], columnsOf(process.stdout)));
+        await print(formatTable(tableOf(response.mounts), columnsOf(process.stdout)));
       else process.stderr.write('No mounts\n');
       return ExitCode.Done;
     }),
 });
+
+function tableOf(found: readonly Mount[]): string[][] {
+  const rows = [HEADING, ...found.map(rowOf)];
+  if (found.every(({ problem }) => problem === '')) return rows;
+  const column = ['PROBLEM', ...found.map(({ problem }) => problem)];
+  return rows.map((row, index) => [...row, column[index] ?? '']);
+}
 
 const rowOf = (mount: Mount): string[] => [
   mount.namespace,

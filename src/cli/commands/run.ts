@@ -30,8 +30,9 @@ type RunValues = Values<typeof OPTIONS, { source: typeof SOURCE }>;
 
 /** Opens one share in this process. */
 export const run = defineCommand({
-  description: `Opens a share, prints what its VMM needs, and stays until Ctrl-C, or until the daemon ends, as it does when its VMM
-leaves. Then the share is closed and nothing is left. It needs no host and uses none: it has one of its own, on a
+  description: `Opens a share, prints what its VMM needs, and stays until Ctrl-C, or until its daemon ends and none follows. A daemon
+ends when its VMM leaves; with virtio_fs_on_exit = "respawn" in the configuration another one follows, for the next VMM.
+Then the share is closed and nothing is left. It needs no host and uses none: it has one of its own, on a
 temporary state directory, so no other command sees the share, and however this process ends, the share ends with it.
 Of the configuration, state and ttrpc do not count; where none is named and there is none by default, the defaults hold.
 With --json it prints {"share": {...}, "qemuArguments": [...], "vmm": {...}} when the share is open.`,

@@ -4,7 +4,14 @@ import { within } from '../../async/within.ts';
 import type { Config } from '../../config/schema.ts';
 import { hint, keyText } from '../../config/problems.ts';
 import { ConfigError, messageOf } from '../../errors.ts';
-import type { HookResults, Hooks, PluginContext, Provider } from '../../share/contract.ts';
+import type {
+  HookResults,
+  Hooks,
+  MountOutcome,
+  PluginContext,
+  Provider,
+  UnmountOutcome,
+} from '../../share/contract.ts';
 import { withAttributes, withSpan } from '../../tracing/span.ts';
 import { discoverPlugins } from './discover.ts';
 import { loadPlugin, type LoadedPlugin } from './load.ts';
@@ -28,6 +35,8 @@ export interface Plugins extends AsyncDisposable {
     sharedFs: string,
     ...args: Parameters<Hooks[Name]>
   ): Promise<HookResults[Name]>;
+  /** What a mount of the plugin that provides `sharedFs` is, where its request does not say. */
+  mountKind(sharedFs: string): string | undefined;
   /** @throws StatusError InvalidArgument for a cache mode that the provider of `sharedFs` does not have */
   requireCacheMode(sharedFs: string, share: { readonly tag: string; readonly cache: string }): void;
   /**
@@ -93,6 +102,7 @@ export async function loadPlugins(config: Config, host: PluginHost): Promise<Plu
       if (!plugin) throw new StatusError(Code.InvalidArgument, notProvided(sharedFs, known));
       return callHook(plugin, hook, args);
     },
+    mountKind: (sharedFs) => bySharedFs.get(sharedFs)?.provider.mountKind,
     requireCacheMode(sharedFs, share) {
       const plugin = bySharedFs.get(sharedFs);
       // Of what nobody provides, the hook's call says so.
@@ -160,9 +170,22 @@ async function callHook<Name extends keyof Hooks>(
 /** What only its end tells of a mount. */
 function outcomeAttributes(result: HookResults[keyof Hooks] | null): Attributes {
   if (typeof result !== 'object' || result === null) return {};
-  if ('guestMayHoldIt' in result) return { 'mount.guest_may_hold_it': result.guestMayHoldIt };
-  return 'kind' in result ? { 'mount.kind': result.kind, 'mount.options': result.options.join(',') } : {};
+  if ('guestMayHoldIt' in result) return unmountAttributes(result);
+  return 'kind' in result ? mountAttributes(result) : {};
 }
+
+const mountAttributes = ({ kind, options, source, bytes }: MountOutcome): Attributes => ({
+  'mount.kind': kind,
+  'mount.options': options.join(','),
+  ...(source === undefined ? {} : { 'mount.source': source }),
+  ...(bytes === undefined ? {} : { 'mount.bytes': bytes }),
+});
+
+const unmountAttributes = ({ guestMayHoldIt, bytesRead, failedReads }: UnmountOutcome): Attributes => ({
+  'mount.guest_may_hold_it': guestMayHoldIt,
+  ...(bytesRead === undefined ? {} : { 'mount.bytes_read': bytesRead }),
+  ...(failedReads === undefined ? {} : { 'mount.failed_reads': failedReads }),
+});
 
 function contextOf(
   manifest: Manifest,

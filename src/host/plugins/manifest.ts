@@ -25,6 +25,7 @@ const manifestSchema = z.strictObject({
     'sandbox.adopt': z.string().min(1).optional(),
     'sandbox.delete': z.string().min(1).optional(),
     mount: z.string().min(1).optional(),
+    remount: z.string().min(1).optional(),
     unmount: z.string().min(1).optional(),
   }),
   config: z.strictObject({ schema: z.string().min(1) }).optional(),

@@ -1,14 +1,15 @@
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import type { SandboxContents } from '../../host/contract.ts';
 import type { Host } from '../../host/host.ts';
-import { OptionsSchema } from '../../proto/containerd/runtime-options_pb.ts';
 import type { Controller } from '../../proto/containerd/sandbox-controller_pb.ts';
 import type { Sandbox as SandboxRecord } from '../../proto/containerd/sandbox-record_pb.ts';
+import type { OwnerData } from '../../share/sandbox-record.ts';
 import { configPathOf } from '../config-path.ts';
 import { namespaceOfHeaders } from '../namespace.ts';
 import { parseShares } from '../oci-spec.ts';
+import { podOf } from '../pod.ts';
 import type { SandboxCalls, SandboxName } from '../sandbox-calls.ts';
+import { optionsOf } from './runtime-options.ts';
 import { requireKnownFields } from './update.ts';
 
 /** The version of containerd's Task service that is served at `taskAddress`. */
@@ -19,18 +20,30 @@ const TASK_VERSION = 3;
  * `taskAddress`, a unix socket: without it containerd would start a shim for each of them.
  */
 export function createControllerService(
-  host: Pick<Host, 'profile' | 'profileOf'>,
+  host: Pick<Host, 'profile' | 'profileOf' | 'log'>,
   { calls, taskAddress }: { calls: SandboxCalls; taskAddress: string },
 ): ServiceImpl<typeof Controller> {
   const task = { address: `ttrpc+unix://${taskAddress}`, version: TASK_VERSION };
   return {
-    async create({ sandboxId, sandbox }, context) {
+    async create({ sandboxId, sandbox, options, netnsPath }, context) {
       const contents = (): Promise<SandboxContents> => readContents(host, sandbox);
-      await calls.create({ ...nameOf(sandboxId, context), owner: 'controller', contents }, context);
+      const identity = { ...nameOf(sandboxId, context), owner: 'controller', pod: podOf(options) } as const;
+      const ownerData = ownerDataOf({ runtime: sandbox?.runtime?.name, networkNamespace: netnsPath });
+      const { signal } = context;
+      await calls.create({ ...identity, ownerData, contents }, { signal, deadline: deadlineOf(context) });
       return { sandboxId };
     },
     async start({ sandboxId }, context) {
-      return { sandboxId, ...task, ...(await calls.start(nameOf(sandboxId, context), context)) };
+      const name = nameOf(sandboxId, context);
+      try {
+        return { sandboxId, ...task, ...(await calls.start(name, context)) };
+      } catch (error) {
+        // containerd asks a shim for it, but no controller: it forgets a sandbox that cannot be started.
+        await calls
+          .shutdown(name)
+          .catch((err: unknown) => host.log.error({ sandbox: sandboxId, err }, 'Cannot undo a failed start'));
+        throw error;
+      }
     },
     platform: () => ({ platform: calls.platform() }),
     async stop({ sandboxId }, context) {
@@ -60,12 +73,20 @@ const nameOf = (sandboxId: string, { requestHeader }: HandlerContext): SandboxNa
   sandboxId,
 });
 
+function deadlineOf({ timeoutMs }: HandlerContext): Date | undefined {
+  const left = timeoutMs();
+  return left === undefined ? undefined : new Date(Date.now() + left);
+}
+/** What is shown of a sandbox, also by the next host, and means nothing to this one. */
+const ownerDataOf = (known: Record<string, string | undefined>): OwnerData =>
+  Object.fromEntries(Object.entries(known).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+
 /** The shares of the sandbox's spec, or, as for CRI, which gives none, those of the configuration that holds for it. */
 async function readContents(
   host: Pick<Host, 'profile' | 'profileOf'>,
   sandbox: SandboxRecord | undefined,
 ): Promise<SandboxContents> {
-  const options = sandbox?.runtime?.options && anyUnpack(sandbox.runtime.options, OptionsSchema);
+  const options = optionsOf(sandbox?.runtime?.options);
   const configFile = options && configPathOf(options);
   const profile = configFile === undefined ? host.profile : await host.profileOf(configFile);
   const spec = sandbox?.spec?.value;

@@ -1,5 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import {
+  createServer,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -8,13 +15,29 @@ import { Code, StatusError } from 'ttrpc-ts';
 /** How long calls that are being answered have when the server ends, in milliseconds. */
 const CLOSE_GRACE_MS = 1000;
 
-/** How much of streams a connection may hold, in MB: containerd has one call waiting for each sandbox. */
-const MAX_SESSION_MEMORY_MB = 1000;
+/** How large a message may be, as for containerd's own server (defaults.DefaultMaxRecvMsgSize). */
+const MAX_MESSAGE_BYTES = 16 << 20;
+
+/** What setTimeout() can do. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+const LIMITS = {
+  /** How much of streams a connection may hold, in MB: containerd has one call waiting for each sandbox. */
+  maxSessionMemory: 1000,
+  /**
+   * How many calls a connection may cancel at once, and each second from then on: containerd has one connection, and
+   * Node.js ends it with all that wait on it. These limits are meant for strangers, who cannot reach the socket.
+   */
+  streamResetBurst: 100_000,
+  streamResetRate: 10_000,
+};
 
 /** A gRPC server. Disposal ends its calls with Unavailable, which callers take for "try again". */
 export interface GrpcServer extends AsyncDisposable {
   /** Listens on a unix socket that only its owner can open, besides those on which it does already. */
   listen(path: string): Promise<void>;
+  /** Serves who has connected already. */
+  handle(stream: Socket): void;
 }
 
 /** Creates a server of the services that `routes` adds, for gRPC over HTTP/2 without TLS. */
@@ -29,32 +52,60 @@ export function createGrpcServer(
     connect: false,
     grpcWeb: false,
     acceptCompression: [],
+    readMaxBytes: MAX_MESSAGE_BYTES,
     shutdownSignal: ending.signal,
   });
   const sessions = new Set<ServerHttp2Session>();
-  const listening = new AsyncDisposableStack();
+  const servers: Http2Server[] = [];
+  const create = (): Http2Server => {
+    const server = createServer(LIMITS, leniently(handle));
+    server.on('session', (session) => {
+      sessions.add(session);
+      session.once('close', () => sessions.delete(session));
+    });
+    return server;
+  };
+  let unbound: Http2Server | undefined;
   return {
+    handle(stream) {
+      unbound ??= create();
+      unbound.emit('connection', stream);
+    },
     async listen(path) {
-      const server = createServer({ maxSessionMemory: MAX_SESSION_MEMORY_MB }, handle);
-      server.on('session', (session) => {
-        sessions.add(session);
-        session.once('close', () => sessions.delete(session));
-      });
+      const server = create();
       listenPrivately(server, path);
       await once(server, 'listening');
       // What accept(2) reports from now on concerns one connection.
       server.on('error', () => {});
-      listening.use(server);
+      servers.push(server);
     },
     async [Symbol.asyncDispose]() {
+      // Before the connections end: a caller whose call has failed would connect again.
+      const closed = Promise.all(servers.splice(0).map((server) => server[Symbol.asyncDispose]()));
       ending.abort(
         new StatusError(Code.Unavailable, 'The host is ending: try again, another one takes over'),
       );
       await Promise.all([...sessions].map(closeSession));
-      await listening.disposeAsync();
+      await closed;
     },
   };
 }
+
+type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+/**
+ * What a peer takes for our name does not count, and some send the socket's path, escaped. The adapter makes a URL of it,
+ * and throws to nobody where it is none. It refuses deadlines in more than 24 days, of which `ctr --timeout` makes any.
+ */
+const leniently =
+  (handle: Handler): Handler =>
+  (request, response) => {
+    const { headers } = request;
+    headers[':authority'] = 'localhost';
+    const [, count, unit] = /^(\d{1,8})([HM])$/.exec(String(headers['grpc-timeout'])) ?? [];
+    if (Number(count) * (unit === 'H' ? 3_600_000 : 60_000) > MAX_TIMEOUT_MS) delete headers['grpc-timeout'];
+    handle(request, response);
+  };
 
 /** Node.js binds within `listen()`, so that the umask gives the file its mode from the first moment. */
 function listenPrivately(server: Http2Server, path: string): void {
@@ -68,7 +119,8 @@ function listenPrivately(server: Http2Server, path: string): void {
 
 /** Lets a connection's last answers go out. */
 async function closeSession(session: ServerHttp2Session): Promise<void> {
-  const closed = once(session, 'close');
+  // It is gone as well where it ends with an error.
+  const closed = once(session, 'close').catch(() => {});
   session.close();
   await Promise.race([closed, delay(CLOSE_GRACE_MS, undefined, { ref: false })]);
   session.destroy();

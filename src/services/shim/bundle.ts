@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../../errors.ts';
 import { readForeign } from '../../foreign/read.ts';
 import type { ShareSpec } from '../../host/share-spec.ts';
@@ -19,4 +20,16 @@ export async function readShares(bundlePath: string): Promise<ShareSpec[] | unde
     throw invalidSpec(file, messageOf(error), error);
   }
   return parseShares(text, file);
+}
+
+/** The sandbox that a container's bundle belongs to, which containerd writes there; undefined where it has none. */
+export async function readSandboxId(bundlePath: string): Promise<string | undefined> {
+  const file = join(bundlePath, 'sandbox');
+  try {
+    return (await readForeign(file)).toString().trim() || undefined;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const code = StatusError.is(cause) ? cause.code : Code.FailedPrecondition;
+    throw new StatusError(code, `Cannot read "${file}": ${messageOf(cause)}`, { cause });
+  }
 }

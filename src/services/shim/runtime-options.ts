@@ -8,11 +8,7 @@ import { readForeign } from '../../foreign/read.ts';
 import { BootstrapParamsSchema } from '../../proto/containerd/bootstrap_pb.ts';
 import { OptionsSchema, type Options } from '../../proto/containerd/runtime-options_pb.ts';
 import { configPathOf } from '../config-path.ts';
-
-/** Where the shim's `start` saved its standard input, in the bundle. */
-const SAVED_INPUT = 'shim-start.stdin';
-/** What `start` saved besides: where it stands alone, the options have been lost. */
-const SAVED_ADDRESSES = 'shim-start.env';
+import { SAVED_ENVIRONMENT, SAVED_INPUT } from './saved-start.ts';
 
 /**
  * The configuration file that containerd was told to use for this sandbox: the runtime option `ConfigPath`.
@@ -34,7 +30,8 @@ async function readSaved(file: string): Promise<Uint8Array | undefined> {
     return await readForeign(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if ((code === 'ENOENT' || code === 'ENOTDIR') && !existsSync(join(dirname(file), SAVED_ADDRESSES)))
+    // Where the other one stands alone, the options have been lost.
+    if ((code === 'ENOENT' || code === 'ENOTDIR') && !existsSync(join(dirname(file), SAVED_ENVIRONMENT)))
       return undefined;
     throw unreadable(file, cause, StatusError.is(cause) ? cause.code : Code.FailedPrecondition);
   }

@@ -3,19 +3,37 @@ import type { SandboxContents } from '../../host/contract.ts';
 import type { Host } from '../../host/host.ts';
 import type { Sandbox as SandboxService } from '../../proto/containerd/sandbox_pb.ts';
 import { namespaceOf } from '../namespace.ts';
+import type { ContainerdEvents } from '../events/publish-events.ts';
+import { podOf } from '../pod.ts';
 import type { SandboxCalls, SandboxName } from '../sandbox-calls.ts';
 import { readShares } from './bundle.ts';
 import { readConfigPath } from './runtime-options.ts';
+import type { SandboxLogs } from './sandbox-logs.ts';
+import { readTtrpcAddress } from './saved-start.ts';
+
+/** What the service is made of. */
+export interface ShimParts {
+  readonly calls: SandboxCalls;
+  /** It hears from a bundle where containerd takes events. */
+  readonly events: Pick<ContainerdEvents, 'told'>;
+  readonly logs: SandboxLogs;
+}
 
 /** containerd's Sandbox service of a shim, over the host's sandboxes. */
 export function createSandboxService(
   host: Host,
-  calls: SandboxCalls,
+  { calls, events, logs }: ShimParts,
 ): Partial<ServiceImpl<typeof SandboxService>> {
   return {
-    async createSandbox({ sandboxId, bundlePath }, context) {
+    async createSandbox({ sandboxId, bundlePath, options }, context) {
+      using undo = new DisposableStack();
+      if (bundlePath) {
+        undo.use(logs.open(sandboxId, bundlePath));
+        void readTtrpcAddress(bundlePath).then((address) => address !== undefined && events.told(address));
+      }
       const contents = (): Promise<SandboxContents> => readContents(host, { sandboxId, bundlePath });
-      await calls.create({ ...nameOf(sandboxId, context), owner: 'shim', contents }, context);
+      const identity = { ...nameOf(sandboxId, context), owner: 'shim', pod: podOf(options) } as const;
+      logs.endWith(await calls.create({ ...identity, contents }, context), undo.move());
       return {};
     },
     startSandbox: ({ sandboxId }, context) => calls.start(nameOf(sandboxId, context), context),

@@ -53,7 +53,16 @@ describe('shim-virtiofs mount, mounts and unmount', () => {
       [['mount', 'sb', 'none', own.source, '/data'], 4, /Sandbox "sb" has no share "none"$/],
       [['mount', 'sb', 'work', own.source, 'data'], 2, /Invalid mountpoint "data": use "\/" and one name/],
       [['mount', 'sb', 'work', own.source, '/data', '-o', 'ro,nosuid'], 2, /has no option "nosuid"/],
-      [['mount', 'sb', 'work', own.source, '/data', '--image-config', '/none'], 1, /ENOENT.*\/none/],
+      [
+        ['mount', 'sb', 'work', own.source, '/data', '--image-config', '/none'],
+        2,
+        /^shim-virtiofs: Cannot read the file of --image-config: ENOENT: no such file or directory: "\/none": create it first$/,
+      ],
+      [
+        ['mount', 'sb', 'work', own.source, '/data', '--image-config', own.source],
+        2,
+        /^shim-virtiofs: Cannot read the file of --image-config: EISDIR: .*: "\/.*"$/,
+      ],
       [['unmount', 'none', 'work', '/data'], 4, /No sandbox "none"/],
     ] as const) {
       const ended = await run(...args);
@@ -103,6 +112,24 @@ describe('shim-virtiofs mount, mounts and unmount', () => {
     });
     const { stdout } = await run('unmount', 'sb', 'work', '/data');
     assert.equal(stdout, 'Unmounted "/data"; the guest may hold it until the share ends');
+  });
+
+  test('list what a daemon lost with its problem', async () => {
+    const mount = { namespace: 'default', sandboxId: 'sb', tag: 'work', source: '/b', kind: 'rafs' };
+    await using fake = await serveFakeShares({
+      listMounts: () => ({
+        mounts: [
+          { ...mount, mountpoint: '/one' },
+          { ...mount, mountpoint: '/two', problem: 'It is gone' },
+        ],
+      }),
+    });
+    const { exitCode, stdout } = await runShimVirtiofs('mounts', '--address', fake.address);
+    assert.equal(exitCode, 0);
+    const [heading = '', one = '', two = ''] = stdout.split('\n');
+    assert.match(heading, / SOURCE +PROBLEM$/);
+    assert.match(one, / \/one .* \/b$/);
+    assert.match(two, / \/two .* \/b +It is gone$/);
   });
 
   test('say that a host is too old for them', async () => {

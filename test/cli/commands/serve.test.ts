@@ -64,6 +64,18 @@ describe('shim-virtiofs serve', () => {
     assert.equal(existsSync(state), false);
   });
 
+  test('exits with 2 for options of a take-over without one, and for a limit that is none', async () => {
+    for (const [args, problem] of [
+      [['--force'], '--force needs --take-over'],
+      [['--take-over-timeout-ms', '5'], '--take-over-timeout-ms needs --take-over'],
+      [['--take-over', '--take-over-timeout-ms', '0'], '--take-over-timeout-ms takes a positive number'],
+      [['--idle-timeout-ms', 'x'], '--idle-timeout-ms takes a positive number'],
+    ] as const) {
+      const { exitCode, stderr } = await runShimVirtiofs('serve', '--state', '/nonexistent/state', ...args);
+      assert.deepEqual([exitCode, stderr.split('\n')[0]], [2, `shim-virtiofs: ${problem}`]);
+    }
+  });
+
   test('hands on no descriptor that it was started with, however high', async () => {
     await using directory = await temporaryDirectory();
     const stray = join(directory.path, 'stray');

@@ -15,6 +15,12 @@ export interface ContainerdConfig {
   readonly runtimes: Readonly<Record<string, CriRuntime>>;
   /** Configuration files that are merged into it. */
   readonly imports: readonly string[];
+  /** The folder of CNI plugins. */
+  readonly cniPlugins: string | undefined;
+  /** Lets NRI plugins connect. */
+  readonly nri: boolean;
+  /** What containerd looks for before it makes a pod. */
+  readonly pauseImage: string | undefined;
   /** TOML that is appended. */
   readonly extra: string;
 }
@@ -24,13 +30,15 @@ export interface ContainerdConfig {
  * system is read or written, and no plugin is loaded that needs a special kernel or file system. What it would give up
  * after a few seconds, it waits for: a busy machine may need them.
  */
-export function containerdConfig({ dir, version, runtimes, imports, extra }: ContainerdConfig): string {
+export function containerdConfig(config: ContainerdConfig): string {
+  const { dir, version, runtimes, imports, cniPlugins = `${dir}/cni/bin`, nri, pauseImage, extra } = config;
+  const unwanted = UNWANTED_PLUGINS.filter((id) => !nri || id !== NRI);
   return `version = 4
 root = "${dir}/root"
 state = "${dir}/state"
 temp = "${dir}/temp"
 imports = ${JSON.stringify(imports)}
-disabled_plugins = [${UNWANTED_PLUGINS.map((id) => `\n  "${id}",`).join('')}
+disabled_plugins = [${unwanted.map((id) => `\n  "${id}",`).join('')}
 ]
 
 ${PATIENT_TIMEOUTS}
@@ -49,12 +57,14 @@ ${PATIENT_TIMEOUTS}
   netns_mounts_under_state_dir = true
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-  bin_dirs = ["${dir}/cni/bin"]
+  bin_dirs = ["${cniPlugins}"]
   conf_dir = "${dir}/cni/net.d"
-  use_internal_loopback = true
-${Object.entries(runtimes)
-  .map(([name, runtime]) => criRuntime(name, runtime, version))
-  .join('')}
+  use_internal_loopback = ${config.cniPlugins === undefined}
+${nri ? nriTable(dir) : ''}${pauseImage === undefined ? '' : pauseImageTable(pauseImage)}${Object.entries(
+    runtimes,
+  )
+    .map(([name, runtime]) => criRuntime(name, runtime, version))
+    .join('')}
 ${extra}`;
 }
 
@@ -84,6 +94,25 @@ ${version.startsWith('2.3.') ? '' : '  disable_pause_image_pull = true\n'}${
   }`;
 }
 
+/** The socket that NRI plugins connect to. */
+export const nriSocketOf = (dir: string): string => `${dir}/nri.sock`;
+
+const NRI = 'io.containerd.nri.v1.nri';
+
+const nriTable = (dir: string): string => `
+[plugins."${NRI}"]
+  socket_path = "${nriSocketOf(dir)}"
+  plugin_path = "${dir}/nri/plugins"
+  plugin_config_path = "${dir}/nri/conf.d"
+  plugin_registration_timeout = "5m"
+  plugin_request_timeout = "5m"
+`;
+
+const pauseImageTable = (name: string): string => `
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "${name}"
+`;
+
 const UNWANTED_PLUGINS = [
   'io.containerd.differ.v1.erofs',
   'io.containerd.image-verifier.v1.bindir',
@@ -91,7 +120,7 @@ const UNWANTED_PLUGINS = [
   'io.containerd.monitor.container.v1.restart',
   'io.containerd.monitor.task.v1.cgroups',
   'io.containerd.mount-handler.v1.erofs',
-  'io.containerd.nri.v1.nri',
+  NRI,
   'io.containerd.snapshotter.v1.blockfile',
   'io.containerd.snapshotter.v1.btrfs',
   'io.containerd.snapshotter.v1.devmapper',

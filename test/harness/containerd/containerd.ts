@@ -4,9 +4,12 @@ import { join } from 'node:path';
 
 import { execa } from 'execa';
 
+import { obtain } from '../../setup/obtain.ts';
 import { containerdBinaries, type ContainerdVersion } from './containerd-binaries.ts';
 import { configurationWarnings, containerdConfig, type CriRuntime } from './containerd-config.ts';
 import { endMarkedProcesses, markOf, markedProcesses, type MarkedProcess } from './marked-processes.ts';
+import { openOwnNetwork, writeBridgeConfig, type OwnNetwork } from './own-network.ts';
+import { PAUSE_IMAGE, writePauseImage } from './pause-image.ts';
 import { removeDir } from './remove-dir.ts';
 import { startServer, type StopSignal } from './server-process.ts';
 
@@ -24,6 +27,10 @@ export interface ContainerdOptions {
   readonly runtimes?: Readonly<Record<string, CriRuntime>>;
   /** Configuration files that are merged into containerd's. @default none */
   readonly imports?: readonly string[];
+  /** Gives pods addresses, on a bridge in a network of containerd's own. @default pods of the host's network only */
+  readonly cni?: boolean;
+  /** Lets NRI plugins connect. @default false */
+  readonly nri?: boolean;
   /** TOML appended to the configuration, such as proxy plugins. A function gets containerd's directory. @default "" */
   readonly extraConfig?: string | ((dir: string) => string);
 }
@@ -44,6 +51,8 @@ export interface Containerd extends AsyncDisposable {
   readonly address: string;
   /** The ttrpc socket. */
   readonly ttrpcAddress: string;
+  /** The network that it is in; undefined where that is the machine's. */
+  readonly network: OwnNetwork | undefined;
   /** Changes with each restart. */
   readonly pid: number;
   /** Runs ctr of the same version. */
@@ -67,14 +76,16 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'csv-'));
   stack.defer(() => removeDir(dir));
-  const configFile = join(dir, 'config.toml');
-  const { version, runtimes = {}, imports = [], extraConfig = '', env = {} } = options;
-  const extra = typeof extraConfig === 'string' ? extraConfig : extraConfig(dir);
-  await writeFile(configFile, containerdConfig({ dir, version, runtimes, imports, extra }));
-  const address = join(dir, 'c.sock');
-  const command = {
+  const network = options.cni === true ? stack.use(await openOwnNetwork(dir)) : undefined;
+  if (network) await writeBridgeConfig(dir);
+  const program = {
     binary: join(binaries, 'containerd'),
-    args: ['--config', configFile],
+    args: ['--config', await writeConfig(dir, options)],
+  };
+  const address = join(dir, 'c.sock');
+  const { version, env = {} } = options;
+  const command = {
+    ...(network ? network.enter(program) : program),
     logFile: join(dir, 'containerd.log'),
     env: environment(
       dir,
@@ -87,16 +98,20 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   let running = await startServer(command);
   stack.defer(() => running.stop('SIGTERM'));
   refuseWarnings(await readFile(command.logFile, 'utf8'));
+  const ctr: Containerd['ctr'] = (args, { signal } = {}) =>
+    runCtr(join(binaries, 'ctr'), ['-a', address, ...args], signal);
+  if (wantsPauseImage(options)) await importPauseImage(dir, ctr);
   const owned = stack.move();
   return {
     version,
     dir,
     address,
     ttrpcAddress: `${address}.ttrpc`,
+    network,
     get pid() {
       return running.pid;
     },
-    ctr: (args, { signal } = {}) => runCtr(join(binaries, 'ctr'), ['-a', address, ...args], signal),
+    ctr,
     kill: (signal) => running.stop(signal),
     restart: async () => {
       await running.stop('SIGTERM');
@@ -106,6 +121,27 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
     processes: async () => (await markedProcesses(dir)).filter(({ pid }) => pid !== running.pid),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+async function writeConfig(dir: string, options: ContainerdOptions): Promise<string> {
+  const { version, runtimes = {}, imports = [], cni = false, nri = false, extraConfig = '' } = options;
+  const extra = typeof extraConfig === 'string' ? extraConfig : extraConfig(dir);
+  const cniPlugins = cni ? await obtain('cni') : undefined;
+  const pauseImage = wantsPauseImage(options) ? PAUSE_IMAGE : undefined;
+  const file = join(dir, 'config.toml');
+  const config = { dir, version, runtimes, imports, cniPlugins, nri, pauseImage, extra };
+  await writeFile(file, containerdConfig(config));
+  return file;
+}
+
+/** containerd 2.3 has no setting by which pods of our runtimes need none. */
+const wantsPauseImage = ({ version, runtimes = {} }: ContainerdOptions): boolean =>
+  version === '2.3.7' && Object.keys(runtimes).length > 0;
+
+async function importPauseImage(dir: string, ctr: Containerd['ctr']): Promise<void> {
+  const archive = await writePauseImage(dir);
+  const { code, stderr } = await ctr(['-n', 'k8s.io', 'images', 'import', '--no-unpack', archive]);
+  if (code !== 0) throw new Error(`Cannot import the pause image: ${stderr}`);
 }
 
 /** A key that containerd ignores would make a test pass for nothing. */

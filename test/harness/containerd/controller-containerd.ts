@@ -1,16 +1,10 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { execa } from 'execa';
-
-import { eventually } from '../eventually.ts';
-import { markOf } from './marked-processes.ts';
+import { controllerHost } from './controller-host.ts';
 import { startShimContainerd, type ShimContainerd, type ShimContainerdOptions } from './shim-containerd.ts';
 
 /** The name of our controller among containerd's proxy plugins. */
 export const CONTROLLER = 'virtiofs';
-
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 
 /** A containerd whose sandbox controller is a host of this checkout, besides its shim. */
 export interface ControllerContainerd extends ShimContainerd {
@@ -40,44 +34,19 @@ export async function startControllerContainerd({
         `[proxy_plugins.${CONTROLLER}]\n  type = "sandbox"\n  address = "${socketOf(dir)}"\n`,
     }),
   );
-  const { dir, configFile, state } = containerd;
-  let host: ReturnType<typeof run> | undefined;
-  const run = () =>
-    execa(process.execPath, [main, 'serve', '--config', configFile, '--state', state], {
-      reject: false,
-      cleanup: false,
-      stdin: 'ignore',
-      stdout: { file: join(dir, 'host.out'), append: true },
-      stderr: { file: join(dir, 'host.out'), append: true },
-      env: markOf(dir),
-    });
-  const startHost = async (): Promise<void> => {
-    const starting = run();
-    host = starting;
-    await eventually('the controller is served', async () => {
-      const { exitCode, signalCode } = starting.nodeChildProcess ?? {};
-      if (exitCode !== null || signalCode !== null)
-        throw new Error(`The host ended: see ${join(dir, 'host.out')}`);
-      return existsSync(join(state, 'host.address'));
-    });
-  };
-  const endHost = async (signal: NodeJS.Signals): Promise<void> => {
-    host?.kill(signal);
-    await host;
-  };
-  // Before containerd: what it leaves alive is ended by its mark.
-  stack.defer(() => endHost('SIGTERM'));
-  await startHost();
+  // Ends before containerd: what it leaves alive is ended by its mark.
+  const host = stack.use(controllerHost(containerd));
+  await host.start();
   const own = stack.move();
   const additions = {
-    startHost,
-    endHost,
-    controllerAddress: socketOf(dir),
+    startHost: () => host.start(),
+    endHost: (signal: NodeJS.Signals) => host.end(signal),
+    controllerAddress: socketOf(containerd.dir),
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
   return new Proxy(containerd as ControllerContainerd, {
     get: (target, key) => {
-      if (key === 'hostPid') return host?.pid ?? 0;
+      if (key === 'hostPid') return host.pid;
       return Reflect.get(key in additions ? additions : target, key) as unknown;
     },
   });

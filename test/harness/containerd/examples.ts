@@ -1,12 +1,15 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { execa } from 'execa';
 
 import { obtain } from '../../setup/obtain.ts';
 import { PATIENT_DAEMON } from '../patience.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { containerdBinaries } from './containerd-binaries.ts';
 import type { ContainerdOptions, CtrResult } from './containerd.ts';
+import { controllerHost } from './controller-host.ts';
+import { writeCrictlConfig } from './crictl.ts';
 import { startShimContainerd, type ShimContainerd } from './shim-containerd.ts';
 
 /** The path of a file in examples/. */
@@ -40,16 +43,51 @@ export async function startExampleContainerd(options: ExampleOptions): Promise<S
   return containerd;
 }
 
-/** Runs an example's script as a person does, with ctr on PATH and its directories below `dir`. */
-export async function runSession(
-  { dir, state, address, version }: ShimContainerd,
-  name: string,
-): Promise<CtrResult> {
-  const PATH = `${await containerdBinaries(version)}:${process.env['PATH']}`;
+/**
+ * Starts what examples/containerd/README.md sets up: a containerd that has a host as its sandbox controller, both with
+ * the example's configurations.
+ */
+export async function startExampleController({
+  version,
+}: Pick<ExampleOptions, 'version'>): Promise<ShimContainerd> {
+  await using stack = new AsyncDisposableStack();
+  const { path } = stack.use(await temporaryDirectory());
+  // The place of the state is known only when containerd runs, which is configured before.
+  const state = join(path, 'state');
+  const file = join(path, 'virtiofs.toml');
+  const text = await readFile(exampleFile('containerd/containerd.toml'), 'utf8');
+  await writeFile(file, text.replaceAll('/run/containerd-shim-virtiofs', state));
+  const config = 'containerd/config.toml';
+  const containerd = stack.use(await startExampleContainerd({ version, config, imports: [file] }));
+  await symlink(containerd.state, state);
+  const host = stack.use(controllerHost(containerd));
+  await host.start();
+  const own = stack.move();
+  // Not a copy: `pid` is a getter.
+  return Object.assign(containerd, { [Symbol.asyncDispose]: () => own.disposeAsync() });
+}
+
+/** Runs an example's script as a person does, with ctr, crictl and our command on PATH and its directories below `dir`. */
+export async function runSession(containerd: ShimContainerd, name: string): Promise<CtrResult> {
+  const { dir, state, address, version } = containerd;
+  const commands = join(dir, 'bin');
+  await mkdir(commands, { recursive: true });
+  await symlink(join(import.meta.dirname, '../../../src/cli/main.ts'), join(commands, 'shim-virtiofs'));
+  const programs = [
+    commands,
+    dirname(process.execPath),
+    await containerdBinaries(version),
+    dirname(await obtain('crictl')),
+  ];
   const result = await execa(exampleFile(name), [dir], {
     reject: false,
     stdin: 'ignore',
-    env: { PATH, CONTAINERD_ADDRESS: address, STATE: state },
+    env: {
+      PATH: [...programs, process.env['PATH']].join(':'),
+      CONTAINERD_ADDRESS: address,
+      CRI_CONFIG_FILE: await writeCrictlConfig(containerd),
+      STATE: state,
+    },
   });
   return { stdout: result.stdout, stderr: result.stderr, code: result.exitCode };
 }

@@ -13,7 +13,7 @@ export const shimDirectory: string = join(import.meta.dirname, '../../../plugin'
 /** Options of `startShimContainerd()`. */
 export interface ShimContainerdOptions extends Pick<
   ContainerdOptions,
-  'version' | 'runtimes' | 'imports' | 'extraConfig'
+  'version' | 'runtimes' | 'imports' | 'cni' | 'nri' | 'extraConfig'
 > {
   /** Added to containerd's environment. @default none */
   readonly env?: Readonly<Record<string, string>>;

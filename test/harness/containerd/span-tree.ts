@@ -29,6 +29,12 @@ export function outline(nodes: readonly SpanNode[], indent = ''): string {
     .join('');
 }
 
+/** A span and all that it is in, outwards. */
+export function ancestry(spans: readonly Span[], span: Span): Span[] {
+  const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
+  return [span, ...(parent ? ancestry(spans, parent) : [])];
+}
+
 function byStart(a: Span, b: Span): number {
   return Number(a.startNs - b.startNs);
 }

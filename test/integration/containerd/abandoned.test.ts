@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
+import { CONTROLLER, startControllerContainerd } from '../../harness/containerd/controller-containerd.ts';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import {
@@ -22,22 +23,27 @@ import { obtain } from '../../setup/obtain.ts';
 const fixtures = join(import.meta.dirname, '../../harness/containerd/fixtures/plugins');
 const rounds = 5;
 
-const ways = ['past its deadline', 'cancelled by its caller'] as const;
+const callers = ['past its deadline', 'cancelled by its caller'] as const;
 
-for (const version of containerdVersions) {
-  describe(`CreateSandbox of containerd ${version}`, () => {
-    for (const way of ways) {
+const ways = containerdVersions.flatMap((release) => [
+  { version: release, sandboxer: 'shim' },
+  { version: release, sandboxer: CONTROLLER },
+]);
+
+for (const { version, sandboxer } of ways) {
+  describe(`CreateSandbox of containerd ${version}, sandboxer ${sandboxer}`, () => {
+    for (const gone of callers) {
       for (const stubborn of [false, true]) {
-        test(`${way} leaves nothing: a provider that ${stubborn ? 'takes no notice' : 'stops'}`, async () => {
+        test(`${gone} leaves nothing: a provider that ${stubborn ? 'takes no notice' : 'stops'}`, async () => {
           await using marks = await temporaryDirectory();
-          await using containerd = await startSlow({ version, stubborn, marks: marks.path });
+          await using containerd = await startSlow({ version, sandboxer, stubborn, marks: marks.path });
           using grpc = connectGrpc(containerd.address);
           const spec = specOf({ work: await containerd.source('work') });
           // A sandbox that stays, so that the host does.
-          await createSandbox(grpc, { id: 'other', spec: {} });
+          await createSandbox(grpc, { id: 'other', spec: {}, sandboxer });
           for (const name of Array.from({ length: rounds }, (_, index) => `sb${index}`)) {
             // oxlint-disable no-await-in-loop -- one after the other
-            const id = await abandon(grpc, { way, marks: marks.path, name, spec });
+            const id = await abandon(grpc, { gone, sandboxer, marks: marks.path, name, spec });
             if (stubborn) {
               // containerd has taken notice, and asked the host to shut down what is being created.
               await eventually('it is cancelled', () => existsSync(mark(marks.path, id, 'canceled')));
@@ -65,20 +71,26 @@ for (const version of containerdVersions) {
  */
 async function abandon(
   grpc: GrpcConnection,
-  { way, marks, name, spec }: { way: (typeof ways)[number]; marks: string; name: string; spec: unknown },
+  {
+    gone,
+    sandboxer,
+    marks,
+    name,
+    spec,
+  }: { gone: (typeof callers)[number]; sandboxer: string; marks: string; name: string; spec: unknown },
 ): Promise<string> {
   for (let timeoutMs = 400; ; timeoutMs *= 2) {
     // oxlint-disable no-await-in-loop -- one after the other
     const id = `${name}-${timeoutMs}`;
     const isAsked = (): boolean => existsSync(mark(marks, id, 'asked'));
     const caller = new AbortController();
-    const options = way === 'past its deadline' ? { timeoutMs } : { signal: caller.signal };
+    const options = gone === 'past its deadline' ? { timeoutMs } : { signal: caller.signal };
     // DeadlineExceeded or Canceled, whichever side notices first.
     const rejected = assert.rejects(
-      createSandbox(grpc, { id, spec }, options),
+      createSandbox(grpc, { id, spec, sandboxer }, options),
       ({ code }: { code: number }) => [1, 4].includes(code),
     );
-    if (way === 'cancelled by its caller') await eventually('the provider is asked', isAsked);
+    if (gone === 'cancelled by its caller') await eventually('the provider is asked', isAsked);
     caller.abort();
     await rejected;
     if (isAsked()) return id;
@@ -92,7 +104,8 @@ const mark = (marks: string, id: string, name: 'asked' | 'canceled' | 'go' | 'op
 
 /** What is left of all sandboxes but the one that stays, containerd's bundles included. */
 async function left(containerd: ShimContainerd): Promise<string[]> {
-  const bundles = await readdir(bundlesOf(containerd));
+  // A controller has none.
+  const bundles = await readdir(bundlesOf(containerd)).catch(() => []);
   return [...(await containerd.leftovers()), ...bundles.filter((id) => id !== 'other')];
 }
 
@@ -101,9 +114,11 @@ const bundlesOf = ({ dir }: ShimContainerd): string =>
 
 async function startSlow({
   version,
+  sandboxer,
   stubborn,
   marks,
 }: {
+  sandboxer: string;
   version: (typeof containerdVersions)[number];
   stubborn: boolean;
   marks: string;
@@ -116,5 +131,5 @@ marks = "${marks}"
 stubborn = ${stubborn}
 [plugins."io.containerd.fsshare.v1.slow".virtiofs]
 ${daemon}`;
-  return startShimContainerd({ version, config });
+  return (sandboxer === 'shim' ? startShimContainerd : startControllerContainerd)({ version, config });
 }

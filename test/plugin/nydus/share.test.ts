@@ -100,23 +100,6 @@ describe('a share of nydusd', { skip }, () => {
     });
   }
 
-  test('ends by itself after SIGTERM when its VMM has left', async () => {
-    await using place = await nydusPlace({ virtio_fs_stop_timeout_ms: 600_000 });
-    await using own = await place.open();
-    const { share } = own;
-    await share.ready;
-    {
-      using client = await connectVhostUser(share.socketPath);
-      await client.getFeatures();
-    }
-    // It lives on, and waits for nobody else.
-    assert.equal(await isOpen(share), true);
-    await share[Symbol.asyncDispose]();
-    const { cause, exitCode } = await share.closed;
-    assert.deepEqual({ cause, exitCode }, { cause: 'stopped', exitCode: 0 });
-    assert.deepEqual(await leftovers(place.state), []);
-  });
-
   test('lives on when its API socket has vanished, and says so where the API is needed', async () => {
     await using place = await nydusPlace({ virtio_fs_stop_timeout_ms: 300 });
     await using own = await place.open();

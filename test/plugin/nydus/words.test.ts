@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { explainEnd, levelOf } from '../../../plugin/nydus/words.ts';
+import { explainEnd, levelOf, wordsOf } from '../../../plugin/nydus/words.ts';
 
 describe('levelOf()', () => {
   test('reads the level that nydusd writes, and knows the words of its argument parser', () => {
@@ -11,6 +11,26 @@ describe('levelOf()', () => {
     assert.equal(levelOf("error: Found argument '--nonsense' which wasn't expected"), 'error');
     assert.equal(levelOf("thread 'main' panicked at src/main.rs:1"), 'error');
     assert.equal(levelOf('Usage: nydusd virtiofs [OPTIONS] --sock <sock>'), 'info');
+  });
+});
+
+const url = (host: string, port: string): string =>
+  `Url { scheme: "http", cannot_be_a_base: false, username: "", password: None, host: Some(${host}), port: ${port}, ` +
+  'path: "/v2/app/blobs/sha256:1", query: None, fragment: None }';
+
+describe('wordsOf()', () => {
+  test('leaves out when and where, and writes URLs as people do', () => {
+    const at = '[2026-11-26 00:21:52.641435 +00:00]';
+    assert.equal(wordsOf(`${at} ERROR [/src/fs.rs:1] it is "broken"`), 'it is "broken"');
+    assert.equal(
+      wordsOf(`\t"failed, Request(reqwest::Error { kind: Request, ${url('Ipv4(127.0.0.1)', 'Some(1)')} })"`),
+      'failed, Request(reqwest::Error { kind: Request, http://127.0.0.1:1/v2/app/blobs/sha256:1 })',
+    );
+    assert.equal(
+      wordsOf(`\t${url('Domain(\\"hub.example\\")', 'None').replaceAll(/(?<!\\)"/g, '\\"')}`),
+      'http://hub.example/v2/app/blobs/sha256:1',
+    );
+    assert.equal(wordsOf('x'.repeat(600)).length, 500);
   });
 });
 

@@ -24,7 +24,8 @@ for (const [interpreter = '', ...flags] of shells) {
 
     test('-info prints a containerd.types.RuntimeInfo', async () => {
       const { code, bytes, stderr } = await runBinary(interpreter, [...flags, script, '-info']);
-      const expected = { name: 'io.containerd.virtiofs.v1', version: { version } };
+      const annotations = { 'containerd.io/runtime-allow-mounts': 'virtiofs' };
+      const expected = { name: 'io.containerd.virtiofs.v1', version: { version }, annotations };
       assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
       assert.deepEqual(fromBinary(RuntimeInfoSchema, bytes), create(RuntimeInfoSchema, expected));
       assert.deepEqual(

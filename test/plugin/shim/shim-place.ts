@@ -1,7 +1,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { execa } from 'execa';
 import { createClient, connect, type Client } from 'ttrpc-ts';
+import { MountCapabilitiesSchema } from '../../../src/proto/containerd/mount_pb.ts';
 import { Sandbox } from '../../../src/proto/containerd/sandbox_pb.ts';
 import {
   endMarkedProcesses,
@@ -150,4 +152,15 @@ virtio_fs_daemon = "${fixture(daemon)}"
 virtio_fs_dialect = "rust"
 ${PATIENT_DAEMON}
 `;
+}
+
+/** What `start` prints: where the host is, and that the shim mounts what is of type `virtiofs`. */
+export function bootstrapResult({ state }: Pick<ShimPlace, 'state'>): string {
+  const capabilities = create(MountCapabilitiesSchema, { types: ['virtiofs'] });
+  const value = {
+    type_url: 'type.googleapis.com/containerd.types.MountCapabilities',
+    value: Buffer.from(toBinary(MountCapabilitiesSchema, capabilities)).toString('base64'),
+  };
+  const address = `unix://${state}/host.sock`;
+  return JSON.stringify({ version: 3, address, protocol: 'ttrpc', extensions: [{ value }] });
 }

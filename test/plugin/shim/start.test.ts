@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { eventually } from '../../harness/eventually.ts';
 import { markedProcesses } from '../../harness/containerd/marked-processes.ts';
-import { script, shells, shimPlace } from './shim-place.ts';
+import { bootstrapResult, script, shells, shimPlace } from './shim-place.ts';
 
 const idleTimeout = (ms: number): { env: Record<string, string> } => ({
   env: { CONTAINERD_SHIM_VIRTIOFS_IDLE_TIMEOUT_MS: `${ms}` },
@@ -15,7 +15,7 @@ for (const shell of shells) {
   describe(`containerd-shim-virtiofs-v1 start in ${shell[0]}`, () => {
     test('prints the bootstrap result and nothing else, and gives the same host to the next', async () => {
       await using place = await shimPlace({ shell });
-      const stdout = `{"version":3,"address":"unix://${place.state}/host.sock","protocol":"ttrpc"}`;
+      const stdout = bootstrapResult(place);
       assert.deepEqual(await place.start('one'), { code: 0, stdout, stderr: '' });
       const hosts = await place.hosts();
       assert.equal(hosts.length, 1);

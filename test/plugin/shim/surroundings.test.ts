@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { smallFileSystem } from '../../harness/small-file-system.ts';
 import { readRecords } from '../../harness/containerd/shim-containerd.ts';
 import { PROVIDER, writePlugin } from '../../harness/test-plugin.ts';
-import { shells, shimConfig, shimPlace } from './shim-place.ts';
+import { bootstrapResult, shells, shimConfig, shimPlace } from './shim-place.ts';
 
 const scoreOf = async (pid: number): Promise<number> =>
   Number(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8'));
@@ -28,7 +28,7 @@ describe('containerd-shim-virtiofs-v1 start', () => {
     const config = shimConfig({ daemon: 'waits', scratchDir: place.state });
     await writeFile(place.configFile, config.replace('\n', `\nplugin_dirs = ["${place.path}"]\n`));
     const env = { OTEL_LOG_LEVEL: 'debug' };
-    const stdout = `{"version":3,"address":"unix://${place.state}/host.sock","protocol":"ttrpc"}`;
+    const stdout = bootstrapResult(place);
     assert.deepEqual(await place.start('sb', { env }), { code: 0, stdout, stderr: '' });
     assert.match(await readFile(join(place.state, 'host.log'), 'utf8'), /no end of linechatty\n/);
   });

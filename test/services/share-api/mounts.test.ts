@@ -30,6 +30,7 @@ describe('Mount, Unmount and ListMounts of the share service', () => {
       mountpoint: '/data',
       kind: 'bind',
       options: ['rbind', 'ro', 'rprivate'],
+      problem: '',
     });
     await client.mount({ ...names, tag: 'more', source, mountpoint: '/data' });
     await client.mount({ namespace: 'other', ...names, source, mountpoint: '/data' });

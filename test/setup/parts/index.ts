@@ -1,6 +1,8 @@
 import type { Part } from '../part.ts';
 import { cc } from './cc.ts';
+import { cni } from './cni.ts';
 import { containerd, type Containerd } from './containerd.ts';
+import { crictl, critest } from './cri-tools.ts';
 import { go } from './go.ts';
 import { initrd } from './initrd.ts';
 import { interopGo, interopRust } from './interop.ts';
@@ -13,6 +15,7 @@ import { quota } from './quota.ts';
 import { registry } from './registry.ts';
 import { runcShim } from './runc-shim.ts';
 import { shareService } from './share-service.ts';
+import { systemd } from './systemd.ts';
 import { virtiofsdC } from './virtiofsd-c.ts';
 import { virtiofsdRust } from './virtiofsd-rust.ts';
 import { virtiofsd, type AnyVirtiofsd } from './virtiofsd.ts';
@@ -32,12 +35,16 @@ export interface Parts {
   readonly 'share-service': string;
   readonly 'containerd-2.4.2': Containerd;
   readonly 'containerd-2.3.7': Containerd;
+  readonly critest: string;
+  readonly crictl: string;
+  readonly cni: string;
   readonly jaeger: string;
   readonly nydus: Nydus;
   readonly registry: string;
   readonly 'package-managers': PackageManagers;
   readonly 'runc-shim': string;
   readonly quota: string;
+  readonly systemd: string;
 }
 
 /** Every part by its name. */
@@ -55,12 +62,16 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'share-service': shareService,
   'containerd-2.4.2': containerd('2.4.2'),
   'containerd-2.3.7': containerd('2.3.7'),
+  critest,
+  crictl,
+  cni,
   jaeger,
   nydus,
   registry,
   'package-managers': packageManagers,
   'runc-shim': runcShim,
   quota,
+  systemd,
 };
 
 /** The parts that all tests together need, quick ones first. */
@@ -70,6 +81,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'virtiofsd-c',
   'cc',
   'quota',
+  'cni',
   'package-managers',
   'virtiofsd-rust',
   'go',
@@ -78,6 +90,8 @@ export const allParts: readonly (keyof Parts)[] = [
   'interop-rust',
   'containerd-2.4.2',
   'containerd-2.3.7',
+  'critest',
+  'crictl',
   'jaeger',
   'registry',
   'nydus',

@@ -18,14 +18,14 @@ export interface NodePackage {
 
 const NAME = 'containerd-shim-virtiofs';
 
-/** Packs the tree into an archive to be unpacked at `/` or at `/usr/local`-like prefixes' parent. Resolves to its path. */
+/** Packs the tree's `usr` into an archive for a directory of its own, or for `/usr/local`. Resolves to its path. */
 export async function makeArchive(
   target: string,
   { tree, version, architecture, time, signal }: NodePackage,
 ): Promise<string> {
   const file = join(target, `${NAME}-${version}-linux-${architecture}.tar.gz`);
   const reproducibly = ['--sort=name', `--mtime=@${time}`, '--owner=0', '--group=0', '--numeric-owner'];
-  await execa('tar', ['-C', tree, ...reproducibly, '-I', 'gzip -n', '-cf', file, '.'], {
+  await execa('tar', ['-C', join(tree, 'usr'), ...reproducibly, '-I', 'gzip -n', '-cf', file, '.'], {
     cancelSignal: signal,
   });
   return file;

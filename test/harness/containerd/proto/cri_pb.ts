@@ -11,8 +11,8 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 /**
  * Describes the file test/harness/containerd/proto/cri.proto.
  */
-export const file_test_containerd_harness_proto_cri: GenFile = /*@__PURE__*/
-  fileDesc("Cid0ZXN0L2NvbnRhaW5lcmQtaGFybmVzcy9wcm90by9jcmkucHJvdG8SCnJ1bnRpbWUudjEiIQoOVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoCSJuCg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIUCgxydW50aW1lX25hbWUYAiABKAkSFwoPcnVudGltZV92ZXJzaW9uGAMgASgJEhsKE3J1bnRpbWVfYXBpX3ZlcnNpb24YBCABKAkiXQoUUnVuUG9kU2FuZGJveFJlcXVlc3QSLAoGY29uZmlnGAEgASgLMhwucnVudGltZS52MS5Qb2RTYW5kYm94Q29uZmlnEhcKD3J1bnRpbWVfaGFuZGxlchgCIAEoCSIvChVSdW5Qb2RTYW5kYm94UmVzcG9uc2USFgoOcG9kX3NhbmRib3hfaWQYASABKAkiLwoVU3RvcFBvZFNhbmRib3hSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJIhgKFlN0b3BQb2RTYW5kYm94UmVzcG9uc2UiMQoXUmVtb3ZlUG9kU2FuZGJveFJlcXVlc3QSFgoOcG9kX3NhbmRib3hfaWQYASABKAkiGgoYUmVtb3ZlUG9kU2FuZGJveFJlc3BvbnNlIkIKF1BvZFNhbmRib3hTdGF0dXNSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJEg8KB3ZlcmJvc2UYAiABKAgixgEKGFBvZFNhbmRib3hTdGF0dXNSZXNwb25zZRIsCgZzdGF0dXMYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXMSPAoEaW5mbxgCIAMoCzIuLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRIRCgl0aW1lc3RhbXAYBCABKAMaKwoJSW5mb0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiigMKEFBvZFNhbmRib3hTdGF0dXMSCgoCaWQYASABKAkSMAoIbWV0YWRhdGEYAiABKAsyHi5ydW50aW1lLnYxLlBvZFNhbmRib3hNZXRhZGF0YRIqCgVzdGF0ZRgDIAEoDjIbLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlEhIKCmNyZWF0ZWRfYXQYBCABKAMSOAoGbGFiZWxzGAcgAygLMigucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHVzLkxhYmVsc0VudHJ5EkIKC2Fubm90YXRpb25zGAggAygLMi0ucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHVzLkFubm90YXRpb25zRW50cnkSFwoPcnVudGltZV9oYW5kbGVyGAkgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjAKFlBvZFNhbmRib3hTdGF0c1JlcXVlc3QSFgoOcG9kX3NhbmRib3hfaWQYASABKAkiRQoXUG9kU2FuZGJveFN0YXRzUmVzcG9uc2USKgoFc3RhdHMYASABKAsyGy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0cyJCCg9Qb2RTYW5kYm94U3RhdHMSLwoFbGludXgYAiABKAsyIC5ydW50aW1lLnYxLkxpbnV4UG9kU2FuZGJveFN0YXRzIo0BChRMaW51eFBvZFNhbmRib3hTdGF0cxIhCgNjcHUYASABKAsyFC5ydW50aW1lLnYxLkNwdVVzYWdlEicKBm1lbW9yeRgCIAEoCzIXLnJ1bnRpbWUudjEuTWVtb3J5VXNhZ2USKQoHcHJvY2VzcxgEIAEoCzIYLnJ1bnRpbWUudjEuUHJvY2Vzc1VzYWdlIkQKCENwdVVzYWdlEjgKF3VzYWdlX2NvcmVfbmFub19zZWNvbmRzGAIgASgLMhcucnVudGltZS52MS5VSW50NjRWYWx1ZSI7CgtNZW1vcnlVc2FnZRIsCgt1c2FnZV9ieXRlcxgEIAEoCzIXLnJ1bnRpbWUudjEuVUludDY0VmFsdWUiPgoMUHJvY2Vzc1VzYWdlEi4KDXByb2Nlc3NfY291bnQYAiABKAsyFy5ydW50aW1lLnYxLlVJbnQ2NFZhbHVlIhwKC1VJbnQ2NFZhbHVlEg0KBXZhbHVlGAEgASgEIkUKFUxpc3RQb2RTYW5kYm94UmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hGaWx0ZXIizgEKEFBvZFNhbmRib3hGaWx0ZXISCgoCaWQYASABKAkSLwoFc3RhdGUYAiABKAsyIC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0ZVZhbHVlEkcKDmxhYmVsX3NlbGVjdG9yGAMgAygLMi8ucnVudGltZS52MS5Qb2RTYW5kYm94RmlsdGVyLkxhYmVsU2VsZWN0b3JFbnRyeRo0ChJMYWJlbFNlbGVjdG9yRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJCChRQb2RTYW5kYm94U3RhdGVWYWx1ZRIqCgVzdGF0ZRgBIAEoDjIbLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlIj8KFkxpc3RQb2RTYW5kYm94UmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi5ydW50aW1lLnYxLlBvZFNhbmRib3gi+AIKClBvZFNhbmRib3gSCgoCaWQYASABKAkSMAoIbWV0YWRhdGEYAiABKAsyHi5ydW50aW1lLnYxLlBvZFNhbmRib3hNZXRhZGF0YRIqCgVzdGF0ZRgDIAEoDjIbLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlEhIKCmNyZWF0ZWRfYXQYBCABKAMSMgoGbGFiZWxzGAUgAygLMiIucnVudGltZS52MS5Qb2RTYW5kYm94LkxhYmVsc0VudHJ5EjwKC2Fubm90YXRpb25zGAYgAygLMicucnVudGltZS52MS5Qb2RTYW5kYm94LkFubm90YXRpb25zRW50cnkSFwoPcnVudGltZV9oYW5kbGVyGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiAKDVN0YXR1c1JlcXVlc3QSDwoHdmVyYm9zZRgBIAEoCCLSAQoOU3RhdHVzUmVzcG9uc2USKQoGc3RhdHVzGAEgASgLMhkucnVudGltZS52MS5SdW50aW1lU3RhdHVzEjIKBGluZm8YAiADKAsyJC5ydW50aW1lLnYxLlN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRI0ChBydW50aW1lX2hhbmRsZXJzGAMgAygLMhoucnVudGltZS52MS5SdW50aW1lSGFuZGxlchorCglJbmZvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJBCg1SdW50aW1lU3RhdHVzEjAKCmNvbmRpdGlvbnMYASADKAsyHC5ydW50aW1lLnYxLlJ1bnRpbWVDb25kaXRpb24iUQoQUnVudGltZUNvbmRpdGlvbhIMCgR0eXBlGAEgASgJEg4KBnN0YXR1cxgCIAEoCBIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSIeCg5SdW50aW1lSGFuZGxlchIMCgRuYW1lGAEgASgJKjoKD1BvZFNhbmRib3hTdGF0ZRIRCg1TQU5EQk9YX1JFQURZEAASFAoQU0FOREJPWF9OT1RSRUFEWRABMrcFCg5SdW50aW1lU2VydmljZRJCCgdWZXJzaW9uEhoucnVudGltZS52MS5WZXJzaW9uUmVxdWVzdBobLnJ1bnRpbWUudjEuVmVyc2lvblJlc3BvbnNlElQKDVJ1blBvZFNhbmRib3gSIC5ydW50aW1lLnYxLlJ1blBvZFNhbmRib3hSZXF1ZXN0GiEucnVudGltZS52MS5SdW5Qb2RTYW5kYm94UmVzcG9uc2USVwoOU3RvcFBvZFNhbmRib3gSIS5ydW50aW1lLnYxLlN0b3BQb2RTYW5kYm94UmVxdWVzdBoiLnJ1bnRpbWUudjEuU3RvcFBvZFNhbmRib3hSZXNwb25zZRJdChBSZW1vdmVQb2RTYW5kYm94EiMucnVudGltZS52MS5SZW1vdmVQb2RTYW5kYm94UmVxdWVzdBokLnJ1bnRpbWUudjEuUmVtb3ZlUG9kU2FuZGJveFJlc3BvbnNlEl0KEFBvZFNhbmRib3hTdGF0dXMSIy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXNSZXF1ZXN0GiQucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHVzUmVzcG9uc2USWgoPUG9kU2FuZGJveFN0YXRzEiIucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHNSZXF1ZXN0GiMucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHNSZXNwb25zZRJXCg5MaXN0UG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuTGlzdFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5MaXN0UG9kU2FuZGJveFJlc3BvbnNlEj8KBlN0YXR1cxIZLnJ1bnRpbWUudjEuU3RhdHVzUmVxdWVzdBoaLnJ1bnRpbWUudjEuU3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_src_proto_cri_pod_sandbox_config]);
+export const file_test_harness_containerd_proto_cri: GenFile = /*@__PURE__*/
+  fileDesc("Cid0ZXN0L2hhcm5lc3MvY29udGFpbmVyZC9wcm90by9jcmkucHJvdG8SCnJ1bnRpbWUudjEiIQoOVmVyc2lvblJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoCSJuCg9WZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIUCgxydW50aW1lX25hbWUYAiABKAkSFwoPcnVudGltZV92ZXJzaW9uGAMgASgJEhsKE3J1bnRpbWVfYXBpX3ZlcnNpb24YBCABKAkiXQoUUnVuUG9kU2FuZGJveFJlcXVlc3QSLAoGY29uZmlnGAEgASgLMhwucnVudGltZS52MS5Qb2RTYW5kYm94Q29uZmlnEhcKD3J1bnRpbWVfaGFuZGxlchgCIAEoCSIvChVSdW5Qb2RTYW5kYm94UmVzcG9uc2USFgoOcG9kX3NhbmRib3hfaWQYASABKAkiLwoVU3RvcFBvZFNhbmRib3hSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJIhgKFlN0b3BQb2RTYW5kYm94UmVzcG9uc2UiMQoXUmVtb3ZlUG9kU2FuZGJveFJlcXVlc3QSFgoOcG9kX3NhbmRib3hfaWQYASABKAkiGgoYUmVtb3ZlUG9kU2FuZGJveFJlc3BvbnNlIkIKF1BvZFNhbmRib3hTdGF0dXNSZXF1ZXN0EhYKDnBvZF9zYW5kYm94X2lkGAEgASgJEg8KB3ZlcmJvc2UYAiABKAgixgEKGFBvZFNhbmRib3hTdGF0dXNSZXNwb25zZRIsCgZzdGF0dXMYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXMSPAoEaW5mbxgCIAMoCzIuLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRIRCgl0aW1lc3RhbXAYBCABKAMaKwoJSW5mb0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwAMKEFBvZFNhbmRib3hTdGF0dXMSCgoCaWQYASABKAkSMAoIbWV0YWRhdGEYAiABKAsyHi5ydW50aW1lLnYxLlBvZFNhbmRib3hNZXRhZGF0YRIqCgVzdGF0ZRgDIAEoDjIbLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlEhIKCmNyZWF0ZWRfYXQYBCABKAMSNAoHbmV0d29yaxgFIAEoCzIjLnJ1bnRpbWUudjEuUG9kU2FuZGJveE5ldHdvcmtTdGF0dXMSOAoGbGFiZWxzGAcgAygLMigucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHVzLkxhYmVsc0VudHJ5EkIKC2Fubm90YXRpb25zGAggAygLMi0ucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHVzLkFubm90YXRpb25zRW50cnkSFwoPcnVudGltZV9oYW5kbGVyGAkgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiUKF1BvZFNhbmRib3hOZXR3b3JrU3RhdHVzEgoKAmlwGAEgASgJIjAKFlBvZFNhbmRib3hTdGF0c1JlcXVlc3QSFgoOcG9kX3NhbmRib3hfaWQYASABKAkiRQoXUG9kU2FuZGJveFN0YXRzUmVzcG9uc2USKgoFc3RhdHMYASABKAsyGy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0cyJCCg9Qb2RTYW5kYm94U3RhdHMSLwoFbGludXgYAiABKAsyIC5ydW50aW1lLnYxLkxpbnV4UG9kU2FuZGJveFN0YXRzIo0BChRMaW51eFBvZFNhbmRib3hTdGF0cxIhCgNjcHUYASABKAsyFC5ydW50aW1lLnYxLkNwdVVzYWdlEicKBm1lbW9yeRgCIAEoCzIXLnJ1bnRpbWUudjEuTWVtb3J5VXNhZ2USKQoHcHJvY2VzcxgEIAEoCzIYLnJ1bnRpbWUudjEuUHJvY2Vzc1VzYWdlIkQKCENwdVVzYWdlEjgKF3VzYWdlX2NvcmVfbmFub19zZWNvbmRzGAIgASgLMhcucnVudGltZS52MS5VSW50NjRWYWx1ZSI7CgtNZW1vcnlVc2FnZRIsCgt1c2FnZV9ieXRlcxgEIAEoCzIXLnJ1bnRpbWUudjEuVUludDY0VmFsdWUiPgoMUHJvY2Vzc1VzYWdlEi4KDXByb2Nlc3NfY291bnQYAiABKAsyFy5ydW50aW1lLnYxLlVJbnQ2NFZhbHVlIhwKC1VJbnQ2NFZhbHVlEg0KBXZhbHVlGAEgASgEIkUKFUxpc3RQb2RTYW5kYm94UmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hGaWx0ZXIizgEKEFBvZFNhbmRib3hGaWx0ZXISCgoCaWQYASABKAkSLwoFc3RhdGUYAiABKAsyIC5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0ZVZhbHVlEkcKDmxhYmVsX3NlbGVjdG9yGAMgAygLMi8ucnVudGltZS52MS5Qb2RTYW5kYm94RmlsdGVyLkxhYmVsU2VsZWN0b3JFbnRyeRo0ChJMYWJlbFNlbGVjdG9yRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJCChRQb2RTYW5kYm94U3RhdGVWYWx1ZRIqCgVzdGF0ZRgBIAEoDjIbLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlIj8KFkxpc3RQb2RTYW5kYm94UmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi5ydW50aW1lLnYxLlBvZFNhbmRib3gi+AIKClBvZFNhbmRib3gSCgoCaWQYASABKAkSMAoIbWV0YWRhdGEYAiABKAsyHi5ydW50aW1lLnYxLlBvZFNhbmRib3hNZXRhZGF0YRIqCgVzdGF0ZRgDIAEoDjIbLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlEhIKCmNyZWF0ZWRfYXQYBCABKAMSMgoGbGFiZWxzGAUgAygLMiIucnVudGltZS52MS5Qb2RTYW5kYm94LkxhYmVsc0VudHJ5EjwKC2Fubm90YXRpb25zGAYgAygLMicucnVudGltZS52MS5Qb2RTYW5kYm94LkFubm90YXRpb25zRW50cnkSFwoPcnVudGltZV9oYW5kbGVyGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiAKDVN0YXR1c1JlcXVlc3QSDwoHdmVyYm9zZRgBIAEoCCLSAQoOU3RhdHVzUmVzcG9uc2USKQoGc3RhdHVzGAEgASgLMhkucnVudGltZS52MS5SdW50aW1lU3RhdHVzEjIKBGluZm8YAiADKAsyJC5ydW50aW1lLnYxLlN0YXR1c1Jlc3BvbnNlLkluZm9FbnRyeRI0ChBydW50aW1lX2hhbmRsZXJzGAMgAygLMhoucnVudGltZS52MS5SdW50aW1lSGFuZGxlchorCglJbmZvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJBCg1SdW50aW1lU3RhdHVzEjAKCmNvbmRpdGlvbnMYASADKAsyHC5ydW50aW1lLnYxLlJ1bnRpbWVDb25kaXRpb24iUQoQUnVudGltZUNvbmRpdGlvbhIMCgR0eXBlGAEgASgJEg4KBnN0YXR1cxgCIAEoCBIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSIeCg5SdW50aW1lSGFuZGxlchIMCgRuYW1lGAEgASgJKjoKD1BvZFNhbmRib3hTdGF0ZRIRCg1TQU5EQk9YX1JFQURZEAASFAoQU0FOREJPWF9OT1RSRUFEWRABMrcFCg5SdW50aW1lU2VydmljZRJCCgdWZXJzaW9uEhoucnVudGltZS52MS5WZXJzaW9uUmVxdWVzdBobLnJ1bnRpbWUudjEuVmVyc2lvblJlc3BvbnNlElQKDVJ1blBvZFNhbmRib3gSIC5ydW50aW1lLnYxLlJ1blBvZFNhbmRib3hSZXF1ZXN0GiEucnVudGltZS52MS5SdW5Qb2RTYW5kYm94UmVzcG9uc2USVwoOU3RvcFBvZFNhbmRib3gSIS5ydW50aW1lLnYxLlN0b3BQb2RTYW5kYm94UmVxdWVzdBoiLnJ1bnRpbWUudjEuU3RvcFBvZFNhbmRib3hSZXNwb25zZRJdChBSZW1vdmVQb2RTYW5kYm94EiMucnVudGltZS52MS5SZW1vdmVQb2RTYW5kYm94UmVxdWVzdBokLnJ1bnRpbWUudjEuUmVtb3ZlUG9kU2FuZGJveFJlc3BvbnNlEl0KEFBvZFNhbmRib3hTdGF0dXMSIy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0dXNSZXF1ZXN0GiQucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHVzUmVzcG9uc2USWgoPUG9kU2FuZGJveFN0YXRzEiIucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHNSZXF1ZXN0GiMucnVudGltZS52MS5Qb2RTYW5kYm94U3RhdHNSZXNwb25zZRJXCg5MaXN0UG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuTGlzdFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5MaXN0UG9kU2FuZGJveFJlc3BvbnNlEj8KBlN0YXR1cxIZLnJ1bnRpbWUudjEuU3RhdHVzUmVxdWVzdBoaLnJ1bnRpbWUudjEuU3RhdHVzUmVzcG9uc2ViBnByb3RvMw", [file_src_proto_cri_pod_sandbox_config]);
 
 /**
  * @generated from message runtime.v1.VersionRequest
@@ -29,7 +29,7 @@ export type VersionRequest = Message<"runtime.v1.VersionRequest"> & {
  * Use `create(VersionRequestSchema)` to create a new message.
  */
 export const VersionRequestSchema: GenMessage<VersionRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 0);
+  messageDesc(file_test_harness_containerd_proto_cri, 0);
 
 /**
  * @generated from message runtime.v1.VersionResponse
@@ -61,7 +61,7 @@ export type VersionResponse = Message<"runtime.v1.VersionResponse"> & {
  * Use `create(VersionResponseSchema)` to create a new message.
  */
 export const VersionResponseSchema: GenMessage<VersionResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 1);
+  messageDesc(file_test_harness_containerd_proto_cri, 1);
 
 /**
  * @generated from message runtime.v1.RunPodSandboxRequest
@@ -83,7 +83,7 @@ export type RunPodSandboxRequest = Message<"runtime.v1.RunPodSandboxRequest"> & 
  * Use `create(RunPodSandboxRequestSchema)` to create a new message.
  */
 export const RunPodSandboxRequestSchema: GenMessage<RunPodSandboxRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 2);
+  messageDesc(file_test_harness_containerd_proto_cri, 2);
 
 /**
  * @generated from message runtime.v1.RunPodSandboxResponse
@@ -100,7 +100,7 @@ export type RunPodSandboxResponse = Message<"runtime.v1.RunPodSandboxResponse"> 
  * Use `create(RunPodSandboxResponseSchema)` to create a new message.
  */
 export const RunPodSandboxResponseSchema: GenMessage<RunPodSandboxResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 3);
+  messageDesc(file_test_harness_containerd_proto_cri, 3);
 
 /**
  * @generated from message runtime.v1.StopPodSandboxRequest
@@ -117,7 +117,7 @@ export type StopPodSandboxRequest = Message<"runtime.v1.StopPodSandboxRequest"> 
  * Use `create(StopPodSandboxRequestSchema)` to create a new message.
  */
 export const StopPodSandboxRequestSchema: GenMessage<StopPodSandboxRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 4);
+  messageDesc(file_test_harness_containerd_proto_cri, 4);
 
 /**
  * @generated from message runtime.v1.StopPodSandboxResponse
@@ -130,7 +130,7 @@ export type StopPodSandboxResponse = Message<"runtime.v1.StopPodSandboxResponse"
  * Use `create(StopPodSandboxResponseSchema)` to create a new message.
  */
 export const StopPodSandboxResponseSchema: GenMessage<StopPodSandboxResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 5);
+  messageDesc(file_test_harness_containerd_proto_cri, 5);
 
 /**
  * @generated from message runtime.v1.RemovePodSandboxRequest
@@ -147,7 +147,7 @@ export type RemovePodSandboxRequest = Message<"runtime.v1.RemovePodSandboxReques
  * Use `create(RemovePodSandboxRequestSchema)` to create a new message.
  */
 export const RemovePodSandboxRequestSchema: GenMessage<RemovePodSandboxRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 6);
+  messageDesc(file_test_harness_containerd_proto_cri, 6);
 
 /**
  * @generated from message runtime.v1.RemovePodSandboxResponse
@@ -160,7 +160,7 @@ export type RemovePodSandboxResponse = Message<"runtime.v1.RemovePodSandboxRespo
  * Use `create(RemovePodSandboxResponseSchema)` to create a new message.
  */
 export const RemovePodSandboxResponseSchema: GenMessage<RemovePodSandboxResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 7);
+  messageDesc(file_test_harness_containerd_proto_cri, 7);
 
 /**
  * @generated from message runtime.v1.PodSandboxStatusRequest
@@ -182,7 +182,7 @@ export type PodSandboxStatusRequest = Message<"runtime.v1.PodSandboxStatusReques
  * Use `create(PodSandboxStatusRequestSchema)` to create a new message.
  */
 export const PodSandboxStatusRequestSchema: GenMessage<PodSandboxStatusRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 8);
+  messageDesc(file_test_harness_containerd_proto_cri, 8);
 
 /**
  * @generated from message runtime.v1.PodSandboxStatusResponse
@@ -209,7 +209,7 @@ export type PodSandboxStatusResponse = Message<"runtime.v1.PodSandboxStatusRespo
  * Use `create(PodSandboxStatusResponseSchema)` to create a new message.
  */
 export const PodSandboxStatusResponseSchema: GenMessage<PodSandboxStatusResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 9);
+  messageDesc(file_test_harness_containerd_proto_cri, 9);
 
 /**
  * @generated from message runtime.v1.PodSandboxStatus
@@ -236,6 +236,11 @@ export type PodSandboxStatus = Message<"runtime.v1.PodSandboxStatus"> & {
   createdAt: bigint;
 
   /**
+   * @generated from field: runtime.v1.PodSandboxNetworkStatus network = 5;
+   */
+  network?: PodSandboxNetworkStatus | undefined;
+
+  /**
    * @generated from field: map<string, string> labels = 7;
    */
   labels: { [key: string]: string };
@@ -256,7 +261,24 @@ export type PodSandboxStatus = Message<"runtime.v1.PodSandboxStatus"> & {
  * Use `create(PodSandboxStatusSchema)` to create a new message.
  */
 export const PodSandboxStatusSchema: GenMessage<PodSandboxStatus> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 10);
+  messageDesc(file_test_harness_containerd_proto_cri, 10);
+
+/**
+ * @generated from message runtime.v1.PodSandboxNetworkStatus
+ */
+export type PodSandboxNetworkStatus = Message<"runtime.v1.PodSandboxNetworkStatus"> & {
+  /**
+   * @generated from field: string ip = 1;
+   */
+  ip: string;
+};
+
+/**
+ * Describes the message runtime.v1.PodSandboxNetworkStatus.
+ * Use `create(PodSandboxNetworkStatusSchema)` to create a new message.
+ */
+export const PodSandboxNetworkStatusSchema: GenMessage<PodSandboxNetworkStatus> = /*@__PURE__*/
+  messageDesc(file_test_harness_containerd_proto_cri, 11);
 
 /**
  * @generated from message runtime.v1.PodSandboxStatsRequest
@@ -273,7 +295,7 @@ export type PodSandboxStatsRequest = Message<"runtime.v1.PodSandboxStatsRequest"
  * Use `create(PodSandboxStatsRequestSchema)` to create a new message.
  */
 export const PodSandboxStatsRequestSchema: GenMessage<PodSandboxStatsRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 11);
+  messageDesc(file_test_harness_containerd_proto_cri, 12);
 
 /**
  * @generated from message runtime.v1.PodSandboxStatsResponse
@@ -290,7 +312,7 @@ export type PodSandboxStatsResponse = Message<"runtime.v1.PodSandboxStatsRespons
  * Use `create(PodSandboxStatsResponseSchema)` to create a new message.
  */
 export const PodSandboxStatsResponseSchema: GenMessage<PodSandboxStatsResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 12);
+  messageDesc(file_test_harness_containerd_proto_cri, 13);
 
 /**
  * @generated from message runtime.v1.PodSandboxStats
@@ -307,7 +329,7 @@ export type PodSandboxStats = Message<"runtime.v1.PodSandboxStats"> & {
  * Use `create(PodSandboxStatsSchema)` to create a new message.
  */
 export const PodSandboxStatsSchema: GenMessage<PodSandboxStats> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 13);
+  messageDesc(file_test_harness_containerd_proto_cri, 14);
 
 /**
  * @generated from message runtime.v1.LinuxPodSandboxStats
@@ -334,7 +356,7 @@ export type LinuxPodSandboxStats = Message<"runtime.v1.LinuxPodSandboxStats"> & 
  * Use `create(LinuxPodSandboxStatsSchema)` to create a new message.
  */
 export const LinuxPodSandboxStatsSchema: GenMessage<LinuxPodSandboxStats> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 14);
+  messageDesc(file_test_harness_containerd_proto_cri, 15);
 
 /**
  * @generated from message runtime.v1.CpuUsage
@@ -351,7 +373,7 @@ export type CpuUsage = Message<"runtime.v1.CpuUsage"> & {
  * Use `create(CpuUsageSchema)` to create a new message.
  */
 export const CpuUsageSchema: GenMessage<CpuUsage> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 15);
+  messageDesc(file_test_harness_containerd_proto_cri, 16);
 
 /**
  * @generated from message runtime.v1.MemoryUsage
@@ -368,7 +390,7 @@ export type MemoryUsage = Message<"runtime.v1.MemoryUsage"> & {
  * Use `create(MemoryUsageSchema)` to create a new message.
  */
 export const MemoryUsageSchema: GenMessage<MemoryUsage> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 16);
+  messageDesc(file_test_harness_containerd_proto_cri, 17);
 
 /**
  * @generated from message runtime.v1.ProcessUsage
@@ -385,7 +407,7 @@ export type ProcessUsage = Message<"runtime.v1.ProcessUsage"> & {
  * Use `create(ProcessUsageSchema)` to create a new message.
  */
 export const ProcessUsageSchema: GenMessage<ProcessUsage> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 17);
+  messageDesc(file_test_harness_containerd_proto_cri, 18);
 
 /**
  * @generated from message runtime.v1.UInt64Value
@@ -402,7 +424,7 @@ export type UInt64Value = Message<"runtime.v1.UInt64Value"> & {
  * Use `create(UInt64ValueSchema)` to create a new message.
  */
 export const UInt64ValueSchema: GenMessage<UInt64Value> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 18);
+  messageDesc(file_test_harness_containerd_proto_cri, 19);
 
 /**
  * @generated from message runtime.v1.ListPodSandboxRequest
@@ -419,7 +441,7 @@ export type ListPodSandboxRequest = Message<"runtime.v1.ListPodSandboxRequest"> 
  * Use `create(ListPodSandboxRequestSchema)` to create a new message.
  */
 export const ListPodSandboxRequestSchema: GenMessage<ListPodSandboxRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 19);
+  messageDesc(file_test_harness_containerd_proto_cri, 20);
 
 /**
  * @generated from message runtime.v1.PodSandboxFilter
@@ -446,7 +468,7 @@ export type PodSandboxFilter = Message<"runtime.v1.PodSandboxFilter"> & {
  * Use `create(PodSandboxFilterSchema)` to create a new message.
  */
 export const PodSandboxFilterSchema: GenMessage<PodSandboxFilter> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 20);
+  messageDesc(file_test_harness_containerd_proto_cri, 21);
 
 /**
  * @generated from message runtime.v1.PodSandboxStateValue
@@ -463,7 +485,7 @@ export type PodSandboxStateValue = Message<"runtime.v1.PodSandboxStateValue"> & 
  * Use `create(PodSandboxStateValueSchema)` to create a new message.
  */
 export const PodSandboxStateValueSchema: GenMessage<PodSandboxStateValue> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 21);
+  messageDesc(file_test_harness_containerd_proto_cri, 22);
 
 /**
  * @generated from message runtime.v1.ListPodSandboxResponse
@@ -480,7 +502,7 @@ export type ListPodSandboxResponse = Message<"runtime.v1.ListPodSandboxResponse"
  * Use `create(ListPodSandboxResponseSchema)` to create a new message.
  */
 export const ListPodSandboxResponseSchema: GenMessage<ListPodSandboxResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 22);
+  messageDesc(file_test_harness_containerd_proto_cri, 23);
 
 /**
  * @generated from message runtime.v1.PodSandbox
@@ -527,7 +549,7 @@ export type PodSandbox = Message<"runtime.v1.PodSandbox"> & {
  * Use `create(PodSandboxSchema)` to create a new message.
  */
 export const PodSandboxSchema: GenMessage<PodSandbox> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 23);
+  messageDesc(file_test_harness_containerd_proto_cri, 24);
 
 /**
  * @generated from message runtime.v1.StatusRequest
@@ -544,7 +566,7 @@ export type StatusRequest = Message<"runtime.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 24);
+  messageDesc(file_test_harness_containerd_proto_cri, 25);
 
 /**
  * @generated from message runtime.v1.StatusResponse
@@ -571,7 +593,7 @@ export type StatusResponse = Message<"runtime.v1.StatusResponse"> & {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 25);
+  messageDesc(file_test_harness_containerd_proto_cri, 26);
 
 /**
  * @generated from message runtime.v1.RuntimeStatus
@@ -588,7 +610,7 @@ export type RuntimeStatus = Message<"runtime.v1.RuntimeStatus"> & {
  * Use `create(RuntimeStatusSchema)` to create a new message.
  */
 export const RuntimeStatusSchema: GenMessage<RuntimeStatus> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 26);
+  messageDesc(file_test_harness_containerd_proto_cri, 27);
 
 /**
  * @generated from message runtime.v1.RuntimeCondition
@@ -620,7 +642,7 @@ export type RuntimeCondition = Message<"runtime.v1.RuntimeCondition"> & {
  * Use `create(RuntimeConditionSchema)` to create a new message.
  */
 export const RuntimeConditionSchema: GenMessage<RuntimeCondition> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 27);
+  messageDesc(file_test_harness_containerd_proto_cri, 28);
 
 /**
  * @generated from message runtime.v1.RuntimeHandler
@@ -637,7 +659,7 @@ export type RuntimeHandler = Message<"runtime.v1.RuntimeHandler"> & {
  * Use `create(RuntimeHandlerSchema)` to create a new message.
  */
 export const RuntimeHandlerSchema: GenMessage<RuntimeHandler> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_cri, 28);
+  messageDesc(file_test_harness_containerd_proto_cri, 29);
 
 /**
  * @generated from enum runtime.v1.PodSandboxState
@@ -663,7 +685,7 @@ export type PodSandboxState = (typeof PodSandboxState)[keyof typeof PodSandboxSt
  * Describes the enum runtime.v1.PodSandboxState.
  */
 export const PodSandboxStateSchema: GenEnum<PodSandboxState> = /*@__PURE__*/
-  enumDesc(file_test_containerd_harness_proto_cri, 0);
+  enumDesc(file_test_harness_containerd_proto_cri, 0);
 
 /**
  * The calls of the Kubernetes container runtime interface that make, show and remove pods.
@@ -736,5 +758,5 @@ export const RuntimeService: GenService<{
     output: typeof StatusResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_test_containerd_harness_proto_cri, 0);
+  serviceDesc(file_test_harness_containerd_proto_cri, 0);
 

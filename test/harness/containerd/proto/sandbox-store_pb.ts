@@ -11,8 +11,8 @@ import type { Message } from "@bufbuild/protobuf";
 /**
  * Describes the file test/harness/containerd/proto/sandbox-store.proto.
  */
-export const file_test_containerd_harness_proto_sandbox_store: GenFile = /*@__PURE__*/
-  fileDesc("CjF0ZXN0L2NvbnRhaW5lcmQtaGFybmVzcy9wcm90by9zYW5kYm94LXN0b3JlLnByb3RvEh5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEiQAoSU3RvcmVDcmVhdGVSZXF1ZXN0EioKB3NhbmRib3gYASABKAsyGS5jb250YWluZXJkLnR5cGVzLlNhbmRib3giQQoTU3RvcmVDcmVhdGVSZXNwb25zZRIqCgdzYW5kYm94GAEgASgLMhkuY29udGFpbmVyZC50eXBlcy5TYW5kYm94IlAKElN0b3JlVXBkYXRlUmVxdWVzdBIqCgdzYW5kYm94GAEgASgLMhkuY29udGFpbmVyZC50eXBlcy5TYW5kYm94Eg4KBmZpZWxkcxgCIAMoCSJBChNTdG9yZVVwZGF0ZVJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5jb250YWluZXJkLnR5cGVzLlNhbmRib3giKAoSU3RvcmVEZWxldGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkiFQoTU3RvcmVEZWxldGVSZXNwb25zZSIjChBTdG9yZUxpc3RSZXF1ZXN0Eg8KB2ZpbHRlcnMYASADKAkiPAoRU3RvcmVMaXN0UmVzcG9uc2USJwoEbGlzdBgBIAMoCzIZLmNvbnRhaW5lcmQudHlwZXMuU2FuZGJveCIlCg9TdG9yZUdldFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCSI+ChBTdG9yZUdldFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5jb250YWluZXJkLnR5cGVzLlNhbmRib3gytwQKBVN0b3JlEnEKBkNyZWF0ZRIyLmNvbnRhaW5lcmQuc2VydmljZXMuc2FuZGJveC52MS5TdG9yZUNyZWF0ZVJlcXVlc3QaMy5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVDcmVhdGVSZXNwb25zZRJxCgZVcGRhdGUSMi5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVVcGRhdGVSZXF1ZXN0GjMuY29udGFpbmVyZC5zZXJ2aWNlcy5zYW5kYm94LnYxLlN0b3JlVXBkYXRlUmVzcG9uc2UScQoGRGVsZXRlEjIuY29udGFpbmVyZC5zZXJ2aWNlcy5zYW5kYm94LnYxLlN0b3JlRGVsZXRlUmVxdWVzdBozLmNvbnRhaW5lcmQuc2VydmljZXMuc2FuZGJveC52MS5TdG9yZURlbGV0ZVJlc3BvbnNlEmsKBExpc3QSMC5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVMaXN0UmVxdWVzdBoxLmNvbnRhaW5lcmQuc2VydmljZXMuc2FuZGJveC52MS5TdG9yZUxpc3RSZXNwb25zZRJoCgNHZXQSLy5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVHZXRSZXF1ZXN0GjAuY29udGFpbmVyZC5zZXJ2aWNlcy5zYW5kYm94LnYxLlN0b3JlR2V0UmVzcG9uc2ViBnByb3RvMw", [file_src_proto_containerd_sandbox_record]);
+export const file_test_harness_containerd_proto_sandbox_store: GenFile = /*@__PURE__*/
+  fileDesc("CjF0ZXN0L2hhcm5lc3MvY29udGFpbmVyZC9wcm90by9zYW5kYm94LXN0b3JlLnByb3RvEh5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEiQAoSU3RvcmVDcmVhdGVSZXF1ZXN0EioKB3NhbmRib3gYASABKAsyGS5jb250YWluZXJkLnR5cGVzLlNhbmRib3giQQoTU3RvcmVDcmVhdGVSZXNwb25zZRIqCgdzYW5kYm94GAEgASgLMhkuY29udGFpbmVyZC50eXBlcy5TYW5kYm94IlAKElN0b3JlVXBkYXRlUmVxdWVzdBIqCgdzYW5kYm94GAEgASgLMhkuY29udGFpbmVyZC50eXBlcy5TYW5kYm94Eg4KBmZpZWxkcxgCIAMoCSJBChNTdG9yZVVwZGF0ZVJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5jb250YWluZXJkLnR5cGVzLlNhbmRib3giKAoSU3RvcmVEZWxldGVSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkiFQoTU3RvcmVEZWxldGVSZXNwb25zZSIjChBTdG9yZUxpc3RSZXF1ZXN0Eg8KB2ZpbHRlcnMYASADKAkiPAoRU3RvcmVMaXN0UmVzcG9uc2USJwoEbGlzdBgBIAMoCzIZLmNvbnRhaW5lcmQudHlwZXMuU2FuZGJveCIlCg9TdG9yZUdldFJlcXVlc3QSEgoKc2FuZGJveF9pZBgBIAEoCSI+ChBTdG9yZUdldFJlc3BvbnNlEioKB3NhbmRib3gYASABKAsyGS5jb250YWluZXJkLnR5cGVzLlNhbmRib3gytwQKBVN0b3JlEnEKBkNyZWF0ZRIyLmNvbnRhaW5lcmQuc2VydmljZXMuc2FuZGJveC52MS5TdG9yZUNyZWF0ZVJlcXVlc3QaMy5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVDcmVhdGVSZXNwb25zZRJxCgZVcGRhdGUSMi5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVVcGRhdGVSZXF1ZXN0GjMuY29udGFpbmVyZC5zZXJ2aWNlcy5zYW5kYm94LnYxLlN0b3JlVXBkYXRlUmVzcG9uc2UScQoGRGVsZXRlEjIuY29udGFpbmVyZC5zZXJ2aWNlcy5zYW5kYm94LnYxLlN0b3JlRGVsZXRlUmVxdWVzdBozLmNvbnRhaW5lcmQuc2VydmljZXMuc2FuZGJveC52MS5TdG9yZURlbGV0ZVJlc3BvbnNlEmsKBExpc3QSMC5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVMaXN0UmVxdWVzdBoxLmNvbnRhaW5lcmQuc2VydmljZXMuc2FuZGJveC52MS5TdG9yZUxpc3RSZXNwb25zZRJoCgNHZXQSLy5jb250YWluZXJkLnNlcnZpY2VzLnNhbmRib3gudjEuU3RvcmVHZXRSZXF1ZXN0GjAuY29udGFpbmVyZC5zZXJ2aWNlcy5zYW5kYm94LnYxLlN0b3JlR2V0UmVzcG9uc2ViBnByb3RvMw", [file_src_proto_containerd_sandbox_record]);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreCreateRequest
@@ -29,7 +29,7 @@ export type StoreCreateRequest = Message<"containerd.services.sandbox.v1.StoreCr
  * Use `create(StoreCreateRequestSchema)` to create a new message.
  */
 export const StoreCreateRequestSchema: GenMessage<StoreCreateRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 0);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 0);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreCreateResponse
@@ -46,7 +46,7 @@ export type StoreCreateResponse = Message<"containerd.services.sandbox.v1.StoreC
  * Use `create(StoreCreateResponseSchema)` to create a new message.
  */
 export const StoreCreateResponseSchema: GenMessage<StoreCreateResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 1);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 1);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreUpdateRequest
@@ -68,7 +68,7 @@ export type StoreUpdateRequest = Message<"containerd.services.sandbox.v1.StoreUp
  * Use `create(StoreUpdateRequestSchema)` to create a new message.
  */
 export const StoreUpdateRequestSchema: GenMessage<StoreUpdateRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 2);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 2);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreUpdateResponse
@@ -85,7 +85,7 @@ export type StoreUpdateResponse = Message<"containerd.services.sandbox.v1.StoreU
  * Use `create(StoreUpdateResponseSchema)` to create a new message.
  */
 export const StoreUpdateResponseSchema: GenMessage<StoreUpdateResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 3);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 3);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreDeleteRequest
@@ -102,7 +102,7 @@ export type StoreDeleteRequest = Message<"containerd.services.sandbox.v1.StoreDe
  * Use `create(StoreDeleteRequestSchema)` to create a new message.
  */
 export const StoreDeleteRequestSchema: GenMessage<StoreDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 4);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 4);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreDeleteResponse
@@ -115,7 +115,7 @@ export type StoreDeleteResponse = Message<"containerd.services.sandbox.v1.StoreD
  * Use `create(StoreDeleteResponseSchema)` to create a new message.
  */
 export const StoreDeleteResponseSchema: GenMessage<StoreDeleteResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 5);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 5);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreListRequest
@@ -132,7 +132,7 @@ export type StoreListRequest = Message<"containerd.services.sandbox.v1.StoreList
  * Use `create(StoreListRequestSchema)` to create a new message.
  */
 export const StoreListRequestSchema: GenMessage<StoreListRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 6);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 6);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreListResponse
@@ -149,7 +149,7 @@ export type StoreListResponse = Message<"containerd.services.sandbox.v1.StoreLis
  * Use `create(StoreListResponseSchema)` to create a new message.
  */
 export const StoreListResponseSchema: GenMessage<StoreListResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 7);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 7);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreGetRequest
@@ -166,7 +166,7 @@ export type StoreGetRequest = Message<"containerd.services.sandbox.v1.StoreGetRe
  * Use `create(StoreGetRequestSchema)` to create a new message.
  */
 export const StoreGetRequestSchema: GenMessage<StoreGetRequest> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 8);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 8);
 
 /**
  * @generated from message containerd.services.sandbox.v1.StoreGetResponse
@@ -183,7 +183,7 @@ export type StoreGetResponse = Message<"containerd.services.sandbox.v1.StoreGetR
  * Use `create(StoreGetResponseSchema)` to create a new message.
  */
 export const StoreGetResponseSchema: GenMessage<StoreGetResponse> = /*@__PURE__*/
-  messageDesc(file_test_containerd_harness_proto_sandbox_store, 9);
+  messageDesc(file_test_harness_containerd_proto_sandbox_store, 9);
 
 /**
  * containerd's records of sandboxes.
@@ -232,5 +232,5 @@ export const Store: GenService<{
     output: typeof StoreGetResponseSchema;
   },
 }> = /*@__PURE__*/
-  serviceDesc(file_test_containerd_harness_proto_sandbox_store, 0);
+  serviceDesc(file_test_harness_containerd_proto_sandbox_store, 0);
 
