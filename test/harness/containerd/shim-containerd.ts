@@ -19,6 +19,8 @@ export interface ShimContainerdOptions extends Pick<
   readonly env?: Readonly<Record<string, string>>;
   /** TOML of the shim's configuration, between `state` and the table of the virtiofs plugin. @default "" */
   readonly config?: string;
+  /** The directory of `containerd-shim-virtiofs-v1`. @default this checkout's */
+  readonly shimDirectory?: string;
   /** TOML in the table of the virtiofs plugin. @default the virtiofsd of set-up */
   readonly virtiofs?: string;
 }
@@ -47,7 +49,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
   const { config = '', virtiofs = `virtio_fs_daemon = "${(await obtain('virtiofsd')).path}"` } = options;
   const containerd = await startContainerd({
     ...options,
-    path: [shimDirectory],
+    path: [options.shimDirectory ?? shimDirectory],
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;

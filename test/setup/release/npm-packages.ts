@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { copyManifests } from './plugin-manifests.ts';
@@ -57,9 +57,12 @@ async function compile(
     exclude: [join(root, 'src/ttrpc-ts'), join(root, '**/*.test.ts')],
   };
   await writeFile(file, JSON.stringify(config));
+  // Where the package's types find those of its own dependencies.
+  const modules = join(ttrpc, '..', 'node_modules');
+  await symlink(join(root, 'node_modules'), modules);
   const compiler = join(root, 'node_modules/.bin/tsc');
   await execa(compiler, ['-p', file], { cancelSignal: signal, stdio: 'inherit' });
-  await rm(file);
+  await Promise.all([rm(file), rm(modules)]);
 }
 
 interface Manifest {
