@@ -75,3 +75,6 @@ export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }
+
+/** How a host refuses a call that it has not begun, because another host takes over from it. */
+export const HANDED_OVER = 'This host hands over to another: connect again, and call that one';

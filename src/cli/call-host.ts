@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Code, connect, createClient, StatusError, type Client, type Transport } from 'ttrpc-ts';
 import { Shares } from '../proto/share/shares_pb.ts';
-import { HANDED_OVER } from '../services/hand-over/gate.ts';
+import { HANDED_OVER } from '../errors.ts';
 import { CommandError } from './commands/command.ts';
 import { ExitCode } from './exit-code.ts';
 import { findAddress, noHost, serveCommand, type HostChoice } from './host-address.ts';

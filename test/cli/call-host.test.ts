@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code, StatusError } from 'ttrpc-ts';
-import { HANDED_OVER } from '../../src/services/hand-over/gate.ts';
+import { HANDED_OVER } from '../../src/errors.ts';
 import { fakeShare, serveFakeShares } from '../harness/fake-shares.ts';
 import { runShimVirtiofs as run, SHIM_VIRTIOFS } from '../harness/shim-virtiofs.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';

@@ -16,7 +16,19 @@ const SHARE = ['--read-only', '--cache MODE', '--shared-fs NAME'];
 const VMM = ['--memory-mib N', '--vmm NAME', '--bus ID'];
 
 const COMMANDS: [name: string, options: string[]][] = [
-  ['serve', ['--config FILE', '--state DIR', '--announce', '--idle-timeout-ms N', '--help']],
+  [
+    'serve',
+    [
+      '--config FILE',
+      '--state DIR',
+      '--announce',
+      '--idle-timeout-ms N',
+      '--take-over',
+      '--take-over-timeout-ms N',
+      '--force',
+      '--help',
+    ],
+  ],
   ['ls', [...HOST, '--namespace NAME', '--json', '--help']],
   ['inspect', [...HOST, '--namespace NAME', ...VMM, '--json', '--help']],
   ['open', [...HOST, '--namespace NAME', ...SHARE, ...VMM, '--json', '--help']],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
@@ -39,9 +39,9 @@ async function mountAll(own: NydusHost, node: NydusNode, ...containers: string[]
 }
 
 /** Writes a share's record as a host would have left it. */
-function rewrite(node: NydusNode, change: (record: ShareRecord) => object): void {
-  const path = join(node.state, 'sandboxes/default/a/work/share.json');
-  writeFileSync(path, JSON.stringify({ ...node.record(), ...change(node.record()) }));
+function rewrite(node: NydusNode, change: (record: ShareRecord) => Partial<ShareRecord>): void {
+  const record = node.record();
+  node.writeRecord({ ...record, ...change(record) });
 }
 
 /** The files below a directory that hold a text. */
@@ -174,7 +174,13 @@ describe('images in a nydusd that is replaced before its VMM came', { skip }, ()
       restarts: 1,
       mounts: [
         ...mounts,
-        { source, mountpoint: at('pending'), mountedAt: new Date(), isPending: true, restarts: 1 },
+        {
+          source,
+          mountpoint: at('pending'),
+          mountedAt: new Date().toISOString(),
+          isPending: true,
+          restarts: 1,
+        },
       ],
     }));
     await using own = await node.open();

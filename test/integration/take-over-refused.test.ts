@@ -75,7 +75,7 @@ describe('a host that cannot take over', () => {
     assert.equal(exitCode, 1);
     assert.ok(
       stderr.endsWith(
-        `shim-virtiofs: Cannot take over, as the share would be lost: Cannot read the share's record "${file}": ` +
+        `shim-virtiofs: Cannot take over, as sandbox "sb" would be lost: Cannot read the share's record "${file}": ` +
           'a newer version of this program wrote it (format 2)',
       ),
       stderr,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code, StatusError } from 'ttrpc-ts';
-import { HANDED_OVER } from '../../src/services/hand-over/gate.ts';
+import { HANDED_OVER } from '../../src/errors.ts';
 import { eventually } from '../harness/eventually.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';

@@ -1,14 +1,12 @@
 import { Code, StatusError, type ServerInterceptor } from 'ttrpc-ts';
 import { abortable } from '../../async/abortable.ts';
+import { HANDED_OVER } from '../../errors.ts';
 
 /** They last as long as their sandbox: nobody waits for their end. */
 const LASTING = new Set(['WaitSandbox', 'Wait']);
 
 /** True for a call that lasts as long as its sandbox. */
 export const isLasting = ({ name }: { readonly name: string }): boolean => LASTING.has(name);
-
-/** How a host refuses a call that it has not begun, because another host takes over from it. */
-export const HANDED_OVER = 'This host hands over to another: connect again, and call that one';
 
 /** Can keep calls waiting, and knows when none is in flight. Streams and calls that last as long as a sandbox pass it. */
 export interface Gate {

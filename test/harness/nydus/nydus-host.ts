@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
@@ -6,7 +6,8 @@ import { createApi } from '../../../plugin/nydus/api-client.ts';
 import type { Sandbox } from '../../../src/host/contract.ts';
 import { openHost, type Host } from '../../../src/host/host.ts';
 import type { MountRequest, Share } from '../../../src/share/contract.ts';
-import type { ShareRecord } from '../../../src/share/record.ts';
+import { readRecord, writeRecord, type ShareRecord } from '../../../src/share/record.ts';
+import { shareFiles } from '../../../src/share/state-directory.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { captureLog, type CapturedLog } from '../captured-log.ts';
 import { eventually } from '../eventually.ts';
@@ -37,6 +38,7 @@ export interface NydusNode extends AsyncDisposable {
   /** An image's mount on `/rafs/<container>/lowerdir`, with a bootstrap of its own. */
   imageOf(container: string, backend?: object): Promise<MountRequest>;
   record(): ShareRecord;
+  writeRecord(record: ShareRecord): void;
 }
 
 /** Makes one. */
@@ -46,6 +48,7 @@ export async function nydusNode(table: Record<string, unknown> = {}): Promise<Ny
   const { path } = stack.use(await temporaryDirectory());
   const captured = captureLog();
   const state = join(path, 'state');
+  const files = shareFiles(join(state, 'sandboxes/default/a/work'));
   const image = await buildImage(join(path, 'image'), { f: 'of the image\n' });
   const cache = join(path, 'cache');
   mkdirSync(cache);
@@ -76,8 +79,8 @@ export async function nydusNode(table: Record<string, unknown> = {}): Promise<Ny
       await copyFile(image.bootstrap, source);
       return { source, mountpoint: `/rafs/${container}/lowerdir`, config: rafsConfig(backend, cache) };
     },
-    record: () =>
-      JSON.parse(readFileSync(join(state, 'sandboxes/default/a/work/share.json'), 'utf8')) as ShareRecord,
+    record: () => readRecord(files) ?? assert.fail('no record'),
+    writeRecord: (record) => writeRecord(files, record),
     [Symbol.asyncDispose]: () => own.disposeAsync(),
   };
 }

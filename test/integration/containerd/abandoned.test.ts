@@ -104,9 +104,11 @@ const mark = (marks: string, id: string, name: 'asked' | 'canceled' | 'go' | 'op
 
 /** What is left of all sandboxes but the one that stays, containerd's bundles included. */
 async function left(containerd: ShimContainerd): Promise<string[]> {
-  // A controller has none.
-  const bundles = await readdir(bundlesOf(containerd)).catch(() => []);
-  return [...(await containerd.leftovers()), ...bundles.filter((id) => id !== 'other')];
+  // A controller has no bundles, and a shim no records of sandboxes without shares.
+  const directories = [bundlesOf(containerd), join(containerd.state, 'sandboxes/default')];
+  const ids = await Promise.all(directories.map((path) => readdir(path).catch(() => [])));
+  const others = (await containerd.leftovers()).filter((name) => name !== 'default');
+  return [...others, ...ids.flat().filter((id) => id !== 'other')];
 }
 
 const bundlesOf = ({ dir }: ShimContainerd): string =>

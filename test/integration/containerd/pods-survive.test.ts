@@ -74,8 +74,8 @@ const untilDone = (what: string, action: () => Promise<unknown>): Promise<void> 
   eventually(what, () =>
     action().then(
       () => true,
-      (error: { code?: unknown }) => {
-        assert.equal(error.code, UNAVAILABLE, String(error));
+      (error: Error & { code?: unknown }) => {
+        assert.equal(error.code, UNAVAILABLE, error.message);
         return false;
       },
     ),
@@ -137,6 +137,8 @@ for (const version of containerdVersions) {
       );
       await using guest = await startWorkingGuest('work', {
         memoryMiB: 512,
+        // A death takes seconds, and on a busy machine a minute.
+        timeoutMs: 1_800_000,
         qemuArguments: JSON.parse(info['vmm.qemu'] ?? '[]') as string[],
       });
       for (const [what, die] of DEATHS) {
@@ -152,6 +154,8 @@ for (const version of containerdVersions) {
       const request = { sandboxId: pod.id, sandboxer: CONTROLLER };
       using grpc = connectGrpc(node.address);
       const waiting = grpc.unary(Controller.method.wait, request, { namespace: 'k8s.io' });
+      // Where the test fails before, that counts.
+      waiting.catch(() => {});
       await restartHost(node, 'SIGKILL');
       await isReady(pod);
       await guest.finish(record.source);

@@ -183,7 +183,7 @@ describe('mount() of nydusd', { skip }, () => {
     const option = `extraoption=${Buffer.from(JSON.stringify(extra)).toString('base64')}`;
     const overlay = { type: 'fuse.nydus-overlayfs', source: 'overlay', mountpoint };
     const { size: bytes } = statSync(join(place.image.blobs, place.image.blobId));
-    const expected = { kind: 'rafs', options: ['ro'], source, bytes };
+    const expected = { kind: 'rafs', options: ['ro'], source, bytes, recipe: { source, config } };
     assert.deepEqual(await own.mount({ ...overlay, options: ['lowerdir=/foo', option] }), expected);
     assert.deepEqual((await mountsOf(own)).toSorted(), ['/containers', '/rafs/c1/lowerdir']);
     await assert.rejects(own.mount({ ...overlay, options: ['lowerdir=/foo'] }), {
