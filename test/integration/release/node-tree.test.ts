@@ -18,10 +18,11 @@ const bin = join(tree.path, 'usr/bin');
 /** Without Node.js on the PATH. */
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
+const run = async (name: string, ...args: string[]): Promise<string> =>
+  (await execa(join(bin, name), args, { env, extendEnv: false })).stdout;
+
 describe('the tree of a node', () => {
   test('has commands that know their version and need nothing else', async () => {
-    const run = async (name: string, ...args: string[]): Promise<string> =>
-      (await execa(join(bin, name), args, { env, extendEnv: false })).stdout;
     assert.equal(await run('shim-virtiofs', '--version'), 'shim-virtiofs 9.8.7');
     assert.match(await run('containerd-shim-virtiofs-v1', '-v'), /Version: 9\.8\.7/);
     const config = join(tree.path, 'config.toml');
