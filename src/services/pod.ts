@@ -1,5 +1,5 @@
 import { isMessage } from '@bufbuild/protobuf';
-import { anyIs, AnySchema, anyUnpack, type Any } from '@bufbuild/protobuf/wkt';
+import { AnySchema, anyUnpack, type Any } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
 import { PodSandboxConfigSchema } from '../proto/cri/pod-sandbox-config_pb.ts';
@@ -11,7 +11,8 @@ import { podAttributes, type Pod } from '../share/pod.ts';
  * @throws StatusError InvalidArgument
  */
 export function podOf(options: Any | undefined): Pod | undefined {
-  if (!options || !anyIs(options, PodSandboxConfigSchema)) return undefined;
+  // Not anyIs(), which throws for a type without a name.
+  if (options?.typeUrl.split('/').at(-1) !== PodSandboxConfigSchema.typeName) return undefined;
   try {
     const config = anyUnpack(options, PodSandboxConfigSchema);
     if (!config?.metadata) return undefined;

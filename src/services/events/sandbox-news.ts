@@ -83,9 +83,10 @@ class UnpublishedNews implements SandboxNews {
     this.#publish(envelopeOf({ namespace, topic: '/sandboxes/exit', time }, SandboxExitSchema, message));
   }
 
-  /** A sandbox that is adopted ends anew by what ended in it. */
+  /** An adopted sandbox has its end on record; one of an older state ends anew by what ended in it. */
   #isOld(sandbox: Sandbox): boolean {
-    const { failed, cause } = sandbox.exit ?? {};
+    const { failed, cause, exitedAt } = sandbox.exit ?? {};
+    if (exitedAt && exitedAt < this.#since) return true;
     if (failed) return failed.exit.exitedAt < this.#since;
     if (cause !== 'disconnected') return false;
     return sandbox
