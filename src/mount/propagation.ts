@@ -24,8 +24,10 @@ export const propagationOf = (directory: string, table?: string): Propagation =>
 /** Takes back what {@link ensurePropagation} has mounted; nothing else may be mounted there any more. */
 export async function releasePropagation(directory: string): Promise<void> {
   const [mount, ...others] = mountsBeneath(directory);
-  if (mount === undefined || others.length > 0) return;
-  const isOurs = listMounts().some(({ mountpoint, root }) => mountpoint === mount && root !== '/');
-  // A shell that stands there must not keep it.
-  if (isOurs) await runMount('umount', ['--lazy', '--no-canonicalize', mount], { about: mount });
+  if (mount === undefined || others.some((other) => other !== mount)) return;
+  const ours = listMounts().filter(({ mountpoint, root }) => mountpoint === mount && root !== '/');
+  // Of an older version there may be several. A shell that stands there must not keep them.
+  for (const _ of ours)
+    // oxlint-disable-next-line no-await-in-loop -- one above the other
+    await runMount('umount', ['--lazy', '--no-canonicalize', mount], { about: mount });
 }

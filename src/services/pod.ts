@@ -4,6 +4,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../errors.ts';
 import { PodSandboxConfigSchema } from '../proto/cri/pod-sandbox-config_pb.ts';
 import { podAttributes, type Pod } from '../share/pod.ts';
+import { typeNameOf } from './type-name.ts';
 
 /**
  * The pod that a sandbox is created for; undefined where the options are not those of CRI.
@@ -11,8 +12,7 @@ import { podAttributes, type Pod } from '../share/pod.ts';
  * @throws StatusError InvalidArgument
  */
 export function podOf(options: Any | undefined): Pod | undefined {
-  // Not anyIs(), which throws for a type without a name.
-  if (options?.typeUrl.split('/').at(-1) !== PodSandboxConfigSchema.typeName) return undefined;
+  if (!options || typeNameOf(options) !== PodSandboxConfigSchema.typeName) return undefined;
   try {
     const config = anyUnpack(options, PodSandboxConfigSchema);
     if (!config?.metadata) return undefined;

@@ -30,9 +30,18 @@ export async function prepareStaging(
   mkdirSync(stagingDirectory, { recursive: true, mode: 0o700 });
   requireOwnFile(stagingDirectory);
   requireOwnDirectory(stagingDirectory);
-  // Another mount may be preparing it at this moment, and has mounted nothing there yet.
-  if (propagationOf(stagingDirectory, table) === 'shared')
-    await ensurePropagation(stagingDirectory, 'private');
+  if (propagationOf(stagingDirectory, table) === 'shared') await keepToItself(stagingDirectory);
+}
+
+/** Being done now, by directory. Done twice, one mount would hide the other and what is in it. */
+const preparing = new Map<string, Promise<void>>();
+
+function keepToItself(directory: string): Promise<void> {
+  const underWay =
+    preparing.get(directory) ??
+    ensurePropagation(directory, 'private').finally(() => preparing.delete(directory));
+  preparing.set(directory, underWay);
+  return underWay;
 }
 
 /** Removes the stages of a host that has died. Call it with the state's lock in hand, before anything is mounted. */

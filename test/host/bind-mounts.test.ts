@@ -73,6 +73,25 @@ describe('Sandbox.mount() of a virtio-fs share', () => {
     assert.deepEqual(await sandbox.unmount('work', '/data'), { guestMayHoldIt: false });
   });
 
+  test('prepares the place of its stages once, however many are the first', async () => {
+    await using place = await temporaryDirectory();
+    const { path } = place;
+    execFileSync('mount', ['--bind', '--make-shared', path, path]);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => void execFileSync('umount', [path]));
+    const state = join(path, 'state');
+    await using own = await sandboxToMountInto({ config: { state, scratch_dir: state } });
+    const { stagingDirectory } = own.host.stateDir;
+    const mountpoints = ['/a', '/b', '/c', '/d'];
+    await Promise.all(
+      mountpoints.map((mountpoint) => own.sandbox.mount('work', { source: own.source, mountpoint })),
+    );
+    assert.deepEqual(mountsBeneath(stagingDirectory), [stagingDirectory]);
+    await own.host.sandboxes.delete('default', 'a');
+    await own.host[Symbol.asyncDispose]();
+    assert.deepEqual(mountsBeneath(stagingDirectory), []);
+  });
+
   test('refuses what it cannot mount, and leaves nothing', async () => {
     await using own = await sandboxToMountInto();
     const { sandbox, source, sharedDir, path, state } = own;

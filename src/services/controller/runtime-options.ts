@@ -1,7 +1,8 @@
-import { anyIs, anyUnpack, EmptySchema, type Any } from '@bufbuild/protobuf/wkt';
+import { anyUnpack, EmptySchema, type Any } from '@bufbuild/protobuf/wkt';
 import { Code, StatusError } from 'ttrpc-ts';
 import { messageOf } from '../../errors.ts';
 import { OptionsSchema, type Options } from '../../proto/containerd/runtime-options_pb.ts';
+import { typeNameOf } from '../type-name.ts';
 
 /**
  * The options of a sandbox's runtime; undefined where it has none, for which some callers send an empty message.
@@ -9,8 +10,9 @@ import { OptionsSchema, type Options } from '../../proto/containerd/runtime-opti
  * @throws StatusError InvalidArgument for those of another runtime, which would be lost, and for what is torn
  */
 export function optionsOf(options: Any | undefined): Options | undefined {
-  if (!options || options.typeUrl === '' || anyIs(options, EmptySchema)) return undefined;
-  if (!anyIs(options, OptionsSchema)) {
+  const type = options && typeNameOf(options);
+  if (!options || options.typeUrl === '' || type === EmptySchema.typeName) return undefined;
+  if (type !== OptionsSchema.typeName) {
     const message = `Unknown runtime options of type ${JSON.stringify(options.typeUrl)}: use "${OptionsSchema.typeName}", as CRI does`;
     throw new StatusError(Code.InvalidArgument, message);
   }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { END } from './failure-reporter.ts';
 import { runAgain } from './second-run.ts';
 
 /** Runs again what failed with these lines; resolves to the code, to what was run and to what was said. */
@@ -10,10 +11,11 @@ async function again(
   { mock }: TestContext,
   failures: readonly { file?: string; name: string }[],
   code: number,
+  end = END,
 ): Promise<{ code: number; runs: (readonly string[])[]; said: string }> {
   await using place = await temporaryDirectory();
   const file = join(place.path, 'failures');
-  await writeFile(file, failures.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  await writeFile(file, `${failures.map((one) => `${JSON.stringify(one)}\n`).join('')}${end}`);
   const { mock: said } = mock.method(console, 'error', () => {});
   const runs: (readonly string[])[] = [];
   const result = await runAgain(file, async (files) => {
@@ -40,6 +42,11 @@ describe('runAgain()', () => {
     const { code, said } = await again(context, failures, 7);
     assert.equal(code, 7);
     assert.ok(!said.includes('UNSTEADY'));
+  });
+
+  test('fails at once after a run that was killed', async (context) => {
+    const { code, runs } = await again(context, failures, 0, '');
+    assert.deepEqual({ code, runs }, { code: 1, runs: [] });
   });
 
   test('fails at once where many files fail, none does, or one is not known', async (context) => {

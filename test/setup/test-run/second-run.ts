@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { END } from './failure-reporter.ts';
 
 /** More files than this do not fail by chance. */
 const MAX_FILES = 3;
@@ -17,7 +18,10 @@ export async function runAgain(
   failureFile: string,
   run: (files: readonly string[]) => Promise<number>,
 ): Promise<number> {
-  const failures = (await readFile(failureFile, 'utf8').catch(() => ''))
+  const text = await readFile(failureFile, 'utf8').catch(() => '');
+  if (!text.endsWith(END)) return 1;
+  const failures = text
+    .slice(0, -END.length)
     .split('\n')
     .filter(Boolean)
     .map((line): Failure => JSON.parse(line));
