@@ -10,7 +10,7 @@ import { watchMemoryKills } from '../proc/memory-kills.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
 import { explainExit, explainPlainly, isMysterious, type Circumstances } from './cause.ts';
 import { watchForClient } from './client-watch.ts';
-import { watchConnection } from './connection-watch.ts';
+import { watchConnection, type ConnectionWatch } from './connection-watch.ts';
 import type { Daemon, DaemonState } from './contract.ts';
 import type { DaemonParts } from './daemon-parts.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
@@ -46,7 +46,7 @@ class SupervisedDaemon implements Daemon {
   #exit: DaemonExit | undefined;
   #clientWatch: Disposable | undefined;
   #hadClient: boolean | undefined;
-  #connectionWatch: Disposable | undefined;
+  #connectionWatch: ConnectionWatch | undefined;
   /** Why this process ends it, where nobody has asked for that. */
   #givenUp: 'no-client' | 'disconnected' | undefined;
 
@@ -150,7 +150,7 @@ class SupervisedDaemon implements Daemon {
     this.#clientWatch = watchForClient(spec, {
       log,
       pid: this.identity.pid,
-      hasClient: () => isConnected(boundPath),
+      hasClient: () => this.#connectionWatch?.hasClient() ?? isConnected(boundPath),
       onClient: () => this.#onConnected(),
       onGivenUp: () => this.#giveUp('no-client'),
     });
