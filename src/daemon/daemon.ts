@@ -15,7 +15,7 @@ import type { Daemon, DaemonState } from './contract.ts';
 import type { DaemonParts } from './daemon-parts.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
-import { passOn } from './pass-on.ts';
+import { maskLine, passOn } from './pass-on.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
@@ -65,6 +65,7 @@ class SupervisedDaemon implements Daemon {
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      mask: (line) => maskLine(line, parts),
       onFormerLine: past && ((line) => void formerLines.push(line)),
     });
     this.#readiness = watchReadiness(spec, () => this.#onWaiting(), {
