@@ -1,5 +1,6 @@
 import { Code, StatusError, z } from 'containerd-shim-virtiofs/plugin';
 import type { Answer } from './http.ts';
+import { withoutSecrets } from './mask.ts';
 
 /** What a nydusd says of itself. */
 export interface DaemonInfo {
@@ -63,7 +64,7 @@ export function refusal(doing: string, answer: Answer): StatusError {
   const parsed = errorSchema.safeParse(jsonOf(answer.text));
   const words = parsed.success ? withoutWrapping(parsed.data.message) : `status ${answer.status}`;
   const code = CODES[answer.status] ?? Code.Unknown;
-  return new StatusError(code, `nydusd cannot ${doing}: ${words}`);
+  return new StatusError(code, `nydusd cannot ${doing}: ${withoutSecrets(words)}`);
 }
 
 /** `Mount(MountFilesystem(Other("…")))`, as Rust's Debug writes it. */

@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { createApi } from './api-client.ts';
 import type { NydusConfig } from './config.ts';
 import { findDaemon } from './find.ts';
+import { withoutSecrets } from './mask.ts';
 import { openFileLimit } from './open-files.ts';
 import { requireNydusd } from './probe.ts';
 import { explainEnd, levelOf } from './words.ts';
@@ -95,6 +96,7 @@ function traitsOf(
     startTimeoutMs,
     startTimeoutRemedy: 'raise virtio_fs_start_timeout_ms',
     stopTimeoutMs,
+    mask: withoutSecrets,
     levelOf,
     explainEnd,
   };

@@ -1,3 +1,4 @@
+import { foreignSocketFinder, type ForeignSocketFinder } from '../proc/foreign-socket.ts';
 import { isAlive, type ProcessIdentity } from '../proc/stat.ts';
 import { readUnixSockets, type UnixSockets } from '../proc/unix-sockets.ts';
 
@@ -18,6 +19,7 @@ export interface SilentDaemon {
 
 interface Watched {
   readonly daemon: SilentDaemon;
+  readonly foreign: ForeignSocketFinder;
   /** True where the last sweep found neither its listener nor its VMM. */
   isMissing: boolean;
 }
@@ -25,15 +27,27 @@ interface Watched {
 const watched = new Set<Watched>();
 let timer: NodeJS.Timeout | undefined;
 
+/** A watch of a daemon's connection; ends with its disposal. */
+export interface ConnectionWatch extends Disposable {
+  /** True where its VMM is connected now, as far as the kernel can be asked. */
+  hasClient(): boolean;
+}
+
 /**
  * Tells of the coming and going of a daemon's VMM by what the kernel knows of its socket, until its disposal. Keeps no
  * process alive.
  */
-export function watchConnection(daemon: SilentDaemon): Disposable {
-  const own = { daemon, isMissing: false };
+export function watchConnection(daemon: SilentDaemon): ConnectionWatch {
+  const own = { daemon, foreign: foreignSocketFinder(daemon.identity.pid), isMissing: false };
   watched.add(own);
   timer ??= setInterval(sweep, SWEEP_MS).unref();
-  return { [Symbol.dispose]: () => forget(own) };
+  return {
+    hasClient: () => {
+      const sockets = readUnixSockets();
+      return sockets !== undefined && hasClient(own, sockets);
+    },
+    [Symbol.dispose]: () => forget(own),
+  };
 }
 
 function forget(own: Watched): void {
@@ -49,10 +63,16 @@ function sweep(): void {
   for (const own of watched) look(own, sockets);
 }
 
-function look(own: Watched, { listening, accepted }: UnixSockets): void {
+function look(own: Watched, sockets: UnixSockets): void {
   const { daemon } = own;
-  if (accepted.has(daemon.boundPath)) return daemon.onClient();
-  if (listening.has(daemon.boundPath) || !daemon.hadClient()) return;
+  if (hasClient(own, sockets)) {
+    own.isMissing = false;
+    return daemon.onClient();
+  }
+  if (sockets.listening.has(daemon.boundPath) || !daemon.hadClient()) {
+    own.isMissing = false;
+    return;
+  }
   // The sockets of a daemon that is dying go before its process does.
   if (own.isMissing && isAlive(daemon.identity)) {
     forget(own);
@@ -60,4 +80,11 @@ function look(own: Watched, { listening, accepted }: UnixSockets): void {
     daemon.onLeft();
   }
   own.isMissing = true;
+}
+
+/** The kernel does not list a VMM here that is in another network namespace, as in a pod's: the daemon holds it. */
+function hasClient({ daemon, foreign }: Watched, { listening, accepted }: UnixSockets): boolean {
+  const { boundPath } = daemon;
+  if (accepted.has(boundPath)) return true;
+  return !listening.has(boundPath) && daemon.hadClient() && foreign.holdsOne();
 }

@@ -10,12 +10,12 @@ import { watchMemoryKills } from '../proc/memory-kills.ts';
 import { isConnected } from '../proc/unix-sockets.ts';
 import { explainExit, explainPlainly, isMysterious, type Circumstances } from './cause.ts';
 import { watchForClient } from './client-watch.ts';
-import { watchConnection } from './connection-watch.ts';
+import { watchConnection, type ConnectionWatch } from './connection-watch.ts';
 import type { Daemon, DaemonState } from './contract.ts';
 import type { DaemonParts } from './daemon-parts.ts';
 import type { DaemonEnd, DaemonExit, EndMeaning } from './exit.ts';
 import { openOutput, type Output } from './output.ts';
-import { passOn } from './pass-on.ts';
+import { maskLine, passOn } from './pass-on.ts';
 import { watchReadiness, type ReadinessWatch } from './readiness.ts';
 import { exitError, reportQuit } from './report-quit.ts';
 import { spanOf } from './span-of.ts';
@@ -46,7 +46,7 @@ class SupervisedDaemon implements Daemon {
   #exit: DaemonExit | undefined;
   #clientWatch: Disposable | undefined;
   #hadClient: boolean | undefined;
-  #connectionWatch: Disposable | undefined;
+  #connectionWatch: ConnectionWatch | undefined;
   /** Why this process ends it, where nobody has asked for that. */
   #givenUp: 'no-client' | 'disconnected' | undefined;
 
@@ -65,6 +65,7 @@ class SupervisedDaemon implements Daemon {
     const formerLines: string[] = [];
     this.#output = openOutput(spec.outputPath, (line) => this.#onLine(line), {
       onPolling: (why) => log.warn({ path: spec.outputPath }, `Reading output now and then: ${why}`),
+      mask: (line) => maskLine(line, parts),
       onFormerLine: past && ((line) => void formerLines.push(line)),
     });
     this.#readiness = watchReadiness(spec, () => this.#onWaiting(), {
@@ -150,7 +151,7 @@ class SupervisedDaemon implements Daemon {
     this.#clientWatch = watchForClient(spec, {
       log,
       pid: this.identity.pid,
-      hasClient: () => isConnected(boundPath),
+      hasClient: () => this.#connectionWatch?.hasClient() ?? isConnected(boundPath),
       onClient: () => this.#onConnected(),
       onGivenUp: () => this.#giveUp('no-client'),
     });

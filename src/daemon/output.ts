@@ -36,6 +36,8 @@ const chunk = Buffer.allocUnsafe(64 * 1024);
 export interface OutputOptions {
   /** Is told why, where the file can only be looked at now and then. */
   readonly onPolling?: (why: string) => void;
+  /** Takes out of each line what nobody may read; never throws. @default nothing is */
+  readonly mask?: (line: string) => string;
   /** Is called for each of the last lines that are there already. @default they are left out */
   readonly onFormerLine?: ((line: string) => void) | undefined;
 }
@@ -44,7 +46,7 @@ export interface OutputOptions {
 export function openOutput(
   path: string,
   onLine: (line: string) => void,
-  { onPolling = () => {}, onFormerLine }: OutputOptions = {},
+  { onPolling = () => {}, mask = (line) => line, onFormerLine }: OutputOptions = {},
 ): Output {
   using undo = new DisposableStack();
   const fd = undo.adopt(openSync(path, 'a+', 0o600), closeSync);
@@ -57,7 +59,7 @@ export function openOutput(
 
   const emit = (text: string, tell = onLine): void => {
     if (text === '') return;
-    const line = printable(text.replaceAll(COLOUR, ''));
+    const line = mask(printable(text.replaceAll(COLOUR, '')));
     if (lastLines.push(line) > KEPT_LINES) lastLines.shift();
     tell(line);
   };

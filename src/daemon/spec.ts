@@ -62,6 +62,8 @@ export interface DaemonTraits {
   readonly clientTimeoutRemedy?: string;
   /** How long it may take to end after SIGTERM before SIGKILL follows, in milliseconds. */
   readonly stopTimeoutMs: number;
+  /** Takes out of a line of its output what nobody may read, before it is logged, kept or told. @default nothing is */
+  readonly mask?: (line: string) => string;
   /** At which level a line of its output is logged. @default info */
   readonly levelOf?: (line: string) => LineLevel;
   /** Is told each line of its output, when that has been logged. @default nobody is told */

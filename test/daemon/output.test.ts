@@ -52,6 +52,20 @@ describe('openOutput()', () => {
     assert.deepEqual(lines, ['no end']);
   });
 
+  test('masks a line before it is kept or told, also one that was there already', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'daemon.log');
+    writeFileSync(path, 'old secret\n');
+    const [lines, former]: [string[], string[]] = [[], []];
+    using output = openOutput(path, (line) => lines.push(line), {
+      mask: (line) => line.replace('secret', '…'),
+      onFormerLine: (line) => former.push(line),
+    });
+    appendFileSync(path, 'new secret\n');
+    output.drain();
+    assert.deepEqual([former, lines, output.lastLines], [['old …'], ['new …'], ['old …', 'new …']]);
+  });
+
   test('leaves out what colours a line, and shows every other escape', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'daemon.log');

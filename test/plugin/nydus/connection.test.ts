@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { readRecord } from '../../../src/share/record.ts';
 import { eventually } from '../../harness/eventually.ts';
+import { connectFromOtherNetwork } from '../../harness/foreign-vmm.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
 import { nydusPlace, type NydusPlace, type NydusShare } from '../../harness/nydus/nydus-share.ts';
 import { sandboxRequest } from '../../harness/sandbox-request.ts';
@@ -82,6 +83,27 @@ describe('a share of nydusd whose VMM comes and goes', { skip }, () => {
     for (const one of [adopted[0], last]) assert.equal((await endOf(one)).cause, 'disconnected');
     assert.equal(adopted[1].share.status().state, 'connected');
     assert.equal(isGone(stayed.share.pid), false);
+  });
+
+  test('is connected also by a VMM of another network namespace, for the next host too, until that leaves', async () => {
+    await using place = await nydusPlace({ virtio_fs_stop_timeout_ms: 300 });
+    await using own = await place.open({ tag: 'own' });
+    await using other = await place.open({ tag: 'other' });
+    await Promise.all([own.share.ready, other.share.ready]);
+    {
+      await using _ = await connectFromOtherNetwork(own.share.socketPath);
+      const adopted = await adopt(place, 'own');
+      // By the time at which this one is ended, the first would be.
+      await askFeatures(other.share.socketPath);
+      assert.deepEqual(await endOf(other), disconnected);
+      assert.equal(isGone(own.share.pid), false);
+      for (const { share } of [own, adopted])
+        await eventually('its state says so', () => share.status().state === 'connected');
+    }
+    assert.deepEqual(await endOf(own), disconnected);
+    assert.equal(isGone(own.share.pid), true);
+    for (const { share } of [own, other]) await share[Symbol.asyncDispose]();
+    assert.deepEqual(await leftovers(place.state), []);
   });
 
   test('is not taken for left where it was killed under its VMM', async () => {
