@@ -84,6 +84,33 @@ describe('ShareMounts', () => {
     assert.deepEqual(recordedIn(own), [['/a', '/c'], []]);
   });
 
+  test('undoes and forgets what was mounted in the place of another one where it cannot be recorded', async () => {
+    await using own = await recordedShare();
+    const { files, stateDir } = own;
+    const unmounted: unknown[] = [];
+    const mounts = createShareMounts({
+      tag: 'work',
+      files,
+      stateDir,
+      mount: async () => ({ kind: 'rafs', options: [] }),
+      unmount: async (mountpoint, _, mounted) => void unmounted.push([mountpoint, mounted?.source]),
+      log: captureLog().log,
+      restarts: () => 0,
+      remount: async () => {},
+    });
+    await mountAt(mounts, '/a');
+    rmSync(files.mountJournal);
+    mkdirSync(files.mountJournal);
+    await mountAt(mounts, '/a');
+    assert.deepEqual(unmounted, []);
+    await assert.rejects(mounts.mount({ source: '/other', mountpoint: '/a' }, {}), { code: 'EISDIR' });
+    assert.deepEqual(unmounted, [['/a', '/other']]);
+    assert.deepEqual(mounts.list(), []);
+    rmdirSync(files.mountJournal);
+    await mountAt(mounts, '/b');
+    assert.deepEqual(recordedIn(own), [['/b'], []]);
+  });
+
   test('mounts all again that went with a daemon where none of it can be recorded', async () => {
     await using own = await recordedShare();
     const { files } = own;
