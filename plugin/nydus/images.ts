@@ -7,17 +7,17 @@ import {
 } from 'containerd-shim-virtiofs/plugin';
 import { levelOf, wordsOf } from './words.ts';
 
-/** An image that this process has mounted. */
+/** An image that is mounted. */
 export interface MountedImage {
-  /** Digest of what it was made of. */
-  readonly madeOf: string;
+  /** Digest of what it was made of; undefined where that held secrets, and another process mounted it. */
+  readonly madeOf: string | undefined;
   readonly source: string;
   readonly blobIds: readonly string[];
   /** Host and port of the registry that has its blobs. */
   readonly registry: string | undefined;
 }
 
-/** What is mounted in one share, by this process. */
+/** What is mounted in one share, by this process and by those before it. */
 export interface Images {
   find(mountpoint: string): MountedImage | undefined;
   /**

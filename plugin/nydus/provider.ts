@@ -11,6 +11,7 @@ import type { NydusConfig } from './config.ts';
 import { createImages, type Images } from './images.ts';
 import { describeAdopted, describeNydusd, requireDaemon } from './nydusd.ts';
 import { KIND, mountRafs, unmountRafs, type ShareWithImages } from './rafs.ts';
+import { listRecorded } from './same-image.ts';
 
 /** The provider of `virtio-fs-nydus` shares: one nydusd each, which mounts images besides the shared directory. */
 export const createProvider: CreateProvider<NydusConfig> = (context) => {
@@ -48,13 +49,16 @@ export const createProvider: CreateProvider<NydusConfig> = (context) => {
       );
     },
     adoptShare: (record) =>
-      keep(record, ({ onLine }) =>
-        adoptShare(context, record, {
+      keep(record, async (images) => {
+        const { onLine } = images;
+        const adopting = adoptShare(context, record, {
           daemon: (paths) =>
             describeAdopted(config, paths, { startedAt: new Date(record.daemon?.startedAt ?? 0), onLine }),
           respawned: (paths) => describeNydusd(config, paths, { onLine }),
-        }),
-      ),
+        });
+        const [share] = await Promise.all([adopting, listRecorded(images, record)]);
+        return share;
+      }),
     mount: (share, request, { signal }) => mountRafs(find(share), request, { ...config, signal }),
     async remount(share, request, { signal }) {
       await mountRafs(find(share), request, { ...config, signal });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import {
   abortable,
@@ -18,6 +17,7 @@ import type { NydusConfig } from './config.ts';
 import { registryOf, withCredentials } from './credentials.ts';
 import type { Images } from './images.ts';
 import { NYDUS_OVERLAY, parseNydusOverlay } from './overlay-option.ts';
+import { digestOf, isSameImage } from './same-image.ts';
 import { mayHoldSecrets } from './secrets.ts';
 
 /** Kata's place for an image, the container's id within it as containerd has ids, and `+`; never `..`. */
@@ -54,9 +54,8 @@ export async function mountRafs(
   const limits = { signal, timeoutMs: settings.mountTimeoutMs };
   const isRegular = await requireBootstrap(source, limits);
   const image = { source, config: await withCredentials(config, settings) };
-  const madeOf = createHash('sha256').update(`${source}\0${config}`).digest('hex');
   const { bytes, blobIds } = isRegular ? await readImageData(source, limits) : UNKNOWN_DATA;
-  const mounted = { madeOf, source, blobIds, registry: registryOf(config) };
+  const mounted = { madeOf: digestOf(source, config), source, blobIds, registry: registryOf(config) };
   return withLimit(`mount "${source}" at "${mountpoint}"`, settings, { signal }, async (options) => {
     await abortable(share.ready, options.signal);
     const known = images.find(mountpoint);
@@ -64,7 +63,7 @@ export async function mountRafs(
     // Before it is: nydusd may say what is wrong with it before it answers.
     if (!known) undo.defer(images.add(mountpoint, mounted));
     const isNew = await apiOf(share).mountImage(mountpoint, image, options);
-    if (!isNew && known && known.madeOf !== madeOf) throw occupied(mountpoint);
+    if (!isNew && known && !isSameImage(known, { source, config })) throw occupied(mountpoint);
     if (isNew && known) images.add(mountpoint, mounted);
     undo.move();
     const outcome = { kind: KIND, options: OPTIONS, source, bytes };

@@ -79,20 +79,28 @@ class MountReplay implements Replay {
     mount: MountRecord,
     { signal, restarts, silence }: { signal: AbortSignal; restarts: number; silence: string | undefined },
   ): Promise<string | undefined> {
-    const { list } = this.#parts;
     const { mountpoint, problem: _problem, ...same } = mount;
     try {
       if (silence !== undefined) throw new Error(silence);
       await this.#remount(mount, signal);
-      this.#silences.delete(mountpoint);
-      list.set({ ...same, mountpoint, restarts });
-      return undefined;
     } catch (error) {
       signal.throwIfAborted();
       const problem = messageOf(error);
       this.#complain(mount, 'Cannot mount again what a former daemon had', error);
-      list.set({ ...same, mountpoint, restarts, problem });
+      this.#note({ ...same, mountpoint, restarts, problem });
       return isSilence(error) ? problem : silence;
+    }
+    this.#silences.delete(mountpoint);
+    this.#note({ ...same, mountpoint, restarts });
+    return undefined;
+  }
+
+  /** What cannot be recorded is as it is nevertheless: those after it are mounted too. */
+  #note(mount: MountRecord): void {
+    try {
+      this.#parts.list.set(mount);
+    } catch (error) {
+      this.#complain(mount, 'Cannot record what became of a mount', error);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { Code, StatusError } from 'ttrpc-ts';
 import { Listeners } from '../async/listeners.ts';
 import type { ShareStatus } from '../share/contract.ts';
 import type { CheckedShare } from './checked-share.ts';
@@ -78,8 +79,15 @@ export class ReplayedShare extends HostShare {
   async #run(restarts: number, signal: AbortSignal): Promise<void> {
     try {
       await super.ready;
+    } catch {
+      return; // its daemon has ended, which is told elsewhere, or it is being closed
+    }
+    try {
       await this.#replay.run(restarts, { signal });
-    } catch {} // its daemon has ended, or it is being closed
+    } catch (error) {
+      const isGivenUp = signal.aborted || (StatusError.is(error) && error.code === Code.Canceled);
+      if (!isGivenUp) this.#log.error({ err: error }, 'Cannot mount again what a share had');
+    }
   }
 
   #hold(running: Promise<void>): void {

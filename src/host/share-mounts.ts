@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
@@ -96,7 +97,7 @@ class RecordedMounts implements ShareMounts {
   }
 
   mount(request: MountRequest, { signal }: CallOptions): Promise<ShareMount> {
-    const { source, mountpoint, type = 'unknown', options: asked = [] } = request;
+    const { source, mountpoint } = request;
     return this.#inTurn(mountpoint, signal, async (either) => {
       const former = this.#list.mounts.get(mountpoint);
       const daemon = this.#parts.remount ? { restarts: this.#parts.restarts() } : {};
@@ -111,20 +112,17 @@ class RecordedMounts implements ShareMounts {
       }
       const options = { signal: either, formerMountpoints: this.#list.former };
       const outcome = await this.#parts.mount(request, options);
-      const {
-        kind,
-        options: held,
-        source: found = source,
-        recipe,
-      } = outcome ?? { kind: type, options: asked };
-      const mounted = { ...begun, source: found, kind, options: [...held], ...(recipe ? { recipe } : {}) };
-      if (!present) {
+      const mounted = { ...begun, ...detailsOf(request, outcome) };
+      const kept = present && isSame(present, mounted) ? present : undefined;
+      if (!kept) {
+        // What was there was gone, and its host died before it had said so.
+        if (present) undo.defer(() => this.#list.forget(mountpoint));
         undo.defer(async () => void (await this.#parts.unmount(mountpoint, {}, mounted)));
         this.#list.set(mounted);
       }
       undo.move();
       if (this.#parts.remount) this.#requests.set(mountpoint, request);
-      return toMount(present ?? mounted);
+      return toMount(kept ?? mounted);
     });
   }
 
@@ -166,6 +164,19 @@ class RecordedMounts implements ShareMounts {
     }
   }
 }
+
+/** What the plugin made of a request. */
+function detailsOf(
+  { source, type = 'unknown', options: asked = [] }: MountRequest,
+  outcome: MountOutcome | void,
+): Pick<MountRecord, 'source' | 'kind' | 'options' | 'recipe'> {
+  const { kind, options, source: found = source, recipe } = outcome ?? { kind: type, options: asked };
+  return { source: found, kind, options: [...options], ...(recipe ? { recipe } : {}) };
+}
+
+/** True where a mount that was asked for is the one that is there. */
+const isSame = (present: MountRecord, mounted: Pick<MountRecord, 'source' | 'recipe'>): boolean =>
+  present.source === mounted.source && isDeepStrictEqual(present.recipe, mounted.recipe);
 
 const toMount = ({
   source,
