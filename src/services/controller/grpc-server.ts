@@ -77,6 +77,8 @@ export function createGrpcServer(
       requireOpen(ending.signal);
       unbound ??= create();
       unbound.emit('connection', stream);
+      // One that was accepted paused: HTTP/2 has its handle, and does not start that.
+      stream.read(0);
     },
     async listen(path) {
       requireOpen(ending.signal);
