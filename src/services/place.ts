@@ -64,9 +64,14 @@ export function openPlace({ stateDir, log, sockets }: PlaceParts): Place {
   };
 }
 
-/** Lets a shim's `start` and the commands find this process, and nobody else any more. */
-export const announceHost = ({ host }: Pick<StateDirectory, 'host'>, address: string): OwnFile[] => [
-  writeOwnFile(host.address, `${address}\n`),
-  // Last: a `start` that finds it reads the address. A host that ends takes it away first.
-  writeOwnFile(host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`),
-];
+/** Lets a shim's `start` and the commands find this process, and nobody else any more. Where it fails, its files go. */
+export function announceHost({ host }: Pick<StateDirectory, 'host'>, address: string): OwnFile[] {
+  const first = writeOwnFile(host.address, `${address}\n`);
+  try {
+    // Last: a `start` that finds it reads the address. A host that ends takes it away first.
+    return [first, writeOwnFile(host.pid, `${process.pid} ${identify(process.pid)?.startTime}\n`)];
+  } catch (error) {
+    first.remove();
+    throw error;
+  }
+}

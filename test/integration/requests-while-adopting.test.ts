@@ -4,6 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
+import { Controller } from '../../src/proto/containerd/sandbox-controller_pb.ts';
+import { connectGrpc } from '../harness/containerd/grpc.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { startServe } from '../harness/serve-process.ts';
@@ -54,7 +56,7 @@ describe('a host that is adopting many shares', () => {
     assert.deepEqual(await leftovers(join(directory.path, 'state')), []);
   });
 
-  test('opens shares of other sandboxes meanwhile', async () => {
+  test('opens shares of other sandboxes meanwhile, and creates pods', async () => {
     await using directory = await temporaryDirectory();
     const [plugins, go] = [join(directory.path, 'plugins'), join(directory.path, 'go')];
     await writePlugin(plugins, {
@@ -70,7 +72,7 @@ export const create = () => ({
   },
 });`,
     });
-    const options = { daemon: fixture('waits'), pluginDirs: [plugins] };
+    const options = { daemon: fixture('waits'), pluginDirs: [plugins], top: '[grpc]' };
     await using former = await startServe(directory.path, options);
     const { share: slow } = await former.shares.open({ sandboxId: 'slow', tag: 'work' });
     await former.end('SIGKILL');
@@ -85,9 +87,15 @@ export const create = () => ({
         return shares.map(({ sandboxId }) => sandboxId);
       });
       const { share } = await host.shares.open({ sandboxId: 'other', tag: 'work' });
+      using grpc = connectGrpc(join(directory.path, 'state/grpc.sock'));
+      const { create, status, shutdown } = Controller.method;
+      await grpc.unary(create, { sandboxId: 'pod', sandbox: { sandboxId: 'pod' } });
+      const known = grpc.unary(status, { sandboxId: 'pod' });
       assert.deepEqual([share?.adopted, isListed], [false, false]);
       writeFileSync(go, '');
       assert.deepEqual(await listed, ['other']);
+      assert.equal((await known).state, 'SANDBOX_READY');
+      await grpc.unary(shutdown, { sandboxId: 'pod' });
       await host.shares.close({ sandboxId: 'other' });
       assert.equal(isGone(share?.pid ?? 0), true);
     } finally {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Code, StatusError } from 'ttrpc-ts';
 import { HANDED_OVER } from '../../src/errors.ts';
+import { Controller } from '../../src/proto/containerd/sandbox-controller_pb.ts';
+import { connectGrpc } from '../harness/containerd/grpc.ts';
 import { eventually } from '../harness/eventually.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
@@ -154,6 +156,24 @@ describe('a host that takes over', () => {
       host.kill('SIGTERM');
     }
     assert.equal((await host).exitCode, 0);
+    assert.deepEqual(await leftovers(node.state), []);
+  });
+
+  test('serves the controller that its configuration turns on, in a new directory', async () => {
+    await using node = await openNode();
+    await using former = await node.start();
+    const { share } = await former.shares.open({ ...name, source: node.source });
+    const address = join(node.path, 'new', 'grpc.sock');
+    await using host = await node.follow({ top: `[grpc]\naddress = "${address}"` });
+    assert.equal(await ended(former), 0);
+    assert.equal(statSync(join(node.path, 'new')).mode & 0o777, 0o700);
+    using grpc = connectGrpc(address);
+    const { state } = await grpc.unary(Controller.method.status, { sandboxId: 'sb' });
+    assert.equal(state, 'SANDBOX_READY');
+    assert.equal((await host.shares.get(name)).share?.pid, share?.pid);
+    await host.shares.close(name);
+    assert.equal(await host.end('SIGTERM'), 0);
+    assert.equal(existsSync(address), false);
     assert.deepEqual(await leftovers(node.state), []);
   });
 

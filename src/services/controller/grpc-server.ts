@@ -15,8 +15,13 @@ import { Code, StatusError } from 'ttrpc-ts';
 /** How long calls that are being answered have when the server ends, in milliseconds. */
 const CLOSE_GRACE_MS = 1000;
 
-/** How large a message may be, as for containerd's own server (defaults.DefaultMaxRecvMsgSize). */
-const MAX_MESSAGE_BYTES = 16 << 20;
+const GRPC_ALONE = {
+  connect: false,
+  grpcWeb: false,
+  acceptCompression: [],
+  /** How large a message may be, as for containerd's own server (defaults.DefaultMaxRecvMsgSize). */
+  readMaxBytes: 16 << 20,
+};
 
 /** What setTimeout() can do. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -34,9 +39,13 @@ const LIMITS = {
 
 /** A gRPC server. Disposal ends its calls with Unavailable, which callers take for "try again". */
 export interface GrpcServer extends AsyncDisposable {
-  /** Listens on a unix socket that only its owner can open, besides those on which it does already. */
+  /**
+   * Listens on a unix socket that only its owner can open, besides those on which it does already.
+   *
+   * @throws StatusError FailedPrecondition where the server is closed
+   */
   listen(path: string): Promise<void>;
-  /** Serves who has connected already. */
+  /** Serves who has connected already. @throws StatusError FailedPrecondition where the server is closed */
   handle(stream: Socket): void;
 }
 
@@ -49,10 +58,7 @@ export function createGrpcServer(
   const handle = connectNodeAdapter({
     routes,
     interceptors,
-    connect: false,
-    grpcWeb: false,
-    acceptCompression: [],
-    readMaxBytes: MAX_MESSAGE_BYTES,
+    ...GRPC_ALONE,
     shutdownSignal: ending.signal,
   });
   const sessions = new Set<ServerHttp2Session>();
@@ -68,16 +74,23 @@ export function createGrpcServer(
   let unbound: Http2Server | undefined;
   return {
     handle(stream) {
+      requireOpen(ending.signal);
       unbound ??= create();
       unbound.emit('connection', stream);
+      // One that was accepted paused: HTTP/2 has its handle, and does not start that.
+      stream.read(0);
     },
     async listen(path) {
+      requireOpen(ending.signal);
       const server = create();
       listenPrivately(server, path);
       await once(server, 'listening');
       // What accept(2) reports from now on concerns one connection.
       server.on('error', () => {});
       servers.push(server);
+      if (!ending.signal.aborted) return;
+      await server[Symbol.asyncDispose]();
+      requireOpen(ending.signal);
     },
     async [Symbol.asyncDispose]() {
       // Before the connections end: a caller whose call has failed would connect again.
@@ -89,6 +102,10 @@ export function createGrpcServer(
       await closed;
     },
   };
+}
+
+function requireOpen(ending: AbortSignal): void {
+  if (ending.aborted) throw new StatusError(Code.FailedPrecondition, 'Cannot serve: the server is closed');
 }
 
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;

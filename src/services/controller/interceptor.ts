@@ -1,6 +1,7 @@
 import { type Code as ConnectCode, ConnectError, type Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
 import { StatusError, toStatusError } from 'ttrpc-ts';
+import { abortable } from '../../async/abortable.ts';
 import { takeTurn } from '../../async/take-turn.ts';
 import type { Host } from '../../host/host.ts';
 import { printableLines } from '../../text/printable.ts';
@@ -19,7 +20,8 @@ export function callInterceptor({
   gate: Gate;
 }): Interceptor {
   return (next) => async (request) => {
-    await adopted;
+    // Create waits by itself for the one sandbox that it is of, where another host left that.
+    if (request.method.name !== 'Create') await abortable(adopted, request.signal);
     // One connection brings the calls of all sandboxes: what many of them begin must not keep the loop from the others.
     await takeTurn();
     const { method, message, header } = request;

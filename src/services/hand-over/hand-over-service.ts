@@ -77,8 +77,13 @@ async function* handOver(
   } finally {
     if (!isDone) {
       host.log.warn({ pid, version }, 'The other host does not take over; this one goes on');
-      await resume();
-      gate.open();
+      try {
+        await resume();
+      } catch (err) {
+        host.log.error({ err }, 'Cannot take back the place of this host');
+      } finally {
+        gate.open();
+      }
     }
   }
 }

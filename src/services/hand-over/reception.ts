@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { mkdirSync, rmSync } from 'node:fs';
 import { hiddenBeside, publishSocket, type SocketPlace } from '../address.ts';
 import type { OwnFile } from '../own-file.ts';
 
@@ -22,8 +23,9 @@ export interface Receptions {
   readonly grpc: Reception | undefined;
 }
 
-/** Listens, beside the address at which it is to be later. */
+/** Listens, beside the address at which it is to be later; makes the directory for it. */
 export async function openReception(place: SocketPlace): Promise<Reception> {
+  mkdirSync(dirname(place.address), { recursive: true, mode: 0o700 });
   const hidden = hiddenBeside(place.address);
   const waiting = new Set<Socket>();
   let handle: ((stream: Socket) => void) | undefined;

@@ -6,6 +6,7 @@ import { isAlive, type ProcessIdentity } from '../../proc/stat.ts';
 import { requireReadableRecords } from '../../share/leftovers.ts';
 import type { StateDirectory } from '../../share/state-directory.ts';
 import { clearAddress } from '../address.ts';
+import type { OwnFile } from '../own-file.ts';
 import { announceHost } from '../place.ts';
 import { placesOf } from '../places.ts';
 import { askFormer, tooLate, type FormerHost, type TakeOverOptions } from './ask-former.ts';
@@ -136,12 +137,10 @@ async function askToLetGo(
   const replacesGrpc = grpc?.address === grpcAddress;
   if (grpc && !replacesGrpc) await clearAddress(grpc);
   log.info({ pid, version, lostPods }, 'Taking over from another host');
-  const published = [
-    receptions.ttrpc.publish({ replaces }),
-    receptions.grpc?.publish({ replaces: replacesGrpc }),
-    ...announceHost(stateDir, ttrpc.address),
-  ];
-  for (const file of published) undo.defer(() => file?.remove());
+  const remove = (file: OwnFile | undefined): void => undo.defer(() => file?.remove());
+  remove(receptions.ttrpc.publish({ replaces }));
+  remove(receptions.grpc?.publish({ replaces: replacesGrpc }));
+  for (const file of announceHost(stateDir, ttrpc.address)) remove(file);
   const death = await asked.idle().catch(ifGone);
   const begin = performance.now();
   asked.letGo();

@@ -37,3 +37,30 @@ test('callInterceptor() begins calls that come together in turns of the event lo
   await Promise.all(calls);
   assert.equal(new Set(begun).size, 4, begun.join());
 });
+
+test('callInterceptor() has all wait for adoption but Create, and none longer than its caller', async () => {
+  const { create, status } = Controller.method;
+  const adopted = Promise.withResolvers<void>();
+  const log = pino({ level: 'silent' });
+  const begun: string[] = [];
+  const intercept = callInterceptor({ adopted: adopted.promise, log, gate: createGate() })(async (
+    request,
+  ) => {
+    begun.push(request.method.name);
+    return {} as UnaryResponse;
+  });
+  const call = async (method: typeof create | typeof status, signal: AbortSignal): Promise<void> => {
+    const request = { method, message: { sandboxId: 'sb' }, header: new Headers(), signal };
+    await intercept(request as unknown as UnaryRequest);
+  };
+  const [staying, leaving] = [new AbortController(), new AbortController()];
+  const known = call(status, staying.signal);
+  const abandoned = call(status, leaving.signal);
+  await call(create, staying.signal);
+  leaving.abort();
+  await assert.rejects(abandoned, { name: 'AbortError' });
+  assert.deepEqual(begun, ['Create']);
+  adopted.resolve();
+  await known;
+  assert.deepEqual(begun, ['Create', 'Status']);
+});

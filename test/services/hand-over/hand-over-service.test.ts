@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code, connect, createClient } from 'ttrpc-ts';
@@ -143,5 +145,21 @@ describe('createHandOverService()', () => {
     fourth.say(ASK);
     assert.equal(await fourth.hear(), 'accepted');
     assert.deepEqual(own.successors, []);
+  });
+
+  test('serves those who wait even where it cannot take back its place', async () => {
+    await using own = await openHandingHost('waits');
+    await using transport = await connect({ path: own.address });
+    const asker = await openAsker(own.address);
+    asker.say(ASK);
+    assert.deepEqual([await asker.hear(), await asker.hear()], ['accepted', 'idle']);
+    const late = createClient(Shares, transport).open({ sandboxId: 'late', tag: 'work', source: own.source });
+    // What it would write first.
+    mkdirSync(join(own.state, 'host.pid.new'));
+    await asker[Symbol.asyncDispose]();
+    assert.equal((await late).share?.tag, 'work');
+    const [said] = own.captured.withMessage('Cannot take back the place of this host');
+    assert.match(JSON.stringify(said), /host\.pid\.new/);
+    rmdirSync(join(own.state, 'host.pid.new'));
   });
 });

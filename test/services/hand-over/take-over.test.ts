@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { Code, connect } from 'ttrpc-ts';
+import { Code, connect, createClient } from 'ttrpc-ts';
 import { lockFile } from '../../../src/proc/flock.ts';
+import { Shares } from '../../../src/proto/share/shares_pb.ts';
 import { createSuccession } from '../../../src/services/hand-over/take-over.ts';
 import { serve } from '../../../src/services/serve.ts';
+import { eventually } from '../../harness/eventually.ts';
 import { openTestHost } from '../../harness/test-host.ts';
 
 describe('createSuccession()', () => {
@@ -33,4 +35,32 @@ describe('createSuccession()', () => {
     assert.deepEqual(found.map(existsSync), [false, false, false]);
     await (await lockFile(stateDir.host.startLock))[Symbol.asyncDispose]();
   });
+
+  test('leaves nothing at the place of a host that it cannot tell of, and the other one goes on', async () => {
+    await using own = await openTestHost();
+    const { host } = own;
+    await using serving = await serve(host, { onHandedOver: () => assert.fail('It hands over') });
+    const { stateDir, config, log } = host;
+    const { signal } = new AbortController();
+    await using succession = createSuccession({ force: false, timeoutMs: 600_000, signal });
+    const address = join(own.path, 'other.sock');
+    mkdirSync(`${stateDir.host.pid}.new`);
+    const taking = succession.takeOver({
+      stateDir,
+      config: { ...config, ttrpc: { address } },
+      log,
+      check: async () => {},
+      lock: (wait: { waitMs?: number } = {}) => lockFile(stateDir.host.lock, wait),
+    });
+    await assert.rejects(taking, /host\.pid\.new/);
+    assert.equal(existsSync(address), false);
+    await using caller = await connect({ path: serving.address });
+    await createClient(Shares, caller).open({ sandboxId: 'sb', tag: 'work', source: own.source });
+    rmdirSync(`${stateDir.host.pid}.new`);
+    const said = `${serving.address}\n`;
+    await eventually('it is found again', () => readFileIfThere(stateDir.host.address) === said);
+  });
 });
+
+const readFileIfThere = (path: string): string | undefined =>
+  existsSync(path) ? readFileSync(path, 'utf8') : undefined;
