@@ -58,6 +58,10 @@ test("the unit: its directories are the host's own", () => {
   assert.equal(dirname(scratchDir), `/var/lib/${valuesOf('StateDirectory').join()}`);
 });
 
+test('the unit: its host takes over from one that somebody started by hand', () => {
+  assert.deepEqual(valuesOf('ExecStart'), ['shim-virtiofs', 'serve', '--take-over']);
+});
+
 /** What needs capabilities of a virtiofsd. */
 const script = `set -e
 mkdir /work /tree
