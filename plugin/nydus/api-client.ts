@@ -1,6 +1,6 @@
 import { Code, StatusError, type CallOptions } from 'containerd-shim-virtiofs/plugin';
 import { readingsIn, refusal, requireAnswer, type DaemonInfo, type ImageReadings } from './api-answer.ts';
-import { sendRequest } from './http.ts';
+import { sendRequest, type RequestOptions } from './http.ts';
 
 /** The HTTP API of one nydusd on its unix socket. It answers one request after the other: a slow mount holds up all. */
 export interface NydusApi {
@@ -17,14 +17,14 @@ export interface NydusApi {
   /** Also of what was mounted; undefined where nothing was, or nydusd does not say. */
   readings(mountpoint: string, options: CallOptions): Promise<ImageReadings | undefined>;
   /** Where nothing is mounted, that is no error. */
-  unmount(mountpoint: string, options: CallOptions): Promise<void>;
+  unmount(mountpoint: string, options: RequestOptions): Promise<void>;
 }
 
 const DAEMON = '/api/v1/daemon';
 
 /** Creates a client; it connects for each request. */
 export function createApi(socketPath: string): NydusApi {
-  const get = async (options: CallOptions): Promise<DaemonInfo> =>
+  const get = async (options: RequestOptions): Promise<DaemonInfo> =>
     requireAnswer(await sendRequest(socketPath, { method: 'GET', path: DAEMON }, options));
   const post = (mountpoint: string, body: object, options: CallOptions): ReturnType<typeof sendRequest> =>
     sendRequest(socketPath, { method: 'POST', path: mountPath(mountpoint), body }, options);

@@ -10,6 +10,12 @@ export interface Request {
   readonly body?: object;
 }
 
+/** How a request is waited for. */
+export interface RequestOptions extends CallOptions {
+  /** True where no process stays for the answer. */
+  readonly isBackground?: boolean;
+}
+
 /** What nydusd answered. */
 export interface Answer {
   readonly status: number;
@@ -31,7 +37,7 @@ export const MAX_BODY_BYTES = 51_200;
 export async function sendRequest(
   socketPath: string,
   { method, path, body }: Request,
-  { signal }: CallOptions,
+  { signal, isBackground = false }: RequestOptions,
 ): Promise<Answer> {
   signal?.throwIfAborted();
   const payload = body === undefined ? '' : JSON.stringify(body);
@@ -50,6 +56,7 @@ export async function sendRequest(
     agent: false,
     ...(signal ? { signal } : {}),
   });
+  if (isBackground) outgoing.once('socket', (socket) => socket.unref());
   try {
     outgoing.end(payload);
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];

@@ -27,6 +27,8 @@ export interface Images {
    */
   add(mountpoint: string, image: MountedImage): () => void;
   remove(mountpoint: string): void;
+  /** What takes back a mount that was given up, by mountpoint: the next one there waits for it. None rejects. */
+  readonly undoings: Map<string, Promise<void>>;
   /** Is told each line that nydusd prints. */
   readonly onLine: (line: string) => void;
 }
@@ -46,6 +48,7 @@ export function createImages(log: PluginContext['log']): Images {
       return () => void images.delete(mountpoint);
     },
     remove: (mountpoint) => void images.delete(mountpoint),
+    undoings: new Map(),
     onLine(line) {
       const blobId = levelOf(line) === 'error' ? BLOB_ID.exec(line)?.[0] : undefined;
       if (blobId === undefined) return;

@@ -15,7 +15,7 @@ import { createApi, type NydusApi } from './api-client.ts';
 import { readImageData, UNKNOWN_DATA } from './bootstrap.ts';
 import type { NydusConfig } from './config.ts';
 import { registryOf, withCredentials } from './credentials.ts';
-import type { Images } from './images.ts';
+import type { Images, MountedImage } from './images.ts';
 import { NYDUS_OVERLAY, parseNydusOverlay } from './overlay-option.ts';
 import { digestOf, isSameImage } from './same-image.ts';
 import { mayHoldSecrets } from './secrets.ts';
@@ -58,17 +58,65 @@ export async function mountRafs(
   const mounted = { madeOf: digestOf(source, config), source, blobIds, registry: registryOf(config) };
   return withLimit(`mount "${source}" at "${mountpoint}"`, settings, { signal }, async (options) => {
     await abortable(share.ready, options.signal);
-    const known = images.find(mountpoint);
-    using undo = new DisposableStack();
-    // Before it is: nydusd may say what is wrong with it before it answers.
-    if (!known) undo.defer(images.add(mountpoint, mounted));
-    const isNew = await apiOf(share).mountImage(mountpoint, image, options);
-    if (!isNew && known && !isSameImage(known, { source, config })) throw occupied(mountpoint);
-    if (isNew && known) images.add(mountpoint, mounted);
-    undo.move();
+    await abortable(images.undoings.get(mountpoint) ?? Promise.resolve(), options.signal);
+    await put(
+      { api: apiOf(share), images },
+      { mountpoint, image, mounted, asked: { source, config } },
+      options,
+    );
     const outcome = { kind: KIND, options: OPTIONS, source, bytes };
     return mayHoldSecrets(config) ? outcome : { ...outcome, recipe: { source, config } };
   });
+}
+
+interface Put {
+  readonly mountpoint: string;
+  readonly image: Parameters<NydusApi['mountImage']>[1];
+  readonly mounted: MountedImage;
+  /** The same without the operator's credentials. */
+  readonly asked: Parameters<typeof isSameImage>[1];
+}
+
+async function put(
+  { api, images }: { readonly api: NydusApi; readonly images: Images },
+  { mountpoint, image, mounted, asked }: Put,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
+  const known = images.find(mountpoint);
+  if (known) {
+    if (await api.mountImage(mountpoint, image, options)) images.add(mountpoint, mounted);
+    else if (!isSameImage(known, asked)) throw occupied(mountpoint);
+    return;
+  }
+  // Before it is: nydusd may say what is wrong with it before it answers.
+  const forget = images.add(mountpoint, mounted);
+  try {
+    if (await api.mountImage(mountpoint, image, options)) return;
+    // Another host gave it up, or died before it was made: which image it is, nobody knows, and nobody was told of it.
+    await api.unmount(mountpoint, options);
+    await api.mountImage(mountpoint, image, options);
+  } catch (error) {
+    if (options.signal.aborted)
+      images.undoings.set(mountpoint, takeBack({ api, images }, mountpoint, forget));
+    else forget();
+    throw error;
+  }
+}
+
+/** nydusd makes a mount that was given up nevertheless, and does what it is asked for after that. Never rejects. */
+async function takeBack(
+  { api, images }: { readonly api: NydusApi; readonly images: Images },
+  mountpoint: string,
+  forget: () => void,
+): Promise<void> {
+  try {
+    await api.unmount(mountpoint, { isBackground: true });
+    forget();
+  } catch {
+    // While it stays on the list, no other image passes for it.
+  } finally {
+    images.undoings.delete(mountpoint);
+  }
 }
 
 /** Unmounts an image; where none is mounted, that is no error. @throws as {@link mountRafs} does */
