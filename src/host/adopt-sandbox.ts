@@ -30,8 +30,9 @@ export async function adoptSandbox(
 
 /** Who a sandbox is that has this record. */
 export function identityOf(record: SandboxRecord): SandboxIdentity {
-  const { createdAt, ...same } = record;
-  return { ...same, createdAt: new Date(createdAt) };
+  const { createdAt, startBy, isStarted, ...same } = record;
+  const unstarted = startBy === undefined || isStarted ? {} : { startBy: new Date(startBy) };
+  return { ...same, ...unstarted, createdAt: new Date(createdAt) };
 }
 
 /** How a sandbox ended that has ended while there was no host, or before. */

@@ -24,6 +24,8 @@ export interface SandboxIdentity {
   readonly goesWithShares?: boolean | undefined;
   /** What its owner wants to find again after a restart of the host: anything that JSON can hold. @default {} */
   readonly ownerData?: OwnerData | undefined;
+  /** Until when the call goes on that is to have it started. @default it is not known, or it was started */
+  readonly startBy?: Date | undefined;
 }
 
 /** Why a sandbox ended. */
@@ -49,7 +51,9 @@ export interface Sandbox extends AsyncDisposable {
   readonly goesWithShares: boolean;
   /** What its owner wanted to find again after a restart of the host, to which it says nothing. */
   readonly ownerData: OwnerData;
-  /** Says for the next host that containerd had it started: without it the next host does not adopt a controller's. */
+  /** Until when it is to be started; undefined where that is not known, and once it was. */
+  readonly startBy: Date | undefined;
+  /** Says for the next host that containerd had it started: else that one adopts a controller's only until {@link startBy}. */
   noteStarted(): void;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];

@@ -10,7 +10,7 @@ import {
 import type { StateDirectory } from '../share/state-directory.ts';
 
 /** What becomes of a sandbox in its life. */
-export type SandboxNews = Partial<Pick<SandboxRecord, 'isStarted' | 'ending' | 'exit'>>;
+export type RecordChange = Partial<Pick<SandboxRecord, 'isStarted' | 'ending' | 'exit'>>;
 
 /** What stands on disk of a sandbox, for the next host. */
 export interface KeptRecord {
@@ -21,7 +21,7 @@ export interface KeptRecord {
   /** Writes it down, unless it is on disk. Where it cannot be written, the sandbox goes on all the same. */
   keep(): void;
   /** {@link keep}s what is new; of one that is to be deleted, nothing is. */
-  change(news: SandboxNews): void;
+  change(news: RecordChange): void;
   /** Leaves it to the next host: it is written no more. */
   letGo(): void;
   /** Removes it, and the sandbox's directory; it is written no more. */
@@ -82,7 +82,7 @@ class RecordOnDisk implements KeptRecord {
     if (this.#stage === 'none') this.#write();
   }
 
-  change(news: SandboxNews): void {
+  change(news: RecordChange): void {
     if (this.#record.ending === 'delete') return;
     this.#record = { ...this.#record, ...news };
     if (this.#stage === 'kept') this.#write();

@@ -48,6 +48,7 @@ class GrowingSandbox implements KeptSandbox {
   readonly goesWithShares: boolean;
   readonly ownerData: OwnerData;
   readonly record: KeptRecord;
+  startBy: Date | undefined;
   readonly ended: Promise<SandboxExit>;
   readonly #parts: SandboxParts;
   readonly #shares = new Map<string, { readonly entry: SandboxShare; readonly mounts: ShareMounts }>();
@@ -58,7 +59,7 @@ class GrowingSandbox implements KeptSandbox {
 
   constructor(identity: SandboxIdentity, parts: SandboxParts, exit: SandboxExit | undefined) {
     const { namespace, sandboxId, owner, createdAt = new Date(), pod } = identity;
-    const { goesWithShares = false, ownerData = {} } = identity;
+    const { goesWithShares = false, ownerData = {}, startBy } = identity;
     this.namespace = namespace;
     this.sandboxId = sandboxId;
     this.owner = owner;
@@ -67,6 +68,7 @@ class GrowingSandbox implements KeptSandbox {
     this.goesWithShares = goesWithShares;
     this.record = parts.record;
     this.ownerData = ownerData;
+    this.startBy = startBy;
     this.#parts = parts;
     const { promise, resolve } = Promise.withResolvers<SandboxExit>();
     this.ended = promise;
@@ -89,6 +91,7 @@ class GrowingSandbox implements KeptSandbox {
 
   noteStarted(): void {
     this.record.change({ isStarted: true });
+    this.startBy = undefined;
   }
 
   get exit(): SandboxExit | undefined {

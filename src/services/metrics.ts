@@ -21,14 +21,17 @@ export type ReadMetrics = (sandbox: Sandbox) => MessageInitShape<typeof MetricSc
  * the other, so it must neither wait nor cost much: the files stay open for as long as the share.
  */
 export function createMeter(): ReadMetrics {
-  const gauges = new WeakMap<Share, GroupGauge>();
+  const gauges = new WeakMap<Share, { readonly pid: number; readonly gauge: GroupGauge }>();
+  const close = (share: Share): void => gauges.get(share)?.gauge[Symbol.dispose]();
   const gaugeOf = (share: Share): GroupGauge => {
     const known = gauges.get(share);
-    if (known) return known;
-    const gauge = openGroupGauge(share.pid);
-    gauges.set(share, gauge);
-    const close = (): void => gauge[Symbol.dispose]();
-    void share.closed.then(close, close);
+    const { pid } = share;
+    if (known?.pid === pid) return known.gauge;
+    const gauge = openGroupGauge(pid);
+    // Another daemon has taken the place of the one that was measured.
+    close(share);
+    gauges.set(share, { pid, gauge });
+    if (!known) void share.closed.finally(() => close(share)).catch(() => {});
     return gauge;
   };
   return (sandbox) => {

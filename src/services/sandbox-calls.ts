@@ -43,16 +43,21 @@ export interface SandboxCalls extends Disposable {
 
 /** Creates the calls over a host's sandboxes. But for `create` and `shutdown` all throw NotFound for an unknown one. */
 export function createSandboxCalls(
-  host: Pick<Host, 'sandboxes' | 'log'>,
+  host: Pick<Host, 'sandboxes' | 'adopted' | 'log'>,
   events: Pick<ContainerdEvents, 'created' | 'started' | 'awaited'>,
 ): SandboxCalls {
   const find = ({ namespace, sandboxId }: SandboxName): Sandbox => host.sandboxes.get(namespace, sandboxId);
   const readMetrics = createMeter();
   const unstarted = createUnstarted(host);
+  const watch = (sandbox: Sandbox): void => {
+    if (sandbox.startBy) unstarted.add(sandbox, sandbox.startBy);
+  };
+  void host.adopted.then(() => host.sandboxes.list().forEach(watch));
   return {
     async create(request, { signal, deadline }) {
-      const sandbox = await host.sandboxes.create(request, { signal });
-      if (request.pod && deadline) unstarted.add(sandbox, deadline);
+      const startBy = request.pod && deadline;
+      const sandbox = await host.sandboxes.create({ ...request, startBy }, { signal });
+      watch(sandbox);
       events.created(sandbox, { cri: request.pod !== undefined });
       return sandbox;
     },

@@ -19,6 +19,7 @@ export interface Unstarted extends Disposable {
  */
 export function createUnstarted({ sandboxes, log }: Pick<Host, 'sandboxes' | 'log'>): Unstarted {
   const timers = new Map<Sandbox, NodeJS.Timeout>();
+  let isDisposed = false;
   const abandon = async (sandbox: Sandbox): Promise<void> => {
     timers.delete(sandbox);
     if (!sandboxes.has(sandbox)) return;
@@ -30,6 +31,7 @@ export function createUnstarted({ sandboxes, log }: Pick<Host, 'sandboxes' | 'lo
   };
   return {
     add(sandbox, deadline) {
+      if (isDisposed || timers.has(sandbox)) return;
       const left = Math.min(Math.max(deadline.getTime() - Date.now(), 0), MAX_TIMER_MS);
       timers.set(sandbox, setTimeout(() => void abandon(sandbox), left).unref());
     },
@@ -38,6 +40,7 @@ export function createUnstarted({ sandboxes, log }: Pick<Host, 'sandboxes' | 'lo
       timers.delete(sandbox);
     },
     [Symbol.dispose]() {
+      isDisposed = true;
       for (const timer of timers.values()) clearTimeout(timer);
       timers.clear();
     },

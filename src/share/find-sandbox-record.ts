@@ -35,5 +35,11 @@ export function findSandboxRecord(
  * True for what nobody knows any more. containerd forgets a sandbox whose creation or start fails, as it does for want of
  * an answer, and asks nobody to remove it whose host is gone.
  */
-const isForgotten = ({ owner, isStarted, ending, bootId: recorded }: SandboxRecord): boolean =>
-  (owner === 'controller' && !isStarted) || ending === 'delete' || recorded !== bootId();
+const isForgotten = (record: SandboxRecord): boolean =>
+  (record.owner === 'controller' && !record.isStarted && !mayBeStarted(record)) ||
+  record.ending === 'delete' ||
+  record.bootId !== bootId();
+
+/** Between the two calls containerd may take seconds, as to pull a pause image. */
+const mayBeStarted = ({ startBy }: SandboxRecord): boolean =>
+  startBy !== undefined && Date.parse(startBy) > Date.now();

@@ -39,6 +39,8 @@ const recordSchema = z.object({
   goesWithShares: z.boolean().optional(),
   /** What its owner wants to find again. */
   ownerData: z.record(z.string(), z.json()).optional(),
+  /** Until when the call goes on that creates it and is to have it started. */
+  startBy: time.optional(),
   /** True once containerd has had it started. */
   isStarted: z.boolean().optional(),
   /** What somebody has asked for, whether it is done or not: that its shares be closed, or that nothing of it be left. */
@@ -75,10 +77,14 @@ type RecordedIdentity = Pick<
 
 /** What is on record of a sandbox that there was nothing of before. */
 export function newSandboxRecord(
-  sandbox: RecordedIdentity & { readonly createdAt: Date; readonly pod?: Pod | undefined },
+  sandbox: RecordedIdentity & {
+    readonly createdAt: Date;
+    readonly pod?: Pod | undefined;
+    readonly startBy?: Date | undefined;
+  },
   profile: string,
 ): SandboxRecord {
-  const { namespace, sandboxId, owner, createdAt, pod, ownerData } = sandbox;
+  const { namespace, sandboxId, owner, createdAt, pod, startBy, ownerData } = sandbox;
   const { goesWithShares = owner === 'api' } = sandbox;
   return {
     namespace,
@@ -90,6 +96,7 @@ export function newSandboxRecord(
     ...(pod ? { pod: podNameOf(pod) } : {}),
     ...(goesWithShares ? { goesWithShares } : {}),
     ...(ownerData ? { ownerData } : {}),
+    ...(startBy ? { startBy: startBy.toISOString() } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { describe, test } from 'node:test';
 import { MetricsSchema, type Metrics } from '../../src/proto/containerd/cgroup-metrics_pb.ts';
 import { writeBundle } from '../harness/bundle.ts';
+import { eventually } from '../harness/eventually.ts';
 import { openFilesOf } from '../harness/open-files.ts';
 import { serveTestHost } from '../harness/test-host.ts';
 
@@ -36,4 +37,24 @@ describe('createMeter()', () => {
     assert.equal((await poll()).pids?.current, 0n);
     assert.deepEqual(pids.flatMap(openFilesOf), []);
   });
+});
+
+test('measures the daemon that has replaced another one, and closes the files of that one', async () => {
+  await using own = await serveTestHost({ virtiofs: { virtio_fs_on_exit: 'respawn' } });
+  const { client } = own;
+  const mounts = [{ type: 'virtiofs', destination: 'one' }];
+  await client.createSandbox({ sandboxId: 'sb', bundlePath: await writeBundle(own.path, mounts) });
+  await client.startSandbox({ sandboxId: 'sb' });
+  const [share] = own.host.sandboxes.get('default', 'sb').shares;
+  const former = share?.pid ?? 0;
+  const poll = async (): Promise<bigint | undefined> => {
+    const { metrics } = await client.sandboxMetrics({ sandboxId: 'sb' });
+    return metrics?.data && anyUnpack(metrics.data, MetricsSchema)?.pids?.current;
+  };
+  assert.equal(await poll(), 1n);
+  process.kill(former, 'SIGKILL');
+  await eventually('another one is there', () => share?.pid !== former);
+  await share?.ready;
+  assert.equal(await poll(), 1n);
+  assert.deepEqual(openFilesOf(former), []);
 });

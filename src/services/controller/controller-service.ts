@@ -73,10 +73,14 @@ const nameOf = (sandboxId: string, { requestHeader }: HandlerContext): SandboxNa
   sandboxId,
 });
 
+/** Later than any call ends, and a time that can be written down. */
+const MAX_DEADLINE_MS = 365 * 24 * 3600 * 1000;
+
 function deadlineOf({ timeoutMs }: HandlerContext): Date | undefined {
   const left = timeoutMs();
-  return left === undefined ? undefined : new Date(Date.now() + left);
+  return left === undefined ? undefined : new Date(Date.now() + Math.min(left, MAX_DEADLINE_MS));
 }
+
 /** What is shown of a sandbox, also by the next host, and means nothing to this one. */
 const ownerDataOf = (known: Record<string, string | undefined>): OwnerData =>
   Object.fromEntries(Object.entries(known).flatMap(([name, value]) => (value ? [[name, value]] : [])));
