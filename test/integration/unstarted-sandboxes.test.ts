@@ -12,7 +12,7 @@ import { eventually } from '../harness/eventually.ts';
 import { fixture } from '../harness/fixtures.ts';
 import { isGone, leftovers } from '../harness/leftovers.ts';
 import { pidOnRecord, type ServeProcess } from '../harness/serve-process.ts';
-import { openNode, type Node } from '../harness/take-over.ts';
+import { ended, openNode, type Node } from '../harness/take-over.ts';
 
 // A pod's sandbox between its creation and its start, which containerd asks of two hosts.
 
@@ -49,6 +49,11 @@ const WAYS: Record<string, (node: Node, former: ServeProcess) => Promise<ServePr
   'was killed': async (node, former) => {
     await former.end('SIGKILL');
     return start(node);
+  },
+  'has handed over': async (node, former) => {
+    const next = await node.follow();
+    assert.equal(await ended(former), 0);
+    return next;
   },
 };
 
