@@ -53,7 +53,11 @@ export interface Sandbox extends AsyncDisposable {
   readonly ownerData: OwnerData;
   /** Until when it is to be started; undefined where that is not known, and once it was. */
   readonly startBy: Date | undefined;
-  /** Says for the next host that containerd had it started: else that one adopts a controller's only until {@link startBy}. */
+  /**
+   * Says for the next host that containerd had it started: else that one adopts a controller's only until {@link startBy}.
+   *
+   * @throws StatusError where that cannot be written down
+   */
   noteStarted(): void;
   /** Those that are open, in the order in which they were asked for. */
   readonly shares: readonly Share[];

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { systemStatus } from '../proc/system-error.ts';
 import { removeSandboxFiles } from '../share/remove.ts';
 import { sandboxFiles, type SandboxFiles } from '../share/sandbox-files.ts';
 import {
@@ -22,6 +23,8 @@ export interface KeptRecord {
   keep(): void;
   /** {@link keep}s what is new; of one that is to be deleted, nothing is. */
   change(news: RecordChange): void;
+  /** {@link change}s what is no use but on disk. @throws what the file system says */
+  insist(news: RecordChange): void;
   /** Leaves it to the next host: it is written no more. */
   letGo(): void;
   /** Removes it, and the sandbox's directory; it is written no more. */
@@ -34,6 +37,7 @@ export const NOT_KEPT: KeptRecord = {
   commit() {},
   keep() {},
   change() {},
+  insist() {},
   letGo() {},
   forget() {},
 };
@@ -89,6 +93,18 @@ class RecordOnDisk implements KeptRecord {
     else this.#isBehind = true;
   }
 
+  insist(news: RecordChange): void {
+    this.change(news);
+    if (this.#stage !== 'kept' || !this.#isBehind) return;
+    // Tried once more: what it says is the caller's then.
+    try {
+      this.#use(() => writeSandboxRecord(this.#files, this.#record));
+    } catch (error) {
+      throw systemStatus(error, { doing: 'Cannot write down what became of a sandbox' }) ?? error;
+    }
+    this.#isBehind = false;
+  }
+
   letGo(): void {
     this.#stage = 'gone';
   }
@@ -104,6 +120,7 @@ class RecordOnDisk implements KeptRecord {
       this.#stage = 'kept';
       this.#isBehind = false;
     } catch (error) {
+      this.#isBehind = true;
       const { record: path } = this.#files;
       this.#options.log.error({ path, err: error }, 'Cannot write down what became of a sandbox');
     }

@@ -90,7 +90,7 @@ class GrowingSandbox implements KeptSandbox {
   }
 
   noteStarted(): void {
-    this.record.change({ isStarted: true });
+    this.record.insist({ isStarted: true });
     this.startBy = undefined;
   }
 

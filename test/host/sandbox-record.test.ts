@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
@@ -429,5 +429,19 @@ describe('a sandbox that cannot be written down', () => {
     await (await found(host))[Symbol.asyncDispose]();
     await assertDeleted(host, node);
     small.free();
+  });
+
+  test('does not start where that cannot be written down, and can later', async () => {
+    await using node = await openNode();
+    const { host } = await node.start();
+    const sandbox = await host.sandboxes.create(request('controller'));
+    mkdirSync(`${node.file}.new`);
+    assert.throws(() => sandbox.noteStarted(), {
+      name: 'StatusError',
+      message: /^Cannot write down what became of a sandbox: EISDIR: .*"\/.*sandbox\.json\.new"/,
+    });
+    rmdirSync(`${node.file}.new`);
+    sandbox.noteStarted();
+    assert.equal(node.read().isStarted, true);
   });
 });
