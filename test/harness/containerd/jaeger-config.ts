@@ -12,8 +12,10 @@ const example = join(import.meta.dirname, '../../../examples/jaeger/jaeger.yaml'
 
 /** The configuration of examples/jaeger, with ports of a test's own. */
 export async function jaegerConfig({ query, queryGrpc, otlpHttp }: JaegerPorts): Promise<string> {
-  return (await readFile(example, 'utf8'))
-    .replace(':16686', `:${query}`)
-    .replace(':16685', `:${queryGrpc}`)
-    .replace(':4318', `:${otlpHttp}`);
+  const ports = { 16686: query, 16685: queryGrpc, 4318: otlpHttp };
+  // In one pass: a test's port may begin as another one of the example does.
+  return (await readFile(example, 'utf8')).replaceAll(
+    /:(16686|16685|4318)\b/g,
+    (_, port: string) => `:${ports[Number(port) as keyof typeof ports]}`,
+  );
 }
