@@ -50,6 +50,8 @@ export interface KeepOptions {
   readonly found?: 'kept' | 'unreadable' | undefined;
 }
 
+const CANNOT_WRITE = 'Cannot write down what became of a sandbox';
+
 /** Keeps the record of a sandbox. */
 export const keepRecord = (record: SandboxRecord, options: KeepOptions): KeptRecord =>
   new RecordOnDisk(record, options);
@@ -79,30 +81,24 @@ class RecordOnDisk implements KeptRecord {
     if (this.#stage !== 'begun') return;
     this.#use(() => commitSandboxRecord(this.#files));
     this.#stage = 'kept';
-    if (this.#isBehind) this.#write();
+    if (this.#isBehind) this.#tryToWrite();
   }
 
   keep(): void {
-    if (this.#stage === 'none') this.#write();
+    if (this.#stage === 'none') this.#tryToWrite();
   }
 
   change(news: RecordChange): void {
-    if (this.#record.ending === 'delete') return;
-    this.#record = { ...this.#record, ...news };
-    if (this.#stage === 'kept') this.#write();
-    else this.#isBehind = true;
+    if (this.#take(news)) this.#tryToWrite();
   }
 
   insist(news: RecordChange): void {
-    this.change(news);
-    if (this.#stage !== 'kept' || !this.#isBehind) return;
-    // Tried once more: what it says is the caller's then.
+    if (!this.#take(news)) return;
     try {
-      this.#use(() => writeSandboxRecord(this.#files, this.#record));
+      this.#write();
     } catch (error) {
-      throw systemStatus(error, { doing: 'Cannot write down what became of a sandbox' }) ?? error;
+      throw systemStatus(error, { doing: CANNOT_WRITE }) ?? error;
     }
-    this.#isBehind = false;
   }
 
   letGo(): void {
@@ -114,16 +110,27 @@ class RecordOnDisk implements KeptRecord {
     if (this.#options.stateDir.isInPlace()) removeSandboxFiles(this.#files);
   }
 
-  #write(): void {
+  /** True where what is new is to be written now, and not with the first that is. */
+  #take(news: RecordChange): boolean {
+    if (this.#record.ending === 'delete') return false;
+    this.#record = { ...this.#record, ...news };
+    this.#isBehind = true;
+    return this.#stage === 'kept';
+  }
+
+  #tryToWrite(): void {
     try {
-      this.#use(() => writeSandboxRecord(this.#files, this.#record));
-      this.#stage = 'kept';
-      this.#isBehind = false;
+      this.#write();
     } catch (error) {
-      this.#isBehind = true;
       const { record: path } = this.#files;
-      this.#options.log.error({ path, err: error }, 'Cannot write down what became of a sandbox');
+      this.#options.log.error({ path, err: error }, CANNOT_WRITE);
     }
+  }
+
+  #write(): void {
+    this.#use(() => writeSandboxRecord(this.#files, this.#record));
+    this.#stage = 'kept';
+    this.#isBehind = false;
   }
 
   /** Another host's state is not this one's to write. */
