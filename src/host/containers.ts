@@ -51,21 +51,18 @@ class ContainerTable implements Containers {
     return this.#find(namespace, containerId);
   }
 
-  get(namespace: string, containerId: string): Container {
+  get(namespace: string, containerId: string): ContainerEntry {
     const found = this.#find(namespace, containerId);
     if (found) return found;
     throw new StatusError(Code.NotFound, `No container "${containerId}" in namespace "${namespace}"`);
   }
 
   kill(namespace: string, containerId: string, signal: number): void {
-    this.get(namespace, containerId);
-    this.#find(namespace, containerId)?.end(128 + signal);
+    this.get(namespace, containerId).end(128 + signal);
   }
 
   async delete(namespace: string, containerId: string): Promise<ContainerExit> {
-    const entry = this.#find(namespace, containerId);
-    if (!entry)
-      throw new StatusError(Code.NotFound, `No container "${containerId}" in namespace "${namespace}"`);
+    const entry = this.get(namespace, containerId);
     await entry.unmount();
     this.#knownOf(entry.sandbox).set(containerId, undefined);
     return entry.end(0);
