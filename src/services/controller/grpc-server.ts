@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Code, StatusError } from 'ttrpc-ts';
+import { listenPrivately } from '../listen-privately.ts';
 
 /** How long calls that are being answered have when the server ends, in milliseconds. */
 const CLOSE_GRACE_MS = 1000;
@@ -83,10 +84,7 @@ export function createGrpcServer(
     async listen(path) {
       requireOpen(ending.signal);
       const server = create();
-      listenPrivately(server, path);
-      await once(server, 'listening');
-      // What accept(2) reports from now on concerns one connection.
-      server.on('error', () => {});
+      await listenPrivately(server, path);
       servers.push(server);
       if (!ending.signal.aborted) return;
       await server[Symbol.asyncDispose]();
@@ -123,16 +121,6 @@ const leniently =
     if (Number(count) * (unit === 'H' ? 3_600_000 : 60_000) > MAX_TIMEOUT_MS) delete headers['grpc-timeout'];
     handle(request, response);
   };
-
-/** Node.js binds within `listen()`, so that the umask gives the file its mode from the first moment. */
-function listenPrivately(server: Http2Server, path: string): void {
-  const umask = process.umask(0o177);
-  try {
-    server.listen(path);
-  } finally {
-    process.umask(umask);
-  }
-}
 
 /** Lets a connection's last answers go out. */
 async function closeSession(session: ServerHttp2Session): Promise<void> {

@@ -1,12 +1,9 @@
-import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { mkdirSync, rmSync } from 'node:fs';
 import { hiddenBeside, publishSocket, type SocketPlace } from '../address.ts';
+import { listenPrivately } from '../listen-privately.ts';
 import type { OwnFile } from '../own-file.ts';
-
-/** Permissions of the socket: its owner alone can connect. */
-const UMASK = 0o177;
 
 /** A socket whose callers wait until somebody serves them. Disposal closes it, and lets down those who wait. */
 export interface Reception extends AsyncDisposable {
@@ -36,15 +33,7 @@ export async function openReception(place: SocketPlace): Promise<Reception> {
     // Who has gone is told when somebody reads.
     socket.on('error', ignore);
   });
-  const umask = process.umask(UMASK);
-  try {
-    server.listen({ path: hidden });
-  } finally {
-    process.umask(umask);
-  }
-  await once(server, 'listening');
-  // What accept(2) reports from now on concerns one connection; Node.js goes on accepting.
-  server.on('error', ignore);
+  await listenPrivately(server, hidden);
   return {
     publish(options) {
       file = publishSocket(hidden, place, options);
