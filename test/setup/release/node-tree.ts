@@ -1,21 +1,21 @@
-import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { PACKAGE as NAME } from '../../../src/package.ts';
 import { bundle } from './bundle.ts';
 import { bashCompletion, zshCompletion } from './completions.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { licences } from './licences.ts';
 import { commandPage, configPage } from './man-pages.ts';
 import { copyManifests } from './plugin-manifests.ts';
+import { put } from './put.ts';
 import { root } from './root.ts';
 import { sbom } from './sbom.ts';
-
-const NAME = 'containerd-shim-virtiofs';
 
 /** Where a node has the program; the rest of the tree leads there. */
 export const LIBRARY_DIRECTORY = `usr/lib/${NAME}`;
 
-/** Its command: the options of Node.js that a host is to have, and a cache of compiled code where there is one. */
+/** Its command, with the options of Node.js that a host is to have. */
 const COMMAND = `#!/bin/sh
 self=$(readlink -f "$0")
 exec "\${self%/bin/*}/lib/${NAME}/bin/node" --no-warnings --disable-sigusr1 --max-semi-space-size=1 \\
@@ -30,8 +30,7 @@ export interface NodeTree {
 }
 
 /**
- * Makes the tree that a node gets, as it is below its root directory: program, plugins, Node.js, the shim, unit,
- * configuration and documents.
+ * Makes the tree that a node gets, as it is below its root directory: program, plugins, Node.js, the shim and documents.
  */
 export async function makeNodeTree(target: string, { version, nodeBinary }: NodeTree): Promise<void> {
   await rm(target, { recursive: true, force: true });
@@ -47,7 +46,7 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
       `${LIBRARY_DIRECTORY}/package.json`,
       `${JSON.stringify({ name: NAME, version, type: 'module' }, undefined, 2)}\n`,
     ),
-    write('usr/bin/shim-virtiofs', COMMAND).then(() => chmod(join(target, 'usr/bin/shim-virtiofs'), 0o755)),
+    put(join(target, 'usr/bin/shim-virtiofs'), COMMAND, 0o755),
     link(`../lib/${NAME}/plugin/${NAME}-v1`, join(target, `usr/bin/${NAME}-v1`)),
     copy(join(root, 'examples/containerd/config.toml'), join(target, `${document}/examples/config.toml`)),
     write(`usr/share/${NAME}/config.schema.json`, `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`),
@@ -75,9 +74,4 @@ async function copy(from: string, to: string, mode = 0o644): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
   await cp(from, to, { dereference: true });
   await chmod(to, mode);
-}
-
-async function put(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
 }

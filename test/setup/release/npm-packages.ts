@@ -1,10 +1,9 @@
 import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { PACKAGE as LIBRARY } from '../../../src/package.ts';
 import { copyManifests } from './plugin-manifests.ts';
 import { root } from './root.ts';
-
-const LIBRARY = 'containerd-shim-virtiofs';
 
 /** Files of the repository that go into the package as they are. */
 const AS_THEY_ARE = ['README.md', 'CHANGELOG.md', 'LICENSE', 'plugin/containerd-shim-virtiofs-v1'];

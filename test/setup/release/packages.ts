@@ -1,6 +1,8 @@
-import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cp, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
+import { PACKAGE as NAME } from '../../../src/package.ts';
+import { put } from './put.ts';
 
 /** A machine's kind as Debian calls it. */
 export type Architecture = 'amd64' | 'arm64';
@@ -15,8 +17,6 @@ export interface NodePackage {
   readonly time: number;
   readonly signal: AbortSignal;
 }
-
-const NAME = 'containerd-shim-virtiofs';
 
 /** Packs the tree's `usr` into an archive for a directory of its own, or for `/usr/local`. Resolves to its path. */
 export async function makeArchive(
@@ -80,10 +80,4 @@ async function sizeOf(directory: string): Promise<number> {
     entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => stat(join(parentPath, name))),
   );
   return Math.ceil(sizes.reduce((sum, { size }) => sum + size, 0) / 1024);
-}
-
-async function put(path: string, text: string, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
-  await chmod(path, mode);
 }

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { put } from './put.ts';
 import { root } from './root.ts';
 
 /** Writes the manifests of our plugins below `target`, with the compiled entry in place of the source. */
@@ -11,8 +12,7 @@ export async function copyManifests(target: string): Promise<void> {
     const text = await readFile(join(root, path), 'utf8');
     const built = text.replace(/^(entry = ".*)\.ts"$/m, '$1.js"');
     if (built === text) throw new Error(`"${path}" names no entry in TypeScript`);
-    await mkdir(dirname(join(target, path)), { recursive: true });
-    await writeFile(join(target, path), built);
+    await put(join(target, path), built);
     // oxlint-enable no-await-in-loop
   }
 }

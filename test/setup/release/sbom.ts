@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { PACKAGE } from '../../../src/package.ts';
 import { root } from './root.ts';
 
 interface Component {
@@ -23,7 +24,7 @@ export async function sbom(names?: readonly string[]): Promise<string> {
   });
   const { serialNumber: _, dependencies, metadata, components, ...rest } = JSON.parse(stdout) as Sbom;
   const { timestamp: _timestamp, ...kept } = metadata;
-  const component = { ...kept.component, name: 'containerd-shim-virtiofs' };
+  const component = { ...kept.component, name: PACKAGE };
   const chosen = names ? components.filter(({ name }) => names.includes(name)) : components;
   const whole = {
     ...rest,
