@@ -15,7 +15,8 @@ const manifestSchema = z.strictObject({
   manifest_version: z.literal(1),
   type: z.literal(PLUGIN_TYPE),
   id: word.regex(/^[^.]*$/, 'use no "."'),
-  version: z.string().min(1),
+  // Of those that come with the host there is none: it is the host's.
+  version: z.string().min(1).optional(),
   entry: z.string().min(1),
   requires: z.array(word).default([]),
   provides: z.array(word).min(1),
