@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { chmod, copyFile, cp, mkdir, mkdtempDisposable, readdir, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, mkdtempDisposable, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { execa } from 'execa';
+import { rolldown } from 'rolldown';
 import { controllerHost } from '../../harness/containerd/controller-host.ts';
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
@@ -160,6 +161,32 @@ for (const node of [await obtain('node-24'), process.execPath]) {
   });
 }
 
+for (const external of [false, true]) {
+  test(`a bundled program ${external ? 'runs where the package is left out' : 'says that the package is to be left out'}`, async () => {
+    await using place = await placeForShares();
+    const output = join(project.path, 'bundled');
+    await using build = await rolldown({
+      input: join(project.path, 'provider.js'),
+      platform: 'node',
+      external: external ? ['containerd-shim-virtiofs'] : [],
+      onLog: () => {},
+    });
+    await build.write({ dir: output });
+    await cp(join(project.path, 'provider'), join(output, 'provider'), { recursive: true });
+    const args = [join(output, 'provider.js'), 'virtio-fs', daemon, place.state, place.source];
+    const { exitCode, stdout, stderr } = await execa(process.execPath, args, { reject: false });
+    await rm(output, { recursive: true });
+    if (external) assert.match(stdout, /^waiting$/m);
+    else
+      assert.match(
+        stderr,
+        /^Error: "\/.*" is not in the package containerd-shim-virtiofs: have the bundler leave/m,
+      );
+    assert.equal(exitCode, external ? 0 : 1);
+    assert.deepEqual(await leftovers(place.state), []);
+  });
+}
+
 test('the command says what it lacks where Node.js is too old', async () => {
   await using directory = await temporaryDirectory();
   const node = await executable(join(directory.path, 'node'), '#!/bin/sh\necho v20.20.2\n');
@@ -170,13 +197,25 @@ test('the command says what it lacks where Node.js is too old', async () => {
   assert.equal(stderr, `shim-virtiofs: no Node.js that can run this: ${problem}`);
 });
 
-/** Directories that any user can enter: those that a test run gives are its own. */
-async function placeForShares(): Promise<
-  AsyncDisposable & { readonly path: string; readonly source: string; readonly state: string }
-> {
-  const directory = await mkdtempDisposable('/var/tmp/csv-');
-  await chmod(directory.path, 0o755);
-  const [source, state] = [join(directory.path, 'source'), join(directory.path, 'state')];
+/** What a share needs; apart from the state all in a directory that any user can enter. */
+interface PlaceForShares extends AsyncDisposable {
+  readonly path: string;
+  readonly source: string;
+  readonly state: string;
+}
+
+async function placeForShares(): Promise<PlaceForShares> {
+  await using stack = new AsyncDisposableStack();
+  const own = stack.use(await temporaryDirectory());
+  const { path } = stack.use(await mkdtempDisposable('/var/tmp/csv-'));
+  await chmod(path, 0o755);
+  const source = join(path, 'source');
   await mkdir(source);
-  return { path: directory.path, source, state, [Symbol.asyncDispose]: () => directory.remove() };
+  const owned = stack.move();
+  return {
+    path,
+    source,
+    state: join(own.path, 'state'),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
