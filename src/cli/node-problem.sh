@@ -5,7 +5,9 @@ set -u
 main() {
 	for node; do
 		[ -n "$node" ] && [ -x "$node" ] || continue
-		words=$(LC_ALL=C "$node" --version 2>&1)
+		# The shell itself would speak of a signal.
+		{ words=$(LC_ALL=C "$node" --version 2>&1); } 2>/dev/null
+		status=$?
 		echo "\"$node\" $(explain)"
 		return
 	done
@@ -26,7 +28,12 @@ explain() {
 		library=${words#*error while loading shared libraries: }
 		echo "needs ${library%%:*}: install the package that has it (Debian: libatomic1, libstdc++6)"
 		;;
+	*'kernel too old'*) echo "needs a newer kernel than $(uname -r): use a newer release of this system" ;;
 	*)
+		if [ $status -gt 128 ]; then
+			echo "ends by signal $((status - 128)) at once: it is damaged, or this processor is too old for it: reinstall it"
+			return
+		fi
 		echo "cannot be executed here: it is for another processor than $(uname -m), or for glibc, which this system has" \
 			'not (musl): use the release for this processor, on a system with glibc'
 		;;

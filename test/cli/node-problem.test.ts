@@ -55,6 +55,24 @@ for (const [interpreter = '', ...flags] of shells) {
       });
     }
 
+    test('says what helps against an old kernel and an old processor', async () => {
+      await using directory = await temporaryDirectory();
+      // What glibc says, and what a processor does without the instructions that a program has.
+      const kernel = await executable(
+        join(directory.path, 'kernel'),
+        '#!/bin/sh\necho FATAL: kernel too old\n',
+      );
+      assert.match(
+        await explain(kernel),
+        /^"\/.*\/kernel" needs a newer kernel than \d+\.\S+: use a newer release/,
+      );
+      const processor = await executable(join(directory.path, 'processor'), '#!/bin/sh\nkill -ILL $$\n');
+      assert.match(
+        await explain(processor),
+        /^"\/.*\/processor" ends by signal 4 at once: it is damaged, or this/,
+      );
+    });
+
     test('names one that is too old, and says where there is none', async () => {
       await using directory = await temporaryDirectory();
       const old = await executable(join(directory.path, 'old'), '#!/bin/sh\necho v22.9.0\n');

@@ -5,7 +5,7 @@ export const NODE_PROBLEM = 'src/cli/node-problem.sh';
  * Lines of a shell script that end it where the Node.js of `$node` cannot run the program, whose package is in `$package`:
  * it says in one line why, and what helps.
  */
-export const REQUIRE_NODE = `version=$("$node" --version 2>/dev/null) || version=
+export const REQUIRE_NODE = `{ version=$("$node" --version); } 2>/dev/null || version=
 major=\${version#v}
 if ! [ "\${major%%.*}" -ge 24 ] 2>/dev/null; then
 	printf 'shim-virtiofs: no Node.js that can run this: %s\\n' "$(sh "$package/${NODE_PROBLEM}" "$node")" >&2
