@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { controllerHost } from '../../harness/containerd/controller-host.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
-import { executable } from '../../harness/fixtures.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { makeNodeTree } from '../../setup/release/node-tree.ts';
 
@@ -36,26 +35,6 @@ describe('the tree of a node', () => {
       await readFile(join(tree.path, 'usr/share/containerd-shim-virtiofs/config.schema.json'), 'utf8'),
     ) as { properties: Record<string, unknown> };
     assert.ok('scratch_dir' in schema.properties);
-  });
-
-  test('has a command that says what helps where its Node.js cannot run', async () => {
-    await using own = await temporaryDirectory();
-    const paths = ['usr/bin/shim-virtiofs', 'usr/lib/containerd-shim-virtiofs/src/cli/node-problem.sh'];
-    for (const path of paths) await cp(join(tree.path, path), join(own.path, path));
-    const node = join(own.path, 'usr/lib/containerd-shim-virtiofs/bin/node');
-    await mkdir(dirname(node));
-    // As for another release of the system: a library is missing.
-    const program = (await readFile('/bin/true')).toString('latin1').replace('libc.so.6', 'libq.so.9');
-    await executable(node, Buffer.from(program, 'latin1'));
-    const command = join(own.path, 'usr/bin/shim-virtiofs');
-    const { exitCode, stdout, stderr } = await execa(command, ['ls'], {
-      env,
-      extendEnv: false,
-      reject: false,
-    });
-    assert.deepEqual([exitCode, stdout], [1, '']);
-    const problem = `shim-virtiofs: no Node.js that can run this: "${node}" needs libq.so.9: install the package`;
-    assert.equal(stderr.slice(0, problem.length), problem);
   });
 
   for (const sandboxer of ['shim', 'virtiofs'] as const) {

@@ -13,11 +13,11 @@ after(() => project[Symbol.asyncDispose]());
 
 /** A program with all entries; its mistake must be one. */
 const ALL = `import { openHost, qemuArguments, type Host, type Share } from 'containerd-shim-virtiofs';
-import { z, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
+import { openShare, type CreateProvider } from 'containerd-shim-virtiofs/plugin';
 import * as nydus from 'containerd-shim-virtiofs/nydus';
 import * as virtiofs from 'containerd-shim-virtiofs/virtiofs';
 import { connect, Code, StatusError } from 'ttrpc-ts';
-export const all = [openHost, qemuArguments, z, nydus.createProvider, virtiofs.createProvider, connect, StatusError];
+export const all = [openHost, qemuArguments, openShare, nydus.createProvider, virtiofs.createProvider, connect, StatusError];
 export const code: Code = Code.NotFound;
 export type All = Host | Share | CreateProvider<{ readonly key: string }>;
 // @ts-expect-error -- the types are there, and not any
