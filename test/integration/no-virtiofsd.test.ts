@@ -65,7 +65,7 @@ describe('without virtiofsd', () => {
     const command = [...WITHOUT, process.execPath, SHIM_VIRTIOFS];
     await using host = controllerHost(place, { command, env: { PATH } });
     await host.start();
-    const { stderr, stdout } = await run(
+    const { exitCode, stderr, stdout } = await run(
       'open',
       '--state',
       place.state,
@@ -73,7 +73,7 @@ describe('without virtiofsd', () => {
       'work',
       join(place.dir, 'source'),
     );
-    assert.equal(stdout, '');
+    assert.deepEqual([exitCode, stdout], [4, '']);
     assert.equal(stderr, `shim-virtiofs: Cannot start share "work": ${PROBLEM}`);
     assert.equal((await run('ls', '--state', place.state)).stderr, 'No shares');
     assert.deepEqual(await leftovers(place.state), []);
