@@ -23,8 +23,31 @@ export const LIBRARY: Readonly<Record<string, string>> = {
   [`${PACKAGE}/zod`]: new URL(`zod${EXTENSION}`, import.meta.url).href,
 };
 
-/** Reads our version. */
+/** Reads our version. @throws Error as {@link requirePackage} */
 export function packageVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return readPackage().version;
+}
+
+/**
+ * Makes sure that this code stands in its package, where plugins and what is started by its path are.
+ *
+ * @throws Error where a bundler has put it elsewhere
+ */
+export function requirePackage(): void {
+  readPackage();
+}
+
+function readPackage(): { readonly version: string } {
+  const url = new URL('../package.json', import.meta.url);
+  let cause: unknown;
+  try {
+    const manifest = JSON.parse(readFileSync(url, 'utf8')) as { name?: string; version: string };
+    if (manifest.name === PACKAGE) return manifest;
+  } catch (error) {
+    cause = error;
+  }
+  const remedy = `have the bundler leave "${PACKAGE}" out ("external"), and install it beside the bundle`;
+  throw new Error(`"${fileURLToPath(import.meta.url)}" is not in the package ${PACKAGE}: ${remedy}`, {
+    cause,
+  });
 }

@@ -19,19 +19,28 @@ function compile(): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** The development manifest with the compiled files in place of the sources. */
+/** The development manifest with the repository's version, and the compiled files in place of the sources. */
 function makeManifest(): object {
-  const { scripts: _, ...manifest } = JSON.parse(
-    readFileSync(join(source, 'package.json'), 'utf8'),
-  ) as Manifest;
+  const { scripts: _, ...manifest } = readManifest(source);
+  const { version } = readManifest(join(source, '../..'));
   return {
     ...manifest,
-    exports: { '.': { types: './index.d.ts', default: './index.js' } },
+    version,
+    types: './index.d.ts',
+    exports: {
+      '.': { types: './index.d.ts', default: './index.js' },
+      './package.json': './package.json',
+    },
     sideEffects: false,
   };
 }
 
 interface Manifest {
+  readonly version?: string;
   readonly scripts?: unknown;
   readonly [key: string]: unknown;
+}
+
+function readManifest(directory: string): Manifest {
+  return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
 }

@@ -15,6 +15,8 @@ export const versions = {
   criTools: '1.37.0',
   /** The oldest Go that can fetch the toolchain that a go.mod names. */
   oldestGo: '1.21.0',
+  /** The newest Node.js of the oldest major that runs this project, from the npm registry. */
+  node24: '24.21.0',
   /** Package managers, from the npm registry. */
   pnpm: '12.21.0',
   /** The package @yarnpkg/cli-dist. */

@@ -23,7 +23,8 @@ With --json it prints {"share": {...}, "qemuArguments": [...], "vmm": {...}}.`,
     source: SOURCE,
   },
   options: { ...HOST_OPTIONS, ...NAMESPACE_OPTION, ...SHARE_OPTIONS, ...VMM_OPTIONS, ...JSON_OPTION },
-  exitStatus: '0 done, 1 failed, 2 wrong usage, name or configuration, 3 no host runs',
+  exitStatus:
+    '0 done, 1 failed, 2 wrong usage, name or configuration, 3 no host runs, 4 no such source, or no daemon',
   run: ({
     sandbox,
     tag,

@@ -3,7 +3,7 @@ import { StatusError } from 'ttrpc-ts';
 import { ConfigError } from '../../errors.ts';
 import { listForeign } from '../../foreign/list.ts';
 import { statForeign } from '../../foreign/stat.ts';
-import { BUILT_IN_PLUGINS } from '../../package.ts';
+import { BUILT_IN_PLUGINS, requirePackage } from '../../package.ts';
 import { hint } from '../../config/problems.ts';
 import { readManifest, type Manifest } from './manifest.ts';
 
@@ -13,9 +13,10 @@ const MANIFEST = 'plugin.toml';
  * Finds the manifests of the built-in plugins and of `directories`, each `<directory>/<folder>/plugin.toml`, in the
  * order in which they can start.
  *
- * @throws ConfigError for any mistake in any of them, alone or together
+ * @throws ConfigError for any mistake in any of them, alone or together; Error where this is no whole package
  */
 export async function discoverPlugins(directories: readonly string[]): Promise<Manifest[]> {
+  requirePackage();
   const files = await Promise.all([BUILT_IN_PLUGINS, ...directories].map(manifestFiles));
   const manifests = await Promise.all(files.flat().map(readManifest));
   requireUnique(manifests, 'id', (manifest) => [manifest.name]);

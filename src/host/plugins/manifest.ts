@@ -18,7 +18,8 @@ const manifestSchema = z.strictObject({
   manifest_version: z.literal(1),
   type: z.literal(PLUGIN_TYPE),
   id: word.check(z.regex(/^[^.]*$/, 'use no "."')),
-  version: text,
+  // Of those that come with the host there is none: it is the host's.
+  version: z.optional(text),
   entry: text,
   requires: z._default(z.array(word), []),
   provides: z.array(word).check(z.minLength(1)),

@@ -29,6 +29,13 @@ describe('readManifest()', () => {
     });
   });
 
+  test('takes a manifest without a version, as those that come with the host are', async () => {
+    await using directory = await temporaryDirectory();
+    const manifest = right.replace(/^version = .*\n/m, '');
+    const file = await writePlugin(directory.path, { id: 'x', manifest });
+    assert.equal('version' in (await readManifest(file)), false);
+  });
+
   const mistakes: [what: string, manifest: string, key: string, problem: RegExp][] = [
     ['an unknown key', `autor = "me"\n${right}`, 'autor', /^unknown key; known: manifest_version, type, id,/],
     ['a misspelt key', right.replace('provides', 'provide'), 'provides', /expected array/],

@@ -50,7 +50,7 @@ for (const version of containerdVersions) {
       assert.equal(code, 1);
       assert.match(
         stderr,
-        /no Node\.js 24 or newer in CONTAINERD_SHIM_VIRTIOFS_NODE, .* or PATH: install one/,
+        /no Node\.js 24 or newer in CONTAINERD_SHIM_VIRTIOFS_NODE, .* or PATH: "\/.*" is v20\.20\.2, and this needs/,
       );
       assert.deepEqual(await containerd.processes(), []);
     });

@@ -3,12 +3,11 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { obtain } from '../../setup/obtain.ts';
-import { eventually } from '../../harness/eventually.ts';
 import { isGone, leftovers } from '../../harness/leftovers.ts';
+import { startSurvivor } from '../../harness/survivor.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { connectVhostUser } from '../../harness/vhost-user.ts';
 
@@ -33,55 +32,20 @@ test('examples/library/open-share.ts prints socket, tag and arguments, and leave
   assert.deepEqual(await leftovers(state), []);
 });
 
-/** A program that tells of its share, and waits. Disposal kills it. */
-interface Survivor extends AsyncDisposable {
-  /** Whether it has adopted or opened its share, the daemon's process, the socket. */
-  readonly said: readonly string[];
-  kill(): Promise<void>;
-  /** Lets it end, and resolves to its exit code. */
-  close(): Promise<number | undefined>;
-}
-
-async function startSurvivor(args: readonly string[], PATH: string): Promise<Survivor> {
-  const program = execa(process.execPath, [example('survive.ts'), ...args], { env: { PATH }, reject: false });
-  const kill = async (): Promise<void> => {
-    program.kill('SIGKILL');
-    await program;
-  };
-  await using undo = new AsyncDisposableStack();
-  undo.defer(kill);
-  const output: string[] = [];
-  createInterface({ input: program.stdout }).on('line', (line) => void output.push(line));
-  await eventually('it has its share', async () => {
-    if (program.nodeChildProcess?.exitCode !== null) throw new Error((await program).stderr);
-    return output.length > 0;
-  });
-  undo.move();
-  return {
-    said: /^(\w+), served by process (\d+) at (.*)$/.exec(output[0] ?? '')?.slice(1) ?? output,
-    kill,
-    async close() {
-      program.stdin.write('\n');
-      return (await program).exitCode;
-    },
-    [Symbol.asyncDispose]: kill,
-  };
-}
-
 test('examples/library/survive.ts is killed, and the next one has its share; needs root', async () => {
   const { path } = await obtain('virtiofsd');
   await using directory = await temporaryDirectory();
   const [source, state] = [join(directory.path, 'source'), join(directory.path, 'state')];
   await mkdir(source);
   const PATH = `${join(path, '..')}:${process.env['PATH']}`;
-  await using first = await startSurvivor([source, state], PATH);
+  await using first = await startSurvivor([example('survive.ts'), source, state], { PATH });
   const [how, pid, socket = ''] = first.said;
   assert.equal(how, 'opened', first.said.join());
   using vmm = await connectVhostUser(socket);
   await vmm.getFeatures();
   await first.kill();
 
-  await using second = await startSurvivor([source, state], PATH);
+  await using second = await startSurvivor([example('survive.ts'), source, state], { PATH });
   assert.deepEqual(second.said, ['adopted', pid, socket]);
   await vmm.getFeatures();
   assert.equal(await second.close(), 0);

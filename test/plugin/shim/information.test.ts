@@ -4,11 +4,12 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
+import { packageVersion } from '../../../src/package.ts';
 import { RuntimeInfoSchema } from '../../../src/proto/containerd/runtime-info_pb.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { script, shells } from './shim-place.ts';
 
-const version = '0.1.0';
+const version = packageVersion();
 
 for (const [interpreter = '', ...flags] of shells) {
   const run = (...args: string[]): ReturnType<typeof runShim> =>

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { executable } from '../../harness/fixtures.ts';
@@ -64,7 +64,8 @@ const cases: Case[] = [
   {
     name: 'no Node.js',
     prepare: async (place) => ({ program: await packageWithoutNode(place), env: await withoutNode(place) }),
-    reason: /^no Node\.js 24 or newer in CONTAINERD_SHIM_VIRTIOFS_NODE, .* or PATH: install one$/,
+    reason:
+      /^no Node\.js 24 or newer in CONTAINERD_SHIM_VIRTIOFS_NODE, .* or PATH: there is no Node\.js: install 24 or newer$/,
   },
   {
     name: 'an old Node.js only',
@@ -73,7 +74,20 @@ const cases: Case[] = [
       await executable(join(env.PATH, 'node'), '#!/bin/sh\necho v20.20.2\n');
       return { program: await packageWithoutNode(place), env };
     },
-    reason: /^no Node\.js 24 or newer in /,
+    reason:
+      /^no Node\.js 24 or newer in .* or PATH: "\/.*\/node" is v20\.20\.2, and this needs .*: install one, first on the PATH$/,
+  },
+  {
+    name: 'a Node.js that this system cannot run',
+    prepare: async (place) => {
+      const program = await packageWithoutNode(place);
+      const node = (await readFile('/bin/true')).toString('latin1').replace('libc.so.6', 'libq.so.9');
+      await mkdir(join(program, '../../bin'));
+      await executable(join(program, '../../bin/node'), Buffer.from(node, 'latin1'));
+      return { program, env: await withoutNode(place) };
+    },
+    reason:
+      /^no Node\.js 24 or newer in .*: "\/.*\/bin\/node" needs libq\.so\.9: install the package that has it/,
   },
   {
     name: 'a Node.js that crashes',

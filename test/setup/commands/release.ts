@@ -8,6 +8,7 @@ import { buildNpmPackages } from '../release/npm-packages.ts';
 import { makeArchive, makeDeb, type Architecture } from '../release/packages.ts';
 import { root } from '../release/root.ts';
 import { sbom } from '../release/sbom.ts';
+import { versionToRelease } from '../release/version.ts';
 import { SetupError } from '../setup-error.ts';
 import type { Command } from './command.ts';
 
@@ -21,7 +22,7 @@ export const release: Command = {
     const unknown = args.find((arg) => !(ARCHITECTURES as readonly string[]).includes(arg));
     if (unknown !== undefined)
       throw new SetupError(`Unknown architecture "${unknown}": there are ${ARCHITECTURES.join(', ')}`);
-    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+    const version = await versionToRelease();
     const time = await timeOfRelease();
     await rm(target, { recursive: true, force: true });
     await mkdir(target);

@@ -8,6 +8,7 @@ import { initrd } from './initrd.ts';
 import { interopGo, interopRust } from './interop.ts';
 import { jaeger } from './jaeger.ts';
 import { kernel, type Kernel } from './kernel.ts';
+import { node24 } from './node-24.ts';
 import { nydus, type Nydus } from './nydus.ts';
 import { packageManagers, type PackageManagers } from './package-managers.ts';
 import { qemu } from './qemu.ts';
@@ -39,6 +40,7 @@ export interface Parts {
   readonly crictl: string;
   readonly cni: string;
   readonly jaeger: string;
+  readonly 'node-24': string;
   readonly nydus: Nydus;
   readonly registry: string;
   readonly 'package-managers': PackageManagers;
@@ -66,6 +68,7 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   crictl,
   cni,
   jaeger,
+  'node-24': node24,
   nydus,
   registry,
   'package-managers': packageManagers,
@@ -83,6 +86,7 @@ export const allParts: readonly (keyof Parts)[] = [
   'quota',
   'cni',
   'package-managers',
+  'node-24',
   'virtiofsd-rust',
   'go',
   'interop-go',

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { PACKAGE as NAME } from '../../../src/package.ts';
 import { bundle } from './bundle.ts';
+import { NODE_PROBLEM, REQUIRE_NODE } from './command-script.ts';
 import { bashCompletion, zshCompletion } from './completions.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { licences } from './licences.ts';
@@ -18,8 +19,10 @@ export const LIBRARY_DIRECTORY = `usr/lib/${NAME}`;
 /** Its command, with the options of Node.js that a host is to have. */
 const COMMAND = `#!/bin/sh
 self=$(readlink -f "$0")
-exec "\${self%/bin/*}/lib/${NAME}/bin/node" --no-warnings --disable-sigusr1 --max-semi-space-size=1 \\
-	"\${self%/bin/*}/lib/${NAME}/src/cli/main.js" "$@"
+package=\${self%/bin/*}/lib/${NAME}
+node=$package/bin/node
+${REQUIRE_NODE}exec "$node" --no-warnings --disable-sigusr1 --max-semi-space-size=1 \\
+	"$package/src/cli/main.js" "$@"
 `;
 
 /** What a tree is made of. */
@@ -42,6 +45,7 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
   await Promise.all([
     copy(nodeBinary, join(library, 'bin/node'), 0o755),
     copy(join(root, `plugin/${NAME}-v1`), join(library, `plugin/${NAME}-v1`), 0o755),
+    copy(join(root, NODE_PROBLEM), join(library, NODE_PROBLEM)),
     write(
       `${LIBRARY_DIRECTORY}/package.json`,
       `${JSON.stringify({ name: NAME, version, type: 'module' }, undefined, 2)}\n`,

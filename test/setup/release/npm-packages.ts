@@ -1,12 +1,24 @@
-import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { PACKAGE as LIBRARY } from '../../../src/package.ts';
+import { NODE_PROBLEM, NPM_COMMAND } from './command-script.ts';
 import { copyManifests } from './plugin-manifests.ts';
+import { put } from './put.ts';
 import { root } from './root.ts';
+import { nameSourcesBeside } from './source-maps.ts';
 
 /** Files of the repository that go into the package as they are. */
-const AS_THEY_ARE = ['README.md', 'CHANGELOG.md', 'LICENSE', 'plugin/containerd-shim-virtiofs-v1'];
+const AS_THEY_ARE = [
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+  'plugin/containerd-shim-virtiofs-v1',
+  NODE_PROBLEM,
+];
+
+/** The package's own command. */
+const COMMAND = 'bin/shim-virtiofs';
 
 /** Builds both npm packages below `target`, a folder each, and packs them there. Resolves to the two files. */
 export async function buildNpmPackages(target: string, signal: AbortSignal): Promise<string[]> {
@@ -19,7 +31,8 @@ export async function buildNpmPackages(target: string, signal: AbortSignal): Pro
   await compile(library, { ttrpc, signal });
   for (const path of AS_THEY_ARE) await cp(join(root, path), join(library, path));
   await copyManifests(library);
-  await chmod(join(library, 'src/cli/main.js'), 0o755);
+  await put(join(library, COMMAND), NPM_COMMAND, 0o755);
+  for (const directory of [ttrpc, library]) await nameSourcesBeside(directory);
   await writeFile(join(library, 'package.json'), `${JSON.stringify(await manifest(), undefined, 2)}\n`);
   const { stdout } = await execa(
     'npm',
@@ -65,6 +78,8 @@ async function compile(
 }
 
 interface Manifest {
+  readonly version: string;
+  readonly dependencies: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string>>;
   readonly [key: string]: unknown;
 }
@@ -83,8 +98,12 @@ async function manifest(): Promise<object> {
   const entries = Object.entries(kept.exports).map(([name, path]) => [name, compiled(path)]);
   return {
     ...kept,
+    // Both are released together, with one version.
+    dependencies: { ...kept.dependencies, 'ttrpc-ts': kept.version },
+    types: './src/index.d.ts',
     exports: Object.fromEntries(entries) as object,
-    bin: { 'shim-virtiofs': './src/cli/main.js', [`${LIBRARY}-v1`]: `./plugin/${LIBRARY}-v1` },
+    files: ['bin', 'plugin', 'src', 'CHANGELOG.md'],
+    bin: { 'shim-virtiofs': `./${COMMAND}`, [`${LIBRARY}-v1`]: `./plugin/${LIBRARY}-v1` },
   };
 }
 

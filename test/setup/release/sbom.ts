@@ -2,8 +2,12 @@ import { execa } from 'execa';
 import { PACKAGE } from '../../../src/package.ts';
 import { root } from './root.ts';
 
+/** Its version in the repository says nothing: it is released with ours. */
+const WORKSPACE = 'ttrpc-ts';
+
 interface Component {
   readonly name: string;
+  readonly version: string;
   readonly [key: string]: unknown;
 }
 
@@ -25,12 +29,16 @@ export async function sbom(names?: readonly string[]): Promise<string> {
   const { serialNumber: _, dependencies, metadata, components, ...rest } = JSON.parse(stdout) as Sbom;
   const { timestamp: _timestamp, ...kept } = metadata;
   const component = { ...kept.component, name: PACKAGE };
-  const chosen = names ? components.filter(({ name }) => names.includes(name)) : components;
+  const { version } = component;
+  const released = components.map((one) => (one.name === WORKSPACE ? { ...one, version } : one));
+  const chosen = names ? released.filter(({ name }) => names.includes(name)) : released;
   const whole = {
     ...rest,
     metadata: { ...kept, component },
     components: chosen,
     ...(names ? {} : { dependencies }),
   };
-  return `${JSON.stringify(whole, undefined, 2)}\n`;
+  const placeholder = components.find(({ name }) => name === WORKSPACE)?.version;
+  const text = JSON.stringify(whole, undefined, 2);
+  return `${text.replaceAll(`${WORKSPACE}@${placeholder}`, `${WORKSPACE}@${version}`)}\n`;
 }
