@@ -30,23 +30,23 @@ create() {
 }
 
 enter() {
-  local namespaces=(--mount --pid) binds=() discard=
+  local namespaces=(--mount --pid) binds=() discard= offline=
   while [[ $1 == --* ]]; do
     case $1 in
       --discard) discard=yes ;;
-      --offline) namespaces+=(--net) ;;
+      --offline) offline=yes && namespaces+=(--net) ;;
       --bind) binds+=("$2") && shift ;;
     esac
     shift
   done
   exec unshare "${namespaces[@]}" --fork --kill-child --propagation private \
-    bash -ec "$(declare -f become); become \"\$@\"" bash "$discard" "${binds[*]}" "$@"
+    bash -ec "$(declare -f become); become \"\$@\"" bash "$discard" "$offline" "${binds[*]}" "$@"
 }
 
 # Inside the namespaces: becomes the other machine.
 become() {
-  local discard=$1 binds=$2 root=$3 directory=$4 place
-  shift 4
+  local discard=$1 offline=$2 binds=$3 root=$4 directory=$5 place
+  shift 5
   if [[ $discard ]]; then
     mount -t tmpfs written /mnt
     mkdir /mnt/upper /mnt/work /mnt/root
@@ -65,6 +65,7 @@ become() {
     mkdir -p "$root/${place#*:}"
     mount --rbind -o ro "${place%%:*}" "$root/${place#*:}"
   done
+  [[ ! $offline ]] || ip link set lo up
   # Of this machine's own tools nothing is in the PATH there.
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
   unset XDG_CACHE_HOME TMPDIR
