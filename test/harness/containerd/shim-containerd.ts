@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import type { ShareRecord } from '../../../src/share/record.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { PATIENT_DAEMON, PATIENT_HOST } from '../patience.ts';
+import { SHIM_DIRECTORY } from '../program.ts';
 import { startContainerd, type Containerd, type ContainerdOptions, type CtrResult } from './containerd.ts';
 import { hostsAmong } from './marked-processes.ts';
-
-/** The directory of `containerd-shim-virtiofs-v1`. */
-export const shimDirectory: string = join(import.meta.dirname, '../../../plugin');
 
 /** Options of `startShimContainerd()`. */
 export interface ShimContainerdOptions extends Pick<
@@ -49,7 +47,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
   const { config = '', virtiofs = `virtio_fs_daemon = "${(await obtain('virtiofsd')).path}"` } = options;
   const containerd = await startContainerd({
     ...options,
-    path: [options.shimDirectory ?? shimDirectory],
+    path: [options.shimDirectory ?? SHIM_DIRECTORY],
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;
