@@ -10,6 +10,7 @@ import { commandPage, configPage } from './man-pages.ts';
 import { copyManifests } from './plugin-manifests.ts';
 import { put } from './put.ts';
 import { root } from './root.ts';
+import { settleModes } from './settle-modes.ts';
 import { sbom } from './sbom.ts';
 
 /** Where a node has the program; the rest of the tree leads there. */
@@ -18,7 +19,7 @@ export const LIBRARY_DIRECTORY = `usr/lib/${NAME}`;
 /** Its command, with the options of Node.js that a host is to have. */
 const COMMAND = `#!/bin/sh
 self=$(readlink -f "$0")
-exec "\${self%/bin/*}/lib/${NAME}/bin/node" --no-warnings --disable-sigusr1 --max-semi-space-size=1 \\
+exec "\${self%/bin/*}/lib/${NAME}/bin/node" --no-warnings --max-semi-space-size=1 \\
 	"\${self%/bin/*}/lib/${NAME}/src/cli/main.js" "$@"
 `;
 
@@ -39,6 +40,7 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
   await copyManifests(library);
   const write = (path: string, text: string | Uint8Array): Promise<void> => put(join(target, path), text);
   const document = `usr/share/doc/${NAME}`;
+  const examples = join(root, 'examples/containerd');
   await Promise.all([
     copy(nodeBinary, join(library, 'bin/node'), 0o755),
     copy(join(root, `plugin/${NAME}-v1`), join(library, `plugin/${NAME}-v1`), 0o755),
@@ -48,7 +50,10 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
     ),
     put(join(target, 'usr/bin/shim-virtiofs'), COMMAND, 0o755),
     link(`../lib/${NAME}/plugin/${NAME}-v1`, join(target, `usr/bin/${NAME}-v1`)),
-    copy(join(root, 'examples/containerd/config.toml'), join(target, `${document}/examples/config.toml`)),
+    copy(join(examples, `${NAME}.service`), join(target, `usr/lib/systemd/system/${NAME}.service`)),
+    copy(join(examples, 'tmpfiles.conf'), join(target, `usr/lib/tmpfiles.d/${NAME}.conf`)),
+    copy(join(import.meta.dirname, 'config.toml'), join(target, `usr/share/${NAME}/config.toml`)),
+    cp(examples, join(target, document, 'examples'), { recursive: true }),
     write(`usr/share/${NAME}/config.schema.json`, `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`),
     write('usr/share/bash-completion/completions/shim-virtiofs', await bashCompletion()),
     write('usr/share/zsh/vendor-completions/_shim-virtiofs', await zshCompletion()),
@@ -58,6 +63,7 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
     write(`${document}/sbom.cdx.json`, await sbom(packages)),
     write(`${document}/changelog.gz`, gzipSync(await readFile(join(root, 'CHANGELOG.md')))),
   ]);
+  await settleModes(target);
 }
 
 async function link(to: string, path: string): Promise<void> {
