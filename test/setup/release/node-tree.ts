@@ -50,7 +50,9 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
     ),
     put(join(target, 'usr/bin/shim-virtiofs'), COMMAND, 0o755),
     link(`../lib/${NAME}/plugin/${NAME}-v1`, join(target, `usr/bin/${NAME}-v1`)),
-    copy(join(examples, `${NAME}.service`), join(target, `usr/lib/systemd/system/${NAME}.service`)),
+    ...[`${NAME}.service`, `${NAME}.socket`].map((unit) =>
+      copy(join(examples, unit), join(target, 'usr/lib/systemd/system', unit)),
+    ),
     copy(join(examples, 'tmpfiles.conf'), join(target, `usr/lib/tmpfiles.d/${NAME}.conf`)),
     copy(join(import.meta.dirname, 'config.toml'), join(target, `usr/share/${NAME}/config.toml`)),
     cp(examples, join(target, document, 'examples'), { recursive: true }),

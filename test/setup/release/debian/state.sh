@@ -1,6 +1,8 @@
 # What the maintainer scripts share; it is put before each of them.
 name=containerd-shim-virtiofs
-unit=$name.service
+service=$name.service
+# The socket first: a service that runs cannot be given it any more.
+units="$name.socket $service"
 config=/etc/$name/config.toml
 
 say() {
