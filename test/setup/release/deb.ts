@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { PACKAGE as NAME } from '../../../src/package.ts';
 import type { NodePackage } from './packages.ts';
-import { put } from './put.ts';
+import { BEST, put } from './put.ts';
 import { settleModes } from './settle-modes.ts';
 
 /** Configuration of the machine that dpkg asks about before it replaces what an administrator has changed. */
 const CONFIGURATION = `etc/${NAME}/config.toml`;
+
+const MAINTAINER = `The ${NAME} authors <noreply@invalid>`;
 
 /** Each begins with the functions of `debian/state.sh`. */
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
@@ -22,6 +25,7 @@ export async function makeDeb(
   await rm(place, { recursive: true, force: true });
   await cp(tree, place, { recursive: true, verbatimSymlinks: true });
   await put(join(place, CONFIGURATION), await readFile(join(tree, `usr/share/${NAME}/config.toml`)));
+  await put(join(place, `usr/share/doc/${NAME}/changelog.gz`), gzipSync(changelogOf(version, time), BEST));
   // As Debian orders versions, what comes before a release.
   const ordered = version.replace('-', '~');
   const files = await filesOf(place);
@@ -53,7 +57,18 @@ async function scriptOf(name: string): Promise<string> {
   return ['#!/bin/sh\n', ...texts].join('');
 }
 
-/** What Node.js 26 needs of the system, and what the shim and mounts do. */
+/** In Debian's form; what has changed stands in the project's own. */
+const changelogOf = (
+  version: string,
+  time: number,
+): string => `${NAME} (${version.replace('-', '~')}) unstable; urgency=medium
+
+  * /usr/share/doc/${NAME}/CHANGELOG.md.gz says what has changed.
+
+ -- ${MAINTAINER}  ${new Date(time * 1000).toUTCString().replace('GMT', '+0000')}
+`;
+
+/** What Node.js 26 needs of the system besides what every Debian has, and mounts do. */
 const controlOf = ({
   version,
   architecture,
@@ -67,9 +82,9 @@ Version: ${version}
 Architecture: ${architecture}
 Section: admin
 Priority: optional
-Maintainer: The ${NAME} authors <noreply@invalid>
+Maintainer: ${MAINTAINER}
 Installed-Size: ${kib}
-Depends: libatomic1, libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 6), mount, util-linux
+Depends: libatomic1, libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 6), mount
 Recommends: virtiofsd | qemu-system-common
 Suggests: containerd, quota
 Description: shares host directories with VM sandboxes over virtio-fs

@@ -6,9 +6,9 @@ import { bundle } from './bundle.ts';
 import { bashCompletion, zshCompletion } from './completions.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { licences } from './licences.ts';
-import { commandPage, configPage } from './man-pages.ts';
+import { commandPage, configPage, shimPage } from './man-pages.ts';
 import { copyManifests } from './plugin-manifests.ts';
-import { put } from './put.ts';
+import { BEST, put } from './put.ts';
 import { root } from './root.ts';
 import { settleModes } from './settle-modes.ts';
 import { sbom } from './sbom.ts';
@@ -59,11 +59,12 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
     write(`usr/share/${NAME}/config.schema.json`, `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`),
     write('usr/share/bash-completion/completions/shim-virtiofs', await bashCompletion()),
     write('usr/share/zsh/vendor-completions/_shim-virtiofs', await zshCompletion()),
-    write('usr/share/man/man1/shim-virtiofs.1.gz', gzipSync(await commandPage(version))),
-    write(`usr/share/man/man5/${NAME}.toml.5.gz`, gzipSync(configPage(version))),
+    write('usr/share/man/man1/shim-virtiofs.1.gz', gzipSync(await commandPage(version), BEST)),
+    write(`usr/share/man/man1/${NAME}-v1.1.gz`, gzipSync(await shimPage(version), BEST)),
+    write(`usr/share/man/man5/${NAME}.toml.5.gz`, gzipSync(configPage(version), BEST)),
     write(`${document}/copyright`, await copyright(packages)),
     write(`${document}/sbom.cdx.json`, await sbom(packages)),
-    write(`${document}/changelog.gz`, gzipSync(await readFile(join(root, 'CHANGELOG.md')))),
+    write(`${document}/CHANGELOG.md.gz`, gzipSync(await readFile(join(root, 'CHANGELOG.md')), BEST)),
   ]);
   await settleModes(target);
 }
@@ -75,7 +76,7 @@ async function link(to: string, path: string): Promise<void> {
 
 async function copyright(packages: readonly string[]): Promise<string> {
   const own = await readFile(join(root, 'LICENSE'), 'utf8');
-  return `${NAME}\n\n${own}\n${'-'.repeat(80)}\n\n${await licences(packages)}\n${'-'.repeat(80)}\n\nNode.js\n\nLicense: MIT, and those of its parts: https://github.com/nodejs/node/blob/main/LICENSE\n`;
+  return `${NAME}\n\nOn Debian, the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0, too.\n\n${own}\n${'-'.repeat(80)}\n\n${await licences(packages)}\n${'-'.repeat(80)}\n\nNode.js\n\nLicense: MIT, and those of its parts: https://github.com/nodejs/node/blob/main/LICENSE\n`;
 }
 
 async function copy(from: string, to: string, mode = 0o644): Promise<void> {
