@@ -4,7 +4,10 @@ import { PACKAGE as NAME } from '../../src/package.ts';
 import { makeDeb } from '../setup/release/deb.ts';
 import { makeNodeTree } from '../setup/release/node-tree.ts';
 
-/** Our Debian package in two versions, 0.0.1 as `1.deb` and 0.0.2 as `2.deb`: other chunks, another standard configuration. */
+/**
+ * Our Debian package in two versions, 0.0.1 as `1.deb` and 0.0.2 as `2.deb`: other chunks, another
+ * standard configuration, and a library for plugins that says so.
+ */
 export async function buildTwoDebs(target: string): Promise<void> {
   const tree = join(target, 'tree');
   await makeNodeTree(tree, { version: '0.0.1', nodeBinary: process.execPath });
@@ -16,6 +19,8 @@ export async function buildTwoDebs(target: string): Promise<void> {
   };
   await pack(1);
   await renameChunks(join(tree, `usr/lib/${NAME}`));
+  const library = join(tree, `usr/lib/${NAME}/src/plugin.js`);
+  await writeFile(library, `globalThis.isOfVersion2 = true;\n${await readFile(library, 'utf8')}`);
   const packageFile = join(tree, `usr/lib/${NAME}/package.json`);
   await writeFile(packageFile, (await readFile(packageFile, 'utf8')).replace('0.0.1', '0.0.2'));
   await appendFile(join(tree, `usr/share/${NAME}/config.toml`), '# of version 2\n');

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
 import { execa } from 'execa';
+import { OptionsSchema } from '../../../../src/proto/containerd/runtime-options_pb.ts';
 import { Controller } from '../../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { startContainerd } from '../../../harness/containerd/containerd.ts';
-import { connectGrpc } from '../../../harness/containerd/grpc.ts';
+import { connectGrpc, type GrpcConnection } from '../../../harness/containerd/grpc.ts';
 import { createSandbox, removeSandbox } from '../../../harness/containerd/sandboxes.ts';
 import { readRecords, specOf } from '../../../harness/containerd/shim-containerd.ts';
 import { eventually } from '../../../harness/eventually.ts';
 import { isGone } from '../../../harness/leftovers.ts';
 import { pidOnRecord } from '../../../harness/serve-process.ts';
 import { connectShares } from '../../../harness/share-client.ts';
+import { writePlugin } from '../../../harness/test-plugin.ts';
 
 // Runs in the Debian of ../deb.test.ts, where version 1 of the package is installed and all is where a node has it.
 
@@ -65,6 +68,24 @@ async function useAll(host: RunningHost, tag: string): Promise<void> {
   await eventually('a diagnosis', () => host.output().slice(before).includes('"msg":"Diagnosis"'));
 }
 
+/** Says which version of the library it has got. */
+const PLUGIN = `import { Code, StatusError } from 'containerd-shim-virtiofs/plugin';
+export const create = () => ({
+  open: async () => {
+    throw new StatusError(Code.Unavailable, 'by version ' + (globalThis.isOfVersion2 ? 2 : 1));
+  },
+  close: async () => {},
+});`;
+
+/** Has a sandbox refused by a plugin that its runtime's own configuration names. */
+async function refusedByPlugin(grpc: GrpcConnection, id: string): Promise<void> {
+  const configPath = '/etc/containerd-shim-virtiofs/other.toml';
+  await writeFile(configPath, 'version = 1\nplugin_dirs = ["/srv/plugins"]\nshared_fs = "fs-later"\n');
+  await writePlugin('/srv/plugins', { id: 'later', code: PLUGIN });
+  const runtimeOptions = create(OptionsSchema, { configPath });
+  await createSandbox(grpc, { id, spec: specOf({ work: '/srv/work' }), sandboxer, runtimeOptions });
+}
+
 test('a sandbox of the controller lives through an upgrade and a removal of the package', async () => {
   await mkdir('/srv/work', { recursive: true });
   const imports = ['/usr/share/doc/containerd-shim-virtiofs/examples/containerd.toml'];
@@ -95,11 +116,13 @@ test('a sandbox of the controller lives through an upgrade and a removal of the 
   assert.match(await readFile(`${config}.dpkg-dist`, 'utf8'), /^# of version 2$/m);
   assert.equal(await versionOfHost(), '0.0.1');
   await useAll(first, 'one');
+  await assert.rejects(refusedByPlugin(grpc, 'early'), /by version 1/);
 
   using second = startHost();
   await untilServing(second);
   assert.equal(await first.ended, 0, first.output());
   assert.equal(await versionOfHost(), '0.0.2');
+  await assert.rejects(refusedByPlugin(grpc, 'late'), /by version 2/);
   const record = (await readRecords(state)).find(({ owner }) => owner === 'controller');
   assert.equal(record?.pid, pid);
 
@@ -116,5 +139,4 @@ test('a sandbox of the controller lives through an upgrade and a removal of the 
   assert.deepEqual(await readRecords(state), []);
   process.kill(second.pid, 'SIGTERM');
   assert.equal(await second.ended, 0, second.output());
-  await rm('/srv/work', { recursive: true });
 });
