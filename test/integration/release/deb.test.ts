@@ -166,7 +166,10 @@ describe('the package where systemd runs', { skip }, () => {
       sed -i 's/"owner": "api"/"owner": "shim"/' ${STATE}/sandboxes/default/sb/*/share.json`);
     await calls(machine);
     const said = await machine.sh(install(2));
-    assert.match(said, /the host of the former version goes on: 1 share of the shim would not survive it/);
+    assert.match(
+      said,
+      /the host of the former version goes on: 1 share of the shim would not survive its end/,
+    );
     assert.match(said, /systemctl restart containerd-shim-virtiofs\.service$/m);
     assert.doesNotMatch(await calls(machine), /restart/);
   });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { cached } from '../cached.ts';
 import type { Part } from '../part.ts';
+import { UnavailableError } from '../setup-error.ts';
 import { runTool } from '../tool.ts';
 import { debianProgram } from './debian-program.ts';
 
@@ -26,6 +27,8 @@ export function debianSystem(suite: DebianSuite): Part<string> {
   return {
     description: `a bare Debian ${suite} with its virtiofsd, by debootstrap`,
     async obtain(context) {
+      if (process.getuid?.() !== 0)
+        throw new UnavailableError(`No bare Debian ${suite}: to make one needs root`);
       const make = async (directory: string): Promise<void> => {
         await debootstrap.obtain(context);
         await runTool(SCRIPT, ['create', suite, directory, ...PACKAGES[suite]], context);
