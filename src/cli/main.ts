@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-sigusr1
+#!/usr/bin/env node
 import { packageVersion } from '../package.ts';
 import { COMMANDS } from './command-list.ts';
 import { listCommands } from './help.ts';

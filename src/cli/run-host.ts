@@ -4,12 +4,14 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
+import { RELEASE } from '../package.ts';
 import { takePassedSockets } from '../proc/passed-sockets.ts';
 import { untilIdle } from '../services/idle.ts';
 import type { TakeOverOptions } from '../services/hand-over/ask-former.ts';
 import { createSuccession } from '../services/hand-over/take-over.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
+import { keepProgram } from './keep-program.ts';
 import { notifyReady } from './notify-ready.ts';
 import { heedSignals } from './signals.ts';
 import { survive } from './survive.ts';
@@ -64,6 +66,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   const onHandedOver = (): void => handedOver.resolve();
   const serving = stack.use(await serve(host, { receptions: succession?.handOn(), passed, onHandedOver }));
   if (announce) announceAddress(serving.address);
+  if (RELEASE !== undefined) keepProgram(RELEASE);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
 

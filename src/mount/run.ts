@@ -40,7 +40,8 @@ export async function runMount(
     stdio: [fd, 'ignore', 'pipe'],
     detached: true,
     cwd: '/',
-    env: { ...process.env, LC_ALL: 'C' },
+    // By mount(2): since util-linux 2.39 mount(8) takes move_mount(2) where it can, which does not follow /proc/self/fd/0.
+    env: { ...process.env, LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
   });
   const limit = AbortSignal.timeout(timeoutMs);
   const either = signal ? AbortSignal.any([signal, limit]) : limit;

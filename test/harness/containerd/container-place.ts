@@ -1,16 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 
 import { execa } from 'execa';
 
 import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
+import { SHIM_VIRTIOFS_COMMAND } from '../program.ts';
 import type { ContainerdVersion } from './containerd-binaries.ts';
 import { createContainer, createTask, taskAddressOf, type ContainerSettings } from './containers.ts';
 import { CONTROLLER, startControllerContainerd, type ControllerContainerd } from './controller-containerd.ts';
 import { connectGrpc, type GrpcConnection } from './grpc.ts';
 import { createSandbox } from './sandboxes.ts';
-
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 
 /** A containerd with a sandbox that containers join. Disposal ends it. */
 export interface ContainerPlace extends AsyncDisposable {
@@ -62,13 +60,8 @@ export async function startContainerPlace({
     create: (id, rootfs, other) => createContainer(grpc, { ...settings(id, rootfs), ...other }),
     createAgain: (id, rootfs) => createTask(grpc, settings(id, rootfs)),
     mountpoints: async () => {
-      const { stdout } = await execa(process.execPath, [
-        main,
-        'mounts',
-        '--state',
-        containerd.state,
-        '--json',
-      ]);
+      const [program, ...first] = SHIM_VIRTIOFS_COMMAND;
+      const { stdout } = await execa(program, [...first, 'mounts', '--state', containerd.state, '--json']);
       const { mounts } = JSON.parse(stdout) as { mounts: { mountpoint: string }[] };
       return mounts.map(({ mountpoint }) => mountpoint);
     },

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 
 import { eventually } from '../eventually.ts';
+import { SHIM_VIRTIOFS_COMMAND } from '../program.ts';
 import { markOf } from './marked-processes.ts';
 import type { ShimContainerd } from './shim-containerd.ts';
-
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 
 /** `shim-virtiofs serve` beside a containerd. Disposal ends it with SIGTERM. */
 export interface ControllerHost extends AsyncDisposable {
@@ -23,7 +22,7 @@ export interface ControllerHost extends AsyncDisposable {
 export function controllerHost(
   { dir, configFile, state }: Pick<ShimContainerd, 'dir' | 'configFile' | 'state'>,
   {
-    command = [process.execPath, main],
+    command = SHIM_VIRTIOFS_COMMAND,
     env = {},
   }: {
     /** The program that takes the arguments. @default this checkout's */

@@ -5,6 +5,7 @@ import { execa } from 'execa';
 
 import { obtain } from '../../setup/obtain.ts';
 import { PATIENT_DAEMON } from '../patience.ts';
+import { SHIM_VIRTIOFS_COMMAND } from '../program.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import { containerdBinaries } from './containerd-binaries.ts';
 import type { ContainerdOptions, CtrResult } from './containerd.ts';
@@ -72,7 +73,7 @@ export async function runSession(containerd: ShimContainerd, name: string): Prom
   const { dir, state, address, version } = containerd;
   const commands = join(dir, 'bin');
   await mkdir(commands, { recursive: true });
-  await symlink(join(import.meta.dirname, '../../../src/cli/main.ts'), join(commands, 'shim-virtiofs'));
+  await symlink(SHIM_VIRTIOFS_COMMAND.at(-1) ?? '', join(commands, 'shim-virtiofs'));
   const programs = [
     commands,
     dirname(process.execPath),

@@ -1,14 +1,13 @@
 import { glob, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ShareRecord } from '../../../src/share/record.ts';
 import { obtain } from '../../setup/obtain.ts';
 import { PATIENT_DAEMON, PATIENT_HOST } from '../patience.ts';
+import { SHIM_DIRECTORY } from '../program.ts';
 import { startContainerd, type Containerd, type ContainerdOptions, type CtrResult } from './containerd.ts';
-import { hostsAmong } from './marked-processes.ts';
-
-/** The directory of `containerd-shim-virtiofs-v1`. */
-export const shimDirectory: string = join(import.meta.dirname, '../../../plugin');
+import { hostsAmong, type MarkedProcess } from './marked-processes.ts';
 
 /** Options of `startShimContainerd()`. */
 export interface ShimContainerdOptions extends Pick<
@@ -49,7 +48,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
   const { config = '', virtiofs = `virtio_fs_daemon = "${(await obtain('virtiofsd')).path}"` } = options;
   const containerd = await startContainerd({
     ...options,
-    path: [options.shimDirectory ?? shimDirectory],
+    path: [options.shimDirectory ?? SHIM_DIRECTORY],
     env: async (dir) => {
       const configFile = configFileOf(dir);
       const plugin = `[plugins."io.containerd.fsshare.v1.virtiofs"]\n${PATIENT_DAEMON}\n${virtiofs}\n`;
@@ -78,8 +77,7 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
     },
     records: () => readRecords(stateOf(dir)),
     leftovers: async () => {
-      const processes = await containerd.processes();
-      const daemons = processes.filter(({ argv: [program = ''] }) => program.includes('virtiofsd'));
+      const daemons = await remainingDaemons(containerd);
       const folders = ['sandboxes', 's', 'shared'].map((name) => join(stateOf(dir), name));
       const entries = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
       return [
@@ -92,6 +90,19 @@ export async function startShimContainerd(options: ShimContainerdOptions): Promi
   } satisfies Partial<ShimContainerd>;
   // Not a copy: `pid` is a getter.
   return Object.assign(containerd, additions);
+}
+
+/** Those that do not end by themselves: a virtiofsd's worker ends because its parent has, a moment later. */
+async function remainingDaemons(containerd: Containerd): Promise<MarkedProcess[]> {
+  const deadline = Date.now() + 5000;
+  for (;;) {
+    // oxlint-disable no-await-in-loop -- a poll
+    const processes = await containerd.processes();
+    const daemons = processes.filter(({ argv: [program = ''] }) => program.includes('virtiofsd'));
+    if (daemons.length === 0 || Date.now() > deadline) return daemons;
+    await sleep(20);
+    // oxlint-enable no-await-in-loop
+  }
 }
 
 /** An OCI spec with a virtiofs mount for each tag. */

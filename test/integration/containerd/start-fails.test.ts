@@ -5,7 +5,8 @@ import { describe, test } from 'node:test';
 
 import { startContainerd } from '../../harness/containerd/containerd.ts';
 import { containerdVersions } from '../../harness/containerd/containerd-binaries.ts';
-import { shimDirectory, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { SHIM_DIRECTORY } from '../../harness/program.ts';
 import { executable } from '../../harness/fixtures.ts';
 import { isGone } from '../../harness/leftovers.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
@@ -33,8 +34,8 @@ for (const version of containerdVersions) {
       await using place = await temporaryDirectory();
       const plugin = join(place.path, 'plugin');
       await mkdir(plugin);
-      await symlink(join(shimDirectory, '../src'), join(place.path, 'src'));
-      const script = await readFile(join(shimDirectory, 'containerd-shim-virtiofs-v1'));
+      await symlink(join(SHIM_DIRECTORY, '../src'), join(place.path, 'src'));
+      const script = await readFile(join(SHIM_DIRECTORY, 'containerd-shim-virtiofs-v1'));
       await executable(join(plugin, 'containerd-shim-virtiofs-v1'), script);
       // It comes before any real one in PATH, and is what a machine has that never had another.
       await executable(join(plugin, 'node'), '#!/bin/sh\necho v20.20.2\n');

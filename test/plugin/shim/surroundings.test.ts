@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { eventually } from '../../harness/eventually.ts';
 import { smallFileSystem } from '../../harness/small-file-system.ts';
 import { readRecords } from '../../harness/containerd/shim-containerd.ts';
 import { PROVIDER, writePlugin } from '../../harness/test-plugin.ts';
@@ -47,12 +48,19 @@ describe('containerd-shim-virtiofs-v1 start', () => {
     });
   }
 
-  test('starts a host whose debugger no signal opens, and whose directories for guests all can read', async () => {
+  test('starts a host that SIGUSR1 has write a diagnosis, and no debugger opened', async () => {
     await using place = await shimPlace();
     await place.createSandbox('sb');
     const [host = 0] = await place.hosts();
-    const command = (await readFile(`/proc/${host}/cmdline`, 'utf8')).split('\0');
-    assert.ok(command.includes('--disable-sigusr1'), command.join(' '));
+    process.kill(host, 'SIGUSR1');
+    const log = (): Promise<string> => readFile(join(place.state, 'host.log'), 'utf8');
+    await eventually('the diagnosis', async () => (await log()).includes('"msg":"Diagnosis"'));
+    assert.doesNotMatch(await log(), /Debugger listening/);
+  });
+
+  test('starts a host whose directories for guests all can read', async () => {
+    await using place = await shimPlace();
+    await place.createSandbox('sb');
     const [record] = await readRecords(place.state);
     assert.equal((await stat(record?.source ?? '')).mode & 0o777, 0o755);
   });

@@ -3,6 +3,7 @@ import { cc } from './cc.ts';
 import { cni } from './cni.ts';
 import { containerd, type Containerd } from './containerd.ts';
 import { crictl, critest } from './cri-tools.ts';
+import { debianSystem } from './debian-system.ts';
 import { go } from './go.ts';
 import { initrd } from './initrd.ts';
 import { interopGo, interopRust } from './interop.ts';
@@ -47,6 +48,8 @@ export interface Parts {
   readonly 'runc-shim': string;
   readonly quota: string;
   readonly systemd: string;
+  readonly 'debian-bookworm': string;
+  readonly 'debian-trixie': string;
 }
 
 /** Every part by its name. */
@@ -75,6 +78,8 @@ export const parts: { readonly [N in keyof Parts]: Part<Parts[N]> } = {
   'runc-shim': runcShim,
   quota,
   systemd,
+  'debian-bookworm': debianSystem('bookworm'),
+  'debian-trixie': debianSystem('trixie'),
 };
 
 /** The parts that all tests together need, quick ones first. */
@@ -87,6 +92,8 @@ export const allParts: readonly (keyof Parts)[] = [
   'cni',
   'package-managers',
   'node-24',
+  'debian-bookworm',
+  'debian-trixie',
   'virtiofsd-rust',
   'go',
   'interop-go',

@@ -1,6 +1,9 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { COMMANDS } from '../../../src/cli/command-list.ts';
 import { describeCommand } from '../../../src/cli/help.ts';
 import { configJsonSchema, type JsonSchema } from './config-schema.ts';
+import { root } from './root.ts';
 
 /** shim-virtiofs(1): the help of all commands. */
 export async function commandPage(version: string): Promise<string> {
@@ -18,6 +21,21 @@ shim\\-virtiofs \\- shares host directories with VM sandboxes over virtio\\-fs
 .RI [ options ]
 .SH COMMANDS
 ${sections.join('')}.SH SEE ALSO
+.BR containerd\\-shim\\-virtiofs.toml (5)
+`;
+}
+
+/** containerd-shim-virtiofs-v1(1): its own help. */
+export async function shimPage(version: string): Promise<string> {
+  const { stdout } = await execa('sh', [join(root, 'plugin/containerd-shim-virtiofs-v1'), '--help']);
+  return `${head('CONTAINERD-SHIM-VIRTIOFS-V1', 1, version)}.SH NAME
+containerd\\-shim\\-virtiofs\\-v1 \\- what containerd executes as its runtime
+.SH DESCRIPTION
+.nf
+${escape(stdout)}
+.fi
+.SH SEE ALSO
+.BR shim\\-virtiofs (1),
 .BR containerd\\-shim\\-virtiofs.toml (5)
 `;
 }

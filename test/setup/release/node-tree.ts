@@ -7,10 +7,11 @@ import { NODE_PROBLEM, REQUIRE_NODE } from './command-script.ts';
 import { bashCompletion, zshCompletion } from './completions.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { licences } from './licences.ts';
-import { commandPage, configPage } from './man-pages.ts';
+import { commandPage, configPage, shimPage } from './man-pages.ts';
 import { copyManifests } from './plugin-manifests.ts';
-import { put } from './put.ts';
+import { BEST, put } from './put.ts';
 import { root } from './root.ts';
+import { settleModes } from './settle-modes.ts';
 import { sbom } from './sbom.ts';
 
 /** Where a node has the program; the rest of the tree leads there. */
@@ -21,7 +22,7 @@ const COMMAND = `#!/bin/sh
 self=$(readlink -f "$0")
 package=\${self%/bin/*}/lib/${NAME}
 node=$package/bin/node
-${REQUIRE_NODE}exec "$node" --no-warnings --disable-sigusr1 --max-semi-space-size=1 \\
+${REQUIRE_NODE}exec "$node" --no-warnings --max-semi-space-size=1 \\
 	"$package/src/cli/main.js" "$@"
 `;
 
@@ -42,6 +43,7 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
   await copyManifests(library);
   const write = (path: string, text: string | Uint8Array): Promise<void> => put(join(target, path), text);
   const document = `usr/share/doc/${NAME}`;
+  const examples = join(root, 'examples/containerd');
   await Promise.all([
     copy(nodeBinary, join(library, 'bin/node'), 0o755),
     copy(join(root, `plugin/${NAME}-v1`), join(library, `plugin/${NAME}-v1`), 0o755),
@@ -52,16 +54,23 @@ export async function makeNodeTree(target: string, { version, nodeBinary }: Node
     ),
     put(join(target, 'usr/bin/shim-virtiofs'), COMMAND, 0o755),
     link(`../lib/${NAME}/plugin/${NAME}-v1`, join(target, `usr/bin/${NAME}-v1`)),
-    copy(join(root, 'examples/containerd/config.toml'), join(target, `${document}/examples/config.toml`)),
+    ...[`${NAME}.service`, `${NAME}.socket`].map((unit) =>
+      copy(join(examples, unit), join(target, 'usr/lib/systemd/system', unit)),
+    ),
+    copy(join(examples, 'tmpfiles.conf'), join(target, `usr/lib/tmpfiles.d/${NAME}.conf`)),
+    copy(join(import.meta.dirname, 'config.toml'), join(target, `usr/share/${NAME}/config.toml`)),
+    cp(examples, join(target, document, 'examples'), { recursive: true }),
     write(`usr/share/${NAME}/config.schema.json`, `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`),
     write('usr/share/bash-completion/completions/shim-virtiofs', await bashCompletion()),
     write('usr/share/zsh/vendor-completions/_shim-virtiofs', await zshCompletion()),
-    write('usr/share/man/man1/shim-virtiofs.1.gz', gzipSync(await commandPage(version))),
-    write(`usr/share/man/man5/${NAME}.toml.5.gz`, gzipSync(configPage(version))),
+    write('usr/share/man/man1/shim-virtiofs.1.gz', gzipSync(await commandPage(version), BEST)),
+    write(`usr/share/man/man1/${NAME}-v1.1.gz`, gzipSync(await shimPage(version), BEST)),
+    write(`usr/share/man/man5/${NAME}.toml.5.gz`, gzipSync(configPage(version), BEST)),
     write(`${document}/copyright`, await copyright(packages)),
     write(`${document}/sbom.cdx.json`, await sbom(packages)),
-    write(`${document}/changelog.gz`, gzipSync(await readFile(join(root, 'CHANGELOG.md')))),
+    write(`${document}/CHANGELOG.md.gz`, gzipSync(await readFile(join(root, 'CHANGELOG.md')), BEST)),
   ]);
+  await settleModes(target);
 }
 
 async function link(to: string, path: string): Promise<void> {
@@ -71,7 +80,7 @@ async function link(to: string, path: string): Promise<void> {
 
 async function copyright(packages: readonly string[]): Promise<string> {
   const own = await readFile(join(root, 'LICENSE'), 'utf8');
-  return `${NAME}\n\n${own}\n${'-'.repeat(80)}\n\n${await licences(packages)}\n${'-'.repeat(80)}\n\nNode.js\n\nLicense: MIT, and those of its parts: https://github.com/nodejs/node/blob/main/LICENSE\n`;
+  return `${NAME}\n\nOn Debian, the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0, too.\n\n${own}\n${'-'.repeat(80)}\n\n${await licences(packages)}\n${'-'.repeat(80)}\n\nNode.js\n\nLicense: MIT, and those of its parts: https://github.com/nodejs/node/blob/main/LICENSE\n`;
 }
 
 async function copy(from: string, to: string, mode = 0o644): Promise<void> {
