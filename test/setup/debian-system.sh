@@ -5,6 +5,7 @@
 #     --discard       what is written to the system goes with the command
 #     --offline       without any network
 #     --bind SRC:DST  shows a directory of this machine at DST, read-only
+#     --cgroup DIR    in this control group, which is the root of all that it sees
 # A system that is made gets this machine's settings for apt, npm, cargo and Go, its certificates and its mirrors.
 set -euo pipefail
 
@@ -12,7 +13,7 @@ main() {
   case ${1-} in
     create) create "${@:2}" ;;
     enter) enter "${@:2}" ;;
-    *) sed -n '2,8s/^# \?//p' "$0" >&2 && exit 2 ;;
+    *) sed -n '2,9s/^# \?//p' "$0" >&2 && exit 2 ;;
   esac
 }
 
@@ -30,23 +31,24 @@ create() {
 }
 
 enter() {
-  local namespaces=(--mount --pid) binds=() discard= offline=
+  local namespaces=(--mount --pid) binds=() discard= offline= cgroup=
   while [[ $1 == --* ]]; do
     case $1 in
       --discard) discard=yes ;;
       --offline) offline=yes && namespaces+=(--net) ;;
       --bind) binds+=("$2") && shift ;;
+      --cgroup) cgroup=yes && namespaces+=(--cgroup) && echo $$ >"$2/cgroup.procs" && shift ;;
     esac
     shift
   done
   exec unshare "${namespaces[@]}" --fork --kill-child --propagation private \
-    bash -ec "$(declare -f become); become \"\$@\"" bash "$discard" "$offline" "${binds[*]}" "$@"
+    bash -ec "$(declare -f become); become \"\$@\"" bash "$discard" "$offline" "$cgroup" "${binds[*]}" "$@"
 }
 
 # Inside the namespaces: becomes the other machine.
 become() {
-  local discard=$1 offline=$2 binds=$3 root=$4 directory=$5 place
-  shift 5
+  local discard=$1 offline=$2 cgroup=$3 binds=$4 root=$5 directory=$6 place
+  shift 6
   if [[ $discard ]]; then
     mount -t tmpfs written /mnt
     mkdir /mnt/upper /mnt/work /mnt/root
@@ -57,6 +59,7 @@ become() {
   fi
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys"
+  [[ ! $cgroup ]] || mount -t cgroup2 cgroup "$root/sys/fs/cgroup"
   mount --bind /dev "$root/dev"
   mount -t devpts devpts "$root/dev/pts"
   mount -t tmpfs shm "$root/dev/shm"

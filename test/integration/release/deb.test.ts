@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { startDebianMachine, type DebianMachine } from '../../harness/debian-machine.ts';
+import {
+  startDebianMachine,
+  type DebianMachine,
+  type DebianMachineOptions,
+} from '../../harness/debian-machine.ts';
 import { buildTwoDebs } from '../../harness/debian-packages.ts';
+import { canRunSystemd } from '../../harness/machine-cgroup.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { cacheDir } from '../../setup/cache-dir.mjs';
 import { obtain, obtainOrSkip } from '../../setup/obtain.ts';
@@ -22,14 +27,17 @@ const packages = await temporaryDirectory();
 if (!skip) await buildTwoDebs(packages.path);
 
 /** A machine that is shown the packages, this checkout and containerd. */
-async function startMachine(suite: DebianSuite): Promise<DebianMachine> {
+async function startMachine(
+  suite: DebianSuite,
+  options: Pick<DebianMachineOptions, 'systemd'> = {},
+): Promise<DebianMachine> {
   const containerds = await Promise.all([obtain('containerd-2.4.2'), obtain('containerd-2.3.7')]);
   const cached = containerds.map(({ directory }) => [
     directory.replace(cacheDir(), '/root/.cache/containerd-shim-virtiofs'),
     directory,
   ]);
   const show = { '/packages': packages.path, '/checkout': root, ...Object.fromEntries(cached) };
-  return startDebianMachine(suite, { show: show as Record<string, string> });
+  return startDebianMachine(suite, { ...options, show: show as Record<string, string> });
 }
 
 /** Has node:test of this checkout run files there. */
@@ -119,60 +127,106 @@ describe('the package, purged', { skip }, () => {
   });
 });
 
-/** What systemctl was asked since the last time. */
-const calls = (machine: DebianMachine): Promise<string> =>
-  machine.sh('cat /run/systemctl.calls; : >/run/systemctl.calls');
-/** With a systemctl of the test's own, as no systemd runs here; deb-systemd-helper and deb-systemd-invoke are Debian's. */
-const startSystemd = async (): Promise<DebianMachine> => {
-  const machine = await startMachine('trixie');
-  await machine.sh(`mkdir -p /run/systemd/system
-    install /checkout/test/integration/release/inside/systemctl /usr/local/bin/systemctl`);
-  return machine;
-};
+const skipSystemd = skip || (canRunSystemd() ? false : 'nobody can make control groups of version 2 here');
+const SERVICE = `${NAME}.service`;
+const SOCKET = `${NAME}.socket`;
+const MAIN_PID = `systemctl show --property MainPID --value ${SERVICE}`;
+/** Connects to the controller as containerd does, and leaves. */
+const CALL = `/checkout/node_modules/node/bin/node -e "net.connect('${STATE}/grpc.sock').unref().on('connect', process.exit)"`;
+const ACTIVE = `until systemctl --quiet is-active ${SERVICE}; do sleep 0.1; done`;
 
-describe('the package where systemd runs', { skip }, () => {
-  test('starts the host, has a new one adopt the shares of the former, and stops it where none is left', async () => {
-    await using machine = await startSystemd();
-    await machine.sh(install(1));
-    assert.match(
-      await calls(machine),
-      /daemon-reload\n(.*\n)*.* start .*\.socket\n(.*\n)*.* start .*\.service/,
-    );
-    await machine.sh(
-      `cd /etc/systemd/system; ls multi-user.target.wants/${NAME}.service sockets.target.wants/${NAME}.socket`,
-    );
-    await machine.sh('shim-virtiofs open sb work');
-    const former = await machine.sh('cat /run/unit.pid; shim-virtiofs ls');
-    await machine.sh(install(2));
-    assert.match(await calls(machine), /daemon-reload\n(.*\n)*.* restart .*virtiofs\.service/);
-    const now = await machine.sh('cat /run/unit.pid; shim-virtiofs ls');
-    assert.notEqual(now.split('\n')[0], former.split('\n')[0]);
-    assert.deepEqual(now.split('\n').slice(1), former.split('\n').slice(1));
+for (const suite of ['bookworm', 'trixie'] as const) {
+  describe(`the package on a Debian ${suite} with systemd`, { skip: skipSystemd }, () => {
+    const start = async (): Promise<DebianMachine> => {
+      await using stack = new AsyncDisposableStack();
+      const machine = stack.use(await startMachine(suite, { systemd: true }));
+      await machine.sh(install(1));
+      stack.move();
+      return machine;
+    };
 
-    const said = await machine.sh(`dpkg -r ${NAME}`);
-    assert.match(said, /left running: 1 sandbox with 1 share/);
-    assert.match(said, /goes on without its files.*: systemctl stop \S+\.socket \S+\.service$/m);
-    assert.doesNotMatch(await calls(machine), / ?stop /);
-    await machine.sh(`${install(2)}; shim-virtiofs close sb`);
-    await calls(machine);
-    await machine.sh(`dpkg -r ${NAME}`);
-    assert.match(await calls(machine), /^stop \S+\.socket \S+\.service$/m);
-    await machine.sh('! kill -0 $(cat /run/unit.pid) 2>/dev/null');
+    test('runs the host, which follows itself however it ends, with its shares', async () => {
+      await using machine = await start();
+      const units = `${SERVICE} ${SOCKET}`;
+      assert.equal(
+        await machine.sh(`systemctl is-active ${units}; systemctl is-enabled ${units}`),
+        'active\nactive\nenabled\nenabled',
+      );
+      await machine.sh('shim-virtiofs open sb work');
+      const shares = await machine.sh('shim-virtiofs ls');
+      const first = await machine.sh(MAIN_PID);
+
+      await machine.sh(
+        `kill -KILL ${first}; until [ $(${MAIN_PID}) != ${first} ]; do sleep 0.1; done; ${ACTIVE}`,
+      );
+      assert.equal(await machine.sh('shim-virtiofs ls'), shares);
+      const second = await machine.sh(MAIN_PID);
+      await machine.sh(`systemctl stop ${SERVICE}; ! kill -0 ${second} 2>/dev/null; ${CALL}; ${ACTIVE}`);
+      assert.equal(await machine.sh('shim-virtiofs ls'), shares);
+      await machine.sh(
+        `systemctl restart ${SERVICE}; systemctl reload ${SERVICE}; systemctl is-active ${units}`,
+      );
+      assert.equal(await machine.sh('shim-virtiofs ls'), shares);
+      assert.match(
+        await machine.sh(`journalctl --unit ${SERVICE}`),
+        /"msg":"Serving the sandbox controller"/,
+      );
+    });
+
+    test('does not start a host again whose configuration is wrong, until that is mended', async () => {
+      await using machine = await start();
+      await machine.sh('shim-virtiofs open sb work');
+      const shares = await machine.sh('shim-virtiofs ls');
+      const config = `/etc/${NAME}/config.toml`;
+      await machine.sh(
+        `cp ${config} /tmp/right; echo wrong = 1 >>${config}; ! systemctl restart ${SERVICE} 2>&1`,
+      );
+      const status = await machine.sh(
+        `systemctl show --property NRestarts,ExecMainStatus,ActiveState ${SERVICE}`,
+      );
+      assert.deepEqual(status.split('\n').toSorted(), [
+        'ActiveState=failed',
+        'ExecMainStatus=2',
+        'NRestarts=0',
+      ]);
+      await machine.sh(`cp /tmp/right ${config}; systemctl start ${SERVICE}`);
+      assert.equal(await machine.sh('shim-virtiofs ls'), shares);
+    });
+
+    test('is upgraded and removed under a share that lives, and stops the host where none is left', async () => {
+      await using machine = await start();
+      await machine.sh('shim-virtiofs open sb work');
+      const shares = await machine.sh('shim-virtiofs ls');
+      const former = await machine.sh(MAIN_PID);
+      await machine.sh(install(2));
+      const host = await machine.sh(MAIN_PID);
+      assert.notEqual(host, former);
+      assert.equal(await machine.sh('shim-virtiofs ls'), shares);
+
+      const said = await machine.sh(`dpkg -r ${NAME}`);
+      assert.match(said, /left running: 1 sandbox with 1 share/);
+      assert.match(said, /goes on without its files.*: systemctl stop \S+\.socket \S+\.service$/m);
+      assert.equal(await machine.sh(MAIN_PID), host);
+      await machine.sh(`kill -0 ${host}; ${install(2)}; shim-virtiofs close sb`);
+      const last = await machine.sh(MAIN_PID);
+      assert.match(last, /^[1-9]/);
+      await machine.sh(`dpkg -r ${NAME}; ! kill -0 ${last} 2>/dev/null`);
+    });
+
+    test('does not restart a host that serves sandboxes of the shim, and says how', async () => {
+      await using machine = await start();
+      await machine.sh(`shim-virtiofs open sb work
+        sed -i 's/"owner": "api"/"owner": "shim"/' ${STATE}/sandboxes/default/sb/*/share.json`);
+      const former = await machine.sh(MAIN_PID);
+      const said = await machine.sh(install(2));
+      assert.match(
+        said,
+        /the host of the former version goes on: 1 share of the shim would not survive its end/,
+      );
+      assert.match(said, /systemctl restart containerd-shim-virtiofs\.service$/m);
+      assert.equal(await machine.sh(MAIN_PID), former);
+    });
   });
-
-  test('does not restart a host that serves sandboxes of the shim, and says how', async () => {
-    await using machine = await startSystemd();
-    await machine.sh(`${install(1)}; shim-virtiofs open sb work
-      sed -i 's/"owner": "api"/"owner": "shim"/' ${STATE}/sandboxes/default/sb/*/share.json`);
-    await calls(machine);
-    const said = await machine.sh(install(2));
-    assert.match(
-      said,
-      /the host of the former version goes on: 1 share of the shim would not survive its end/,
-    );
-    assert.match(said, /systemctl restart containerd-shim-virtiofs\.service$/m);
-    assert.doesNotMatch(await calls(machine), /restart/);
-  });
-});
+}
 
 test.after(() => packages[Symbol.asyncDispose]());

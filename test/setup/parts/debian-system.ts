@@ -10,10 +10,12 @@ export type DebianSuite = 'bookworm' | 'trixie';
 
 const SCRIPT = join(import.meta.dirname, '../debian-system.sh');
 
-/** In which package each has its virtiofsd, and what apt would install with ours. */
+/** What apt would install with our package, and what a node has. */
+const COMMON = ['libatomic1', 'systemd'];
+/** In which package each has its virtiofsd. */
 const PACKAGES: Readonly<Record<DebianSuite, readonly string[]>> = {
-  bookworm: ['qemu-system-common', 'libatomic1'],
-  trixie: ['virtiofsd', 'libatomic1'],
+  bookworm: ['qemu-system-common', ...COMMON],
+  trixie: ['virtiofsd', ...COMMON],
 };
 
 const debootstrap = debianProgram('debootstrap', {
@@ -25,7 +27,7 @@ const debootstrap = debianProgram('debootstrap', {
 /** The root directory of a bare Debian with Debian's own virtiofsd. */
 export function debianSystem(suite: DebianSuite): Part<string> {
   return {
-    description: `a bare Debian ${suite} with its virtiofsd, by debootstrap`,
+    description: `a bare Debian ${suite} with its virtiofsd and systemd, by debootstrap`,
     async obtain(context) {
       if (process.getuid?.() !== 0)
         throw new UnavailableError(`No bare Debian ${suite}: to make one needs root`);
@@ -34,7 +36,7 @@ export function debianSystem(suite: DebianSuite): Part<string> {
         await runTool(SCRIPT, ['create', suite, directory, ...PACKAGES[suite]], context);
       };
       const doing = `Making a Debian ${suite}, about a minute (once)`;
-      return cached({ name: `debian-${suite}`, doing, make }, context);
+      return cached({ name: `debian-${suite}-systemd`, doing, make }, context);
     },
   };
 }
