@@ -1,4 +1,4 @@
-import { fstatSync, globSync, openSync, readFileSync, statSync } from 'node:fs';
+import { fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -9,7 +9,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
  * wanted. Until then it imports them from the directory.
  */
 export function keepProgram(directory: string): void {
-  const files = globSync('{plugin,src}/**/*.js', { cwd: directory }).map((name) => join(directory, name));
+  const entries = ['plugin', 'src'].flatMap((folder) =>
+    readdirSync(join(directory, folder), { recursive: true, withFileTypes: true }),
+  );
+  const files = entries
+    .filter(({ name }) => name.endsWith('.js'))
+    .map(({ parentPath, name }) => join(parentPath, name));
   const kept = new Map(files.map((file) => [pathToFileURL(file).href, openSync(file, 'r')]));
   const heldOf = (url: string | undefined): number | undefined => {
     const descriptor = url === undefined ? undefined : kept.get(url);

@@ -68,7 +68,9 @@ become() {
     mkdir -p "$root/${place#*:}"
     mount --rbind -o ro "${place%%:*}" "$root/${place#*:}"
   done
-  [[ ! $offline ]] || ip link set lo up
+  # The loopback goes up as by ip(8), which not every Debian has: SIOCSIFFLAGS with IFF_UP.
+  [[ ! $offline ]] ||
+    perl -MSocket -e 'my $lo = pack("a16 s x14", "lo", 1); socket(S, AF_INET, SOCK_DGRAM, 0) && ioctl(S, 0x8914, $lo) or die "lo: $!"'
   # Of this machine's own tools nothing is in the PATH there.
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
   unset XDG_CACHE_HOME TMPDIR
