@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmod, copyFile, cp, mkdir, mkdtempDisposable, readdir, rm, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtempDisposable,
+  readdir,
+  readFile,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { execa } from 'execa';
@@ -8,6 +18,7 @@ import { controllerHost } from '../../harness/containerd/controller-host.ts';
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { eventually } from '../../harness/eventually.ts';
 import { executable } from '../../harness/fixtures.ts';
 import { leftovers } from '../../harness/leftovers.ts';
 import { installNpmPackages } from '../../harness/npm-project.ts';
@@ -141,6 +152,11 @@ for (const node of [await obtain('node-24'), process.execPath]) {
       const opened = await run('open', '--state', state, 'sb', 'work', place.source);
       assert.match(opened, /-chardev/);
       assert.match(await run('ls', '--state', state), /^default +sb +work +waiting /m);
+      process.kill(host.pid, 'SIGUSR1');
+      const log = join(place.path, 'host.out');
+      await eventually('it writes a diagnosis', async () =>
+        (await readFile(log, 'utf8')).includes('"Diagnosis"'),
+      );
       await run('close', '--state', state, 'sb');
       assert.deepEqual(await leftovers(state), []);
     });

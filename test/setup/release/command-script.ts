@@ -13,10 +13,10 @@ if ! [ "\${major%%.*}" -ge 24 ] 2>/dev/null; then
 fi
 `;
 
-/** The command `shim-virtiofs` of the npm package: runs by the Node.js of the PATH, with the options that a host is to have. */
+/** The command `shim-virtiofs` of the npm package: runs by the Node.js of the PATH. */
 export const NPM_COMMAND = `#!/bin/sh
 self=$(readlink -f "$0")
 package=\${self%/bin/*}
 node=$(command -v node)
-${REQUIRE_NODE}exec "$node" --disable-sigusr1 "$package/src/cli/main.js" "$@"
+${REQUIRE_NODE}exec "$node" "$package/src/cli/main.js" "$@"
 `;
