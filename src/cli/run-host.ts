@@ -9,6 +9,7 @@ import type { TakeOverOptions } from '../services/hand-over/ask-former.ts';
 import { createSuccession } from '../services/hand-over/take-over.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
+import { loadRest } from './load-rest.ts';
 import { notifyReady } from './notify-ready.ts';
 import { heedSignals } from './signals.ts';
 import { survive } from './survive.ts';
@@ -64,6 +65,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   if (announce) announceAddress(serving.address);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
+  await loadRest(host.log);
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
   const { reason, lost } = await Promise.race([
