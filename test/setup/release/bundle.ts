@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { builtins } from './builtins.ts';
+import { createChunks } from './chunks.ts';
 import { root } from './root.ts';
 
 /** What is started or imported by its path: each keeps its place. */
@@ -28,6 +30,8 @@ export async function bundle(target: string): Promise<string[]> {
     cwd: root,
     input: Object.fromEntries(ENTRIES.map((name) => [name, join(root, `${name}.ts`)])),
     platform: 'node',
+    preserveEntrySignatures: 'allow-extension',
+    plugins: [builtins],
     resolve: { alias: ALIASES },
     onLog: (level, log, handle) => {
       // Libraries' own circles and their uses of eval are not ours to mend.
@@ -42,6 +46,10 @@ export async function bundle(target: string): Promise<string[]> {
     chunkFileNames: 'src/[name]-[hash].js',
     minify: { compress: true, mangle: { keepNames: { function: true, class: true } }, codegen: true },
     keepNames: true,
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [{ name: createChunks(), debugName: 'chunks' }],
+    },
   });
   const modules = output.flatMap((one) => (one.type === 'chunk' ? one.moduleIds : []));
   const names = modules.flatMap((id) => /^.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []);
