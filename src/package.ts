@@ -8,6 +8,11 @@ export const PACKAGE = 'containerd-shim-virtiofs';
 /** `.ts` in a checkout, `.js` where the package was built. */
 const EXTENSION = extname(import.meta.url);
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where a release for nodes is installed, which has a Node.js of its own; undefined in a checkout or a package of npm. */
+export const RELEASE: string | undefined = process.execPath === `${ROOT}bin/node` ? ROOT : undefined;
+
 /** The plugins that come with the host. */
 export const BUILT_IN_PLUGINS: string = fileURLToPath(new URL('../plugin', import.meta.url));
 

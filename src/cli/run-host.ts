@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
@@ -9,7 +10,6 @@ import type { TakeOverOptions } from '../services/hand-over/ask-former.ts';
 import { createSuccession } from '../services/hand-over/take-over.ts';
 import { serve, type Serving } from '../services/serve.ts';
 import { openHostLog } from './host-log.ts';
-import { loadRest } from './load-rest.ts';
 import { notifyReady } from './notify-ready.ts';
 import { heedSignals } from './signals.ts';
 import { survive } from './survive.ts';
@@ -65,7 +65,8 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   if (announce) announceAddress(serving.address);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
-  await loadRest(host.log);
+  // By itself Node.js keeps what it has compiled at the end of a process, which may be killed.
+  flushCompileCache();
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
   const { reason, lost } = await Promise.race([

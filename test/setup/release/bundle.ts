@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { ascii } from './ascii.ts';
 import { builtins } from './builtins.ts';
 import { createChunks } from './chunks.ts';
 import { root } from './root.ts';
@@ -31,7 +32,7 @@ export async function bundle(target: string): Promise<string[]> {
     input: Object.fromEntries(ENTRIES.map((name) => [name, join(root, `${name}.ts`)])),
     platform: 'node',
     preserveEntrySignatures: 'allow-extension',
-    plugins: [builtins],
+    plugins: [builtins, ascii],
     resolve: { alias: ALIASES },
     onLog: (level, log, handle) => {
       // Libraries' own circles and their uses of eval are not ours to mend.
