@@ -30,7 +30,9 @@ done
 
 install -D -m 600 "$config" "$node/etc/$name/config.toml"
 install -D -m 644 "$install/tmpfiles.conf" "$node/etc/tmpfiles.d/$name.conf"
-install -D -m 644 "$install/$name.service" "$node/etc/systemd/system/$name.service"
+for unit in "$name.service" "$name.socket"; do
+	install -D -m 644 "$install/$unit" "$node/etc/systemd/system/$unit"
+done
 on_node systemctl daemon-reload
 on_node systemctl enable "$name"
 # Returns when it serves; one that runs is replaced.

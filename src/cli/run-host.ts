@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
+import { takePassedSockets } from '../proc/passed-sockets.ts';
 import { untilIdle } from '../services/idle.ts';
 import type { TakeOverOptions } from '../services/hand-over/ask-former.ts';
 import { createSuccession } from '../services/hand-over/take-over.ts';
@@ -39,7 +40,8 @@ interface End {
  */
 export async function runHost(options: RunHostOptions): Promise<StatusError | undefined> {
   const { config, state, announce, idleTimeoutMs, takeOver } = options;
-  closeInherited({ except: announce ? [ANNOUNCE_FD] : [] });
+  const passed = takePassedSockets();
+  closeInherited({ except: [...(announce ? [ANNOUNCE_FD] : []), ...passed.map(({ fd }) => fd)] });
   const ending = new AbortController();
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const readLevel = async (): Promise<string> =>
@@ -61,7 +63,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   stack.defer(() => host.detach());
   const handedOver = Promise.withResolvers<void>();
   const onHandedOver = (): void => handedOver.resolve();
-  const serving = stack.use(await serve(host, { receptions: succession?.handOn(), onHandedOver }));
+  const serving = stack.use(await serve(host, { receptions: succession?.handOn(), passed, onHandedOver }));
   if (announce) announceAddress(serving.address);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);

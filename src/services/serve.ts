@@ -5,6 +5,7 @@ import { Sandbox } from '../proto/containerd/sandbox_pb.ts';
 import { Host as HostService } from '../proto/host/host_pb.ts';
 import { Shares } from '../proto/share/shares_pb.ts';
 import { Task } from '../proto/containerd/task_pb.ts';
+import type { PassedSocket } from '../proc/passed-sockets.ts';
 import { afterAdoption } from './after-adoption.ts';
 import type { ControllerParts, ServedController } from './controller/serve-controller.ts';
 import { publishEvents } from './events/publish-events.ts';
@@ -13,6 +14,7 @@ import { createHandOverService, type Successor } from './hand-over/hand-over-ser
 import type { Receptions } from './hand-over/reception.ts';
 import { openSocket } from './own-socket.ts';
 import { openPlace } from './place.ts';
+import { closePassed, receivePassed } from './passed-receptions.ts';
 import { placesOf } from './places.ts';
 import { printableErrors } from './printable-errors.ts';
 import { createSandboxCalls } from './sandbox-calls.ts';
@@ -36,6 +38,8 @@ export interface Serving extends AsyncDisposable {
 export interface ServeOptions {
   /** Sockets at which callers wait already. @default none: it listens */
   readonly receptions?: Receptions | undefined;
+  /** Sockets that were passed to this process; they are this function's from now on. @default none */
+  readonly passed?: readonly PassedSocket[] | undefined;
   /**
    * Called when another host that takes over has told this one to end, its shares alive.
    *
@@ -50,11 +54,14 @@ export interface ServeOptions {
  *
  * @throws StatusError AlreadyExists while another server answers there
  */
-export async function serve(host: Host, { receptions, onHandedOver }: ServeOptions = {}): Promise<Serving> {
+export async function serve(host: Host, options: ServeOptions = {}): Promise<Serving> {
+  const { passed = [], onHandedOver } = options;
   const places = placesOf(host);
+  if (options.receptions) closePassed(passed, host.log);
+  const receptions = options.receptions ?? (await receivePassed(passed, places));
   await using undo = new AsyncDisposableStack();
   // They close last: who waits there is served by the servers.
-  for (const reception of [receptions?.ttrpc, receptions?.grpc]) if (reception) undo.use(reception);
+  for (const reception of [receptions.ttrpc, receptions.grpc]) if (reception) undo.use(reception);
   // Before anything is waited for: what is being adopted may have ended.
   const events = undo.use(publishEvents(host));
   const logs = undo.use(createSandboxLogs(host));
@@ -72,9 +79,9 @@ export async function serve(host: Host, { receptions, onHandedOver }: ServeOptio
     listen: (path: string) => server.listen({ path, mode: 0o600 }),
     handle: (stream: Parameters<typeof server.handle>[0]) => server.handle(stream),
   };
-  const socket = undo.use(await openSocket(places.ttrpc, ttrpcServer, receptions?.ttrpc));
+  const socket = undo.use(await openSocket(places.ttrpc, ttrpcServer, receptions.ttrpc));
   const { address } = socket;
-  const reception = receptions?.grpc;
+  const reception = receptions.grpc;
   const controller = await openController(host, {
     place: places.grpc,
     calls,

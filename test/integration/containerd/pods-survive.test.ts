@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
@@ -8,7 +9,10 @@ import {
   startControllerContainerd,
   type ControllerContainerd,
 } from '../../harness/containerd/controller-containerd.ts';
+import { activated, hasListener, noActivation as skip } from '../../harness/activated.ts';
+import { controllerHost, type ControllerHost } from '../../harness/containerd/controller-host.ts';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
+import { markOf } from '../../harness/containerd/marked-processes.ts';
 import { hostNetworkPod } from '../../harness/containerd/pods.ts';
 import { PodSandboxState, RuntimeService } from '../../harness/containerd/proto/cri_pb.ts';
 import type { ShimContainerdOptions } from '../../harness/containerd/shim-containerd.ts';
@@ -16,6 +20,7 @@ import { eventually } from '../../harness/eventually.ts';
 import { fixture } from '../../harness/fixtures.ts';
 import { startWorkingGuest } from '../../harness/guest/working-guest.ts';
 import { isGone } from '../../harness/leftovers.ts';
+import { SHIM_VIRTIOFS } from '../../harness/shim-virtiofs.ts';
 
 // Pods of the controller, whose host and containerd die and come back. Needs root.
 
@@ -125,6 +130,16 @@ async function restartBoth(node: ControllerContainerd, first: 'host' | 'containe
   if (first === 'containerd') await node.startHost();
 }
 
+/** A host that systemd starts when somebody connects to the controller's socket. */
+const activatedHost = (node: ControllerContainerd): ControllerHost =>
+  controllerHost(node, {
+    command: activated(
+      node.controllerAddress,
+      [process.execPath, SHIM_VIRTIOFS],
+      Object.keys(markOf(node.dir)),
+    ),
+  });
+
 for (const version of containerdVersions) {
   describe(`a pod of containerd ${version}`, () => {
     test('is ready again after every death, and its guest never stops', async () => {
@@ -206,6 +221,26 @@ for (const version of containerdVersions) {
       await untilDone('it is removed', () => pod.remove());
       assert.deepEqual(await pod.listed(), []);
       assert.deepEqual(await node.leftovers(), []);
+    });
+
+    test('is ready for a containerd that starts alone, where systemd has the socket', { skip }, async () => {
+      await using node = await start(version);
+      const pod = await runPod(node);
+      await Promise.all([node.endHost('SIGKILL'), node.kill('SIGKILL')]);
+      await using host = activatedHost(node);
+      const started = host.start();
+      // Where the test fails before, that counts.
+      started.catch(() => {});
+      await eventually('systemd listens', () => hasListener(node.controllerAddress));
+      await node.restart();
+      await started;
+      await isReady(pod);
+      assert.deepEqual(await pod.listed(), [PodSandboxState.SANDBOX_READY]);
+      await pod.stop();
+      await pod.remove();
+      assert.deepEqual(await node.leftovers(), []);
+      await host.end('SIGTERM');
+      assert.ok(existsSync(node.controllerAddress), "the socket is not the host's to remove");
     });
 
     test('whose daemon ended while there was no host is over when there is one again', async () => {

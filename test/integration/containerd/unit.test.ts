@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 import { execa } from 'execa';
@@ -33,7 +33,9 @@ test('the unit: systemd finds no fault with it', { skip: noSystemd }, async () =
     const file = join(place.path, name);
     // Where our command is not installed.
     await writeFile(file, unit.replace('=shim-virtiofs ', `=${SHIM_VIRTIOFS} `));
-    const { exitCode, all } = await execa(analyze, ['verify', file], { reject: false, all: true });
+    const socket = join(place.path, 'containerd-shim-virtiofs.socket');
+    await copyFile(exampleFile(`containerd/${basename(socket)}`), socket);
+    const { exitCode, all } = await execa(analyze, ['verify', file, socket], { reject: false, all: true });
     return exitCode === 0 ? all : `${exitCode} ${all}`;
   };
   assert.equal(await verify(text), '');

@@ -66,7 +66,7 @@ async function openStage(): Promise<Stage> {
   };
 }
 
-test('install.sh puts a release, its configurations and its unit on a node, and starts it', async () => {
+test('install.sh puts a release, its configurations and its units on a node, and starts it', async () => {
   await using stage = await openStage();
   const { node } = stage;
   assert.deepEqual(await stage.install(), {
@@ -83,6 +83,7 @@ test('install.sh puts a release, its configurations and its unit on a node, and 
   assert.equal((await stat(config)).mode & 0o777, 0o600);
   for (const [from, to] of [
     [`${NAME}.service`, `systemd/system/${NAME}.service`],
+    [`${NAME}.socket`, `systemd/system/${NAME}.socket`],
     ['tmpfiles.conf', `tmpfiles.d/${NAME}.conf`],
     ['containerd.toml', 'containerd/conf.d/virtiofs.toml'],
   ] as const) {

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { execa } from 'execa';
+import { Controller } from '../../src/proto/containerd/sandbox-controller_pb.ts';
+import { activated, hasListener, noActivation as skip } from '../harness/activated.ts';
+import { connectGrpc } from '../harness/containerd/grpc.ts';
+import { eventually } from '../harness/eventually.ts';
+import { connectShares } from '../harness/share-client.ts';
+import { SHIM_VIRTIOFS } from '../harness/shim-virtiofs.ts';
+import { ended, openNode, outputOf, type Node } from '../harness/take-over.ts';
+
+// Sockets that systemd opens for a host. Needs root.
+
+/** A host that is started when somebody connects. */
+interface Awaited extends AsyncDisposable {
+  /** Once somebody has connected: that of the host. */
+  readonly pid: number;
+  /** How it ended, with all that it printed. */
+  readonly end: Promise<{ exitCode?: number | undefined; all: string }>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+async function awaitCallers(node: Node, name: string, ...args: string[]): Promise<Awaited> {
+  const path = join(node.state, name);
+  const serve = [process.execPath, SHIM_VIRTIOFS, 'serve', '--config', node.config, ...args];
+  const [program = '', ...rest] = activated(path, serve);
+  const host = execa(program, rest, { reject: false, all: true });
+  await eventually('somebody listens', () => hasListener(path));
+  return {
+    pid: host.pid ?? 0,
+    end: host,
+    kill: (signal) => host.kill(signal),
+    async [Symbol.asyncDispose]() {
+      host.kill('SIGKILL');
+      await host;
+    },
+  };
+}
+
+/** A place whose hosts serve a controller. */
+async function openConfigured(): Promise<Node> {
+  const node = await openNode();
+  await mkdir(node.state, { mode: 0o700 });
+  await writeFile(
+    node.config,
+    `version = 1\nstate = "${node.state}"\nscratch_dir = "${node.state}"\n[grpc]\n`,
+  );
+  return node;
+}
+
+describe('a host that systemd starts when somebody connects', { skip }, () => {
+  test('answers who has connected before, and leaves the socket for the next', async () => {
+    await using node = await openConfigured();
+    const path = join(node.state, 'host.sock');
+    await using host = await awaitCallers(node, 'host.sock');
+    const { ino } = await stat(path);
+    await using caller = await connectShares(path);
+    assert.equal((await caller.client.version({})).pid, host.pid);
+    using grpc = connectGrpc(join(node.state, 'grpc.sock'));
+    await assert.rejects(grpc.unary(Controller.method.status, { sandboxId: 'none' }), { code: 5 });
+
+    host.kill('SIGTERM');
+    assert.equal((await host.end).exitCode, 0);
+    assert.equal((await stat(path)).ino, ino);
+    await assert.rejects(stat(join(node.state, 'grpc.sock')), { code: 'ENOENT' });
+  });
+
+  test('serves at its own socket where it takes over from a host that has one, and says so', async () => {
+    await using node = await openNode();
+    const top = '[grpc]\n';
+    await using former = await node.start({ top });
+    const path = join(node.state, 'grpc.sock');
+    await eventually('the controller is served', () => existsSync(path));
+    await using host = await awaitCallers(node, 'grpc.sock', '--take-over');
+    const first = connect(path);
+    first.on('connect', () => first.destroy());
+    assert.equal(await ended(former), 0, outputOf(former));
+    using grpc = connectGrpc(path);
+    await assert.rejects(grpc.unary(Controller.method.status, { sandboxId: 'none' }), { code: 5 });
+    await using caller = await connectShares(join(node.state, 'host.sock'));
+    assert.equal((await caller.client.version({})).pid, host.pid);
+    host.kill('SIGTERM');
+    const { exitCode, all } = await host.end;
+    assert.equal(exitCode, 0);
+    assert.match(
+      all,
+      /"paths":\[".*grpc\.sock"\],"msg":"Took over from a host that had these addresses itself/,
+    );
+  });
+
+  for (const [what, name, mode, says] of [
+    [
+      'that is none of its addresses',
+      'other.sock',
+      0o600,
+      /listens at ".*other\.sock": set ListenStream to ".*host\.sock" or ".*grpc\.sock"/,
+    ],
+    [
+      'to which others can connect',
+      'grpc.sock',
+      0o620,
+      /others can connect to ".*grpc\.sock": set SocketMode=0600/,
+    ],
+  ] as const) {
+    test(`refuses a socket ${what}`, async () => {
+      await using node = await openConfigured();
+      await using host = await awaitCallers(node, name);
+      await chmod(join(node.state, name), mode);
+      using grpc = connectGrpc(join(node.state, name));
+      await assert.rejects(grpc.unary(Controller.method.status, { sandboxId: 'none' }), { code: 14 });
+      const { exitCode, all } = await host.end;
+      assert.match(all, says);
+      assert.equal(exitCode, 2);
+    });
+  }
+});
