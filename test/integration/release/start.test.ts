@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { connect, createClient } from 'ttrpc-ts';
+import { Shares } from '../../../src/proto/share/shares_pb.ts';
+import { openOtlpCollector } from '../../harness/otlp-collector.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { makeNodeTree } from '../../setup/release/node-tree.ts';
 
@@ -38,8 +42,11 @@ interface Loaded {
   readonly builtins: readonly string[];
 }
 
-/** Runs a host until it has announced itself, with these lines in its configuration. */
-async function startAndEnd(lines: string): Promise<Loaded> {
+/** Runs a host with these lines in its configuration until it has announced itself and the action is done. */
+async function startAndEnd(
+  lines: string,
+  action: (address: string) => Promise<unknown> = async () => {},
+): Promise<Loaded> {
   await using place = await temporaryDirectory();
   const config = join(place.path, 'config.toml');
   await writeFile(
@@ -51,7 +58,9 @@ async function startAndEnd(lines: string): Promise<Loaded> {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     env: { CONTAINERD_SHIM_VIRTIOFS_ALLOW_NODE_OPTIONS: '1', NODE_OPTIONS: TELL_LOADED, TOLD: told },
   });
-  host.stdio[3].once('data', () => host.kill());
+  await Promise.race([once(host.stdio[3], 'data'), host]);
+  await action(join(place.path, 'state/host.sock'));
+  host.kill();
   await host;
   const [urls, modules] = JSON.parse(await readFile(told, 'utf8')) as [string[], string[]];
   const files = urls.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url));
@@ -74,8 +83,13 @@ describe("the release's host", () => {
   });
 
   test('loads what its configuration asks for', async () => {
-    const traced = await startAndEnd('[trace]\nendpoint = "http://127.0.0.1:9"\n');
+    await using collector = await openOtlpCollector();
+    const traced = await startAndEnd(`[trace]\nendpoint = "${collector.endpoint}"\n`, async (path) => {
+      await using transport = await connect({ path });
+      await createClient(Shares, transport).list({});
+    });
     assert.deepEqual(traced.marked, ['the SDK of OpenTelemetry']);
+    assert.ok(collector.received.some(({ body }) => body.includes(`${Shares.typeName}/List`)));
     const served = await startAndEnd('[grpc]\n');
     assert.deepEqual(served.marked, ['the client of gRPC']);
     assert.ok(served.builtins.includes('NativeModule http2'));

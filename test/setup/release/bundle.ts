@@ -4,6 +4,7 @@ import { ascii } from './ascii.ts';
 import { builtins } from './builtins.ts';
 import { createChunks } from './chunks.ts';
 import { root } from './root.ts';
+import { unusedExporters } from './unused-exporters.ts';
 
 /** What is started or imported by its path: each keeps its place. */
 const ENTRIES = [
@@ -32,7 +33,7 @@ export async function bundle(target: string): Promise<string[]> {
     input: Object.fromEntries(ENTRIES.map((name) => [name, join(root, `${name}.ts`)])),
     platform: 'node',
     preserveEntrySignatures: 'allow-extension',
-    plugins: [builtins, ascii],
+    plugins: [builtins, unusedExporters, ascii],
     resolve: { alias: ALIASES },
     onLog: (level, log, handle) => {
       // Libraries' own circles and their uses of eval are not ours to mend.
