@@ -1,8 +1,14 @@
 import { lstatSync } from 'node:fs';
 import { enableCompileCache, getCompileCacheDir } from 'node:module';
+import { RELEASE } from '../package.ts';
 
 /** Where a package for nodes keeps what Node.js has compiled. */
-export const COMPILE_CACHE = '/var/cache/containerd-shim-virtiofs';
+const RELEASE_CACHE = '/var/cache/containerd-shim-virtiofs';
+
+/** Uses what a package for nodes has compiled, where this program is of one. */
+export function useReleaseCache(): void {
+  if (RELEASE !== undefined) useCompileCache(RELEASE_CACHE);
+}
 
 /**
  * Has Node.js take what it loads from now on out of a directory, compiled, and put there what is not in it. Whoever can write

@@ -1,12 +1,12 @@
 #!/usr/bin/env -S node --disable-sigusr1
-import { packageVersion, RELEASE } from '../package.ts';
+import { packageVersion } from '../package.ts';
 import { COMMANDS } from './command-list.ts';
-import { COMPILE_CACHE, useCompileCache } from './compile-cache.ts';
+import { useReleaseCache } from './compile-cache.ts';
 import { listCommands } from './help.ts';
 import { printAll } from './output.ts';
 import { rejectUsage } from './reject-usage.ts';
 
-if (RELEASE !== undefined) useCompileCache(COMPILE_CACHE);
+useReleaseCache();
 process.exitCode = await main(process.argv.slice(2));
 
 async function main([name, ...args]: readonly string[]): Promise<number> {

@@ -96,5 +96,23 @@ describe("the release's host", () => {
     assert.ok(!served.builtins.includes('NativeModule internal/deps/undici/undici'));
   });
 
+  test('keeps what Node.js has compiled where a package has made a directory for it, and nowhere else', async () => {
+    await using place = await temporaryDirectory();
+    const config = join(place.path, 'config.toml');
+    await writeFile(config, `version = 1\nscratch_dir = "${place.path}/scratch"\n`);
+    const command = [join(tree.path, 'usr/bin/shim-virtiofs'), 'check-config', '--config', config];
+    const filesBehind = async (make: string): Promise<string[]> => {
+      const script = `mount -t tmpfs none /var/cache; ${make}; umask 0; "$@" >&2; find /var/cache -type f`;
+      const isolated = ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', ...command];
+      const { stdout } = await execa('unshare', isolated, { env: { NODE_DISABLE_COMPILE_CACHE: undefined } });
+      return stdout.split('\n').filter((line) => line !== '');
+    };
+    const directory = '/var/cache/containerd-shim-virtiofs';
+    assert.deepEqual(await filesBehind(':'), []);
+    assert.deepEqual(await filesBehind(`mkdir -m 775 ${directory}`), []);
+    const files = await filesBehind(`mkdir -m 755 ${directory}`);
+    assert.ok(files.length > 3 && files.every((file) => file.startsWith(`${directory}/`)), files.join());
+  });
+
   test.after(() => tree[Symbol.asyncDispose]());
 });
