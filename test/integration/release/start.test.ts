@@ -23,7 +23,7 @@ const MARKS = {
   execa: 'ExecaError',
 };
 /** Modules of Node.js that load much themselves. */
-const LARGE = /^NativeModule (http|https|http2|tls|internal\/deps\/undici\/undici)$/;
+const LARGE = /^NativeModule (http|https|http2|tls|internal\/(?:crypto\/webcrypto|deps\/undici\/undici))$/;
 /** Has a program write at its end which files it has loaded, and which modules of Node.js, into a file. */
 const TELL_LOADED = `--import=data:text/javascript,${encodeURIComponent(`
   import { writeFileSync } from 'node:fs';
