@@ -59,14 +59,7 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
 async function tryLock(path: string, { onDeath = [], waitMs = 0 }: LockOptions): Promise<Lock | undefined> {
   const patience = waitMs > 0 ? ['--timeout', `${waitMs / 1000}`] : ['--nonblock'];
   const flags = [...patience, '--conflict-exit-code', `${CONFLICT}`, '--no-fork'];
-  const { PATH } = process.env;
-  // Not by execa: a host would have to load it before it announces itself.
-  const child = spawn('flock', [...flags, path, 'sh', '-c', HOLD, path, ...onDeath], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    detached: true,
-    cwd: '/',
-    env: PATH === undefined ? {} : { PATH },
-  });
+  const child = startHolder(path, ['flock', ...flags, path, 'sh', '-c', HOLD, path, ...onDeath]);
   const ending = endOf(child);
   const end = await Promise.race([untilHeld(child), ending]);
   if (end?.reason === CONFLICT) return undefined;
@@ -80,6 +73,22 @@ async function tryLock(path: string, { onDeath = [], waitMs = 0 }: LockOptions):
       await ending;
     },
   };
+}
+
+/** Not by execa: a host would have to load it before it announces itself. */
+function startHolder(path: string, [command, ...args]: readonly [string, ...string[]]): ChildProcess {
+  const { PATH } = process.env;
+  try {
+    return spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      detached: true,
+      cwd: '/',
+      env: PATH === undefined ? {} : { PATH },
+    });
+  } catch (error) {
+    // Of most failures the child tells.
+    throw lockError(path, { reason: (error as NodeJS.ErrnoException).code });
+  }
 }
 
 /** How the holder of a lock ended: its status, the signal, or the code of what kept it from being started. */
