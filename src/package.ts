@@ -25,6 +25,7 @@ export const LIBRARY: Readonly<Record<string, string>> = {
   [`${PACKAGE}/plugin`]: new URL(`plugin${EXTENSION}`, import.meta.url).href,
   [`${PACKAGE}/nydus`]: new URL(`../plugin/nydus/index${EXTENSION}`, import.meta.url).href,
   [`${PACKAGE}/virtiofs`]: new URL(`../plugin/virtiofs/index${EXTENSION}`, import.meta.url).href,
+  [`${PACKAGE}/zod`]: new URL(`zod${EXTENSION}`, import.meta.url).href,
 };
 
 /** Reads our version. */

@@ -1,7 +1,5 @@
 /** The library for those who write a plugin. */
 export { Code, StatusError } from 'ttrpc-ts';
-/** The schema library of the host, so that a plugin needs no packages of its own. */
-export { z } from 'zod';
 export { abortable } from './async/abortable.ts';
 export { askOnce, askProgram, type AskProgram, type ProgramAnswer } from './daemon/ask-program.ts';
 export type { Daemon, DaemonState } from './daemon/contract.ts';

@@ -1,4 +1,5 @@
-import { Code, StatusError, z } from 'containerd-shim-virtiofs/plugin';
+import { Code, StatusError } from 'containerd-shim-virtiofs/plugin';
+import * as z from 'zod/mini';
 import type { Answer } from './http.ts';
 import { withoutSecrets } from './mask.ts';
 
@@ -10,9 +11,13 @@ export interface DaemonInfo {
   readonly mounts: ReadonlySet<string>;
 }
 
-const daemonSchema = z
-  .object({ state: z.string(), backend_collection: z.record(z.string(), z.unknown()).default({}) })
-  .transform(({ state, backend_collection: mounts }) => ({ state, mounts: new Set(Object.keys(mounts)) }));
+const daemonSchema = z.pipe(
+  z.object({
+    state: z.string(),
+    backend_collection: z._default(z.record(z.string(), z.unknown()), {}),
+  }),
+  z.transform(({ state, backend_collection: mounts }) => ({ state, mounts: new Set(Object.keys(mounts)) })),
+);
 
 /** What a guest has done with an image. */
 export interface ImageReadings {
@@ -24,13 +29,14 @@ export interface ImageReadings {
 
 /** Where reads stand among nydusd's kinds of requests (its `StatsFop`). */
 const READ = 4;
-const readingsSchema = z
-  .object({ data_read: z.number(), fop_hits: z.array(z.number()), fop_errors: z.array(z.number()) })
-  .transform(({ data_read: bytesRead, fop_hits: hits, fop_errors: errors }) => ({
+const readingsSchema = z.pipe(
+  z.object({ data_read: z.number(), fop_hits: z.array(z.number()), fop_errors: z.array(z.number()) }),
+  z.transform(({ data_read: bytesRead, fop_hits: hits, fop_errors: errors }) => ({
     isTouched: [...hits, ...errors].some((count) => count > 0),
     bytesRead,
     failedReads: errors[READ] ?? 0,
-  }));
+  })),
+);
 
 const errorSchema = z.object({ message: z.string() });
 

@@ -1,34 +1,37 @@
 import { readFile } from 'node:fs/promises';
-import { Code, StatusError, z } from 'containerd-shim-virtiofs/plugin';
+import { Code, StatusError } from 'containerd-shim-virtiofs/plugin';
+import * as z from 'zod/mini';
 import type { NydusConfig } from './config.ts';
 
 type Settings = Pick<NydusConfig, 'registryAuthFile' | 'registryAuthEnv'>;
 
 const entrySchema = z.object({
-  auth: z.string().optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
+  auth: z.optional(z.string()),
+  username: z.optional(z.string()),
+  password: z.optional(z.string()),
 });
 /** Docker's config.json, which has more to say. */
-const authsSchema = z.object({ auths: z.record(z.string(), entrySchema).default({}) });
+const authsSchema = z.object({ auths: z._default(z.record(z.string(), entrySchema), {}) });
 
 const registrySchema = z.looseObject({
   host: z.string(),
-  auth: z.string().nullish(),
-  registry_token: z.string().nullish(),
+  auth: z.nullish(z.string()),
+  registry_token: z.nullish(z.string()),
 });
 /** Where the two versions of nydusd's configuration name a registry. */
 const imageConfigSchema = z.union([
-  z
-    .looseObject({ backend: z.looseObject({ type: z.literal('registry'), registry: registrySchema }) })
-    .transform((config) => ({ config, registry: config.backend.registry })),
-  z
-    .looseObject({
+  z.pipe(
+    z.looseObject({ backend: z.looseObject({ type: z.literal('registry'), registry: registrySchema }) }),
+    z.transform((config) => ({ config, registry: config.backend.registry })),
+  ),
+  z.pipe(
+    z.looseObject({
       device: z.looseObject({
         backend: z.looseObject({ type: z.literal('registry'), config: registrySchema }),
       }),
-    })
-    .transform((config) => ({ config, registry: config.device.backend.config })),
+    }),
+    z.transform((config) => ({ config, registry: config.device.backend.config })),
+  ),
 ]);
 
 /** Host and port of the registry that an image's configuration names, where it names one. */

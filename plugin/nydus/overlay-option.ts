@@ -1,4 +1,5 @@
-import { Code, StatusError, z } from 'containerd-shim-virtiofs/plugin';
+import { Code, StatusError } from 'containerd-shim-virtiofs/plugin';
+import * as z from 'zod/mini';
 
 /** The type of the mount that nydus-snapshotter hands to the runtime of a VM. */
 export const NYDUS_OVERLAY = 'fuse.nydus-overlayfs';
@@ -19,17 +20,18 @@ const PREFIX = 'extraoption=';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** Strict, because a key that nobody heeds could be one that the image's integrity hangs on. */
-const schema = z
-  .strictObject({
-    source: z.string().startsWith('/', 'use an absolute path'),
-    config: z.string().min(1, 'it is empty'),
-    snapshotdir: z.string().startsWith('/', 'use an absolute path'),
-    fs_version: z.string().optional(),
-  })
-  .transform(({ fs_version: fsVersion, ...rest }) => ({
+const schema = z.pipe(
+  z.strictObject({
+    source: z.string().check(z.startsWith('/', 'use an absolute path')),
+    config: z.string().check(z.minLength(1, 'it is empty')),
+    snapshotdir: z.string().check(z.startsWith('/', 'use an absolute path')),
+    fs_version: z.optional(z.string()),
+  }),
+  z.transform(({ fs_version: fsVersion, ...rest }) => ({
     ...rest,
     ...(fsVersion === undefined ? {} : { fsVersion }),
-  }));
+  })),
+);
 
 /**
  * Reads the option `extraoption=` of a {@link NYDUS_OVERLAY} mount: base64 of a JSON object (nydus-snapshotter's

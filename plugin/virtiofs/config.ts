@@ -1,86 +1,90 @@
-import { EXIT_POLICIES, z } from 'containerd-shim-virtiofs/plugin';
+import { EXIT_POLICIES } from 'containerd-shim-virtiofs/plugin';
+import * as z from 'zod/mini';
 import { findProblem, hidesOutput } from './extra-args/check.ts';
 
 /** Kata's cache modes: how long the guest may keep file data and names. */
 export const CACHE_MODES = ['auto', 'always', 'metadata', 'never'] as const;
 
+const milliseconds = z.int().check(z.positive());
+
 /** The table as it is written; its keys are Kata's where Kata has the setting. */
 const tableSchema = z.strictObject({
   virtio_fs_daemon: z
-    .string()
-    .refine((path) => path === '' || path.startsWith('/'), 'use an absolute path')
-    .optional()
-    .describe(
-      'Absolute path of virtiofsd. Default: the first found in /usr/libexec, /usr/lib, /usr/lib/qemu and PATH.',
+    .optional(
+      z.string().check(z.refine((path) => path === '' || path.startsWith('/'), 'use an absolute path')),
+    )
+    .check(
+      z.describe(
+        'Absolute path of virtiofsd. Default: the first found in /usr/libexec, /usr/lib, /usr/lib/qemu and PATH.',
+      ),
     ),
   virtio_fs_dialect: z
-    .enum(['auto', 'c', 'rust'])
-    .default('auto')
-    .describe('Which virtiofsd it is; "auto" runs it once with --version.'),
+    ._default(z.enum(['auto', 'c', 'rust']), 'auto')
+    .check(z.describe('Which virtiofsd it is; "auto" runs it once with --version.')),
   virtio_fs_cache: z
-    .enum(CACHE_MODES)
-    .default('auto')
-    .describe('How long the guest may keep file data and names.'),
+    ._default(z.enum(CACHE_MODES), 'auto')
+    .check(z.describe('How long the guest may keep file data and names.')),
   virtio_fs_queue_size: z
-    .int()
-    .min(2)
-    .max(32_768)
-    .refine((size) => Number.isInteger(Math.log2(size)), 'use a power of two')
-    .default(1024)
-    .describe('Entries of the request queue.'),
+    ._default(
+      z.int().check(
+        z.minimum(2),
+        z.maximum(32_768),
+        z.refine((size) => Number.isInteger(Math.log2(size)), 'use a power of two'),
+      ),
+      1024,
+    )
+    .check(z.describe('Entries of the request queue.')),
   virtio_fs_extra_args: z
-    .array(z.string())
-    .default([])
-    .describe(
-      'Further arguments of virtiofsd, passed on last; its known options, but for what the shim sets.',
+    ._default(z.array(z.string()), [])
+    .check(
+      z.describe(
+        'Further arguments of virtiofsd, passed on last; its known options, but for what the shim sets.',
+      ),
     ),
   virtio_fs_allow_unknown_args: z
-    .boolean()
-    .default(false)
-    .describe('Pass on extra arguments that are not known here, such as those of a newer virtiofsd.'),
-  virtio_fs_syslog: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Let virtiofsd log to syslog, as Kata does; then nothing of its output reaches our log and errors.',
+    ._default(z.boolean(), false)
+    .check(
+      z.describe('Pass on extra arguments that are not known here, such as those of a newer virtiofsd.'),
     ),
-  virtio_fs_debug: z.boolean().default(false).describe('Let virtiofsd log every request.'),
+  virtio_fs_syslog: z
+    ._default(z.boolean(), false)
+    .check(
+      z.describe(
+        'Let virtiofsd log to syslog, as Kata does; then nothing of its output reaches our log and errors.',
+      ),
+    ),
+  virtio_fs_debug: z._default(z.boolean(), false).check(z.describe('Let virtiofsd log every request.')),
   virtio_fs_start_timeout_ms: z
-    .int()
-    .positive()
-    .default(5000)
-    .describe('How long virtiofsd may take until it waits for its VMM, in milliseconds.'),
+    ._default(milliseconds, 5000)
+    .check(z.describe('How long virtiofsd may take until it waits for its VMM, in milliseconds.')),
   virtio_fs_client_timeout_ms: z
-    .int()
-    .nonnegative()
-    .max(2 ** 31 - 1)
-    .default(0)
-    .describe(
-      'How long virtiofsd waits for its VMM until it is ended, in milliseconds; 0 for ever. Needs its output.',
+    ._default(z.int().check(z.nonnegative(), z.maximum(2 ** 31 - 1)), 0)
+    .check(
+      z.describe(
+        'How long virtiofsd waits for its VMM until it is ended, in milliseconds; 0 for ever. Needs its output.',
+      ),
     ),
   virtio_fs_stop_timeout_ms: z
-    .int()
-    .positive()
-    .default(1000)
-    .describe('How long virtiofsd may take to end after SIGTERM before SIGKILL follows, in milliseconds.'),
+    ._default(milliseconds, 1000)
+    .check(
+      z.describe('How long virtiofsd may take to end after SIGTERM before SIGKILL follows, in milliseconds.'),
+    ),
   virtio_fs_on_exit: z
-    .enum(EXIT_POLICIES)
-    .default('stop-sandbox')
-    .describe(
-      'What follows when virtiofsd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet; "keep" only reports it.',
+    ._default(z.enum(EXIT_POLICIES), 'stop-sandbox')
+    .check(
+      z.describe(
+        'What follows when virtiofsd ends unasked: "stop-sandbox" ends the sandbox; "respawn" starts another one where its VMM has left or none has come yet; "keep" only reports it.',
+      ),
     ),
   virtio_fs_mount_timeout_ms: z
-    .int()
-    .positive()
-    .default(10_000)
-    .describe('How long mount(8) and umount(8) may take in a share, in milliseconds.'),
+    ._default(milliseconds, 10_000)
+    .check(z.describe('How long mount(8) and umount(8) may take in a share, in milliseconds.')),
 });
 
 /** The table `[plugins."io.containerd.fsshare.v1.virtiofs"]`, and its settings by the names that the program uses. */
-export const configSchema = tableSchema
-  .superRefine(checkExtraArgs)
-  .superRefine(checkClientTimeout)
-  .transform((table) => ({
+export const configSchema = z.pipe(
+  tableSchema.check(z.superRefine(checkExtraArgs), z.superRefine(checkClientTimeout)),
+  z.transform((table) => ({
     daemonPath: table.virtio_fs_daemon,
     dialect: table.virtio_fs_dialect,
     cache: table.virtio_fs_cache,
@@ -94,7 +98,8 @@ export const configSchema = tableSchema
     stopTimeoutMs: table.virtio_fs_stop_timeout_ms,
     onExit: table.virtio_fs_on_exit,
     mountTimeoutMs: table.virtio_fs_mount_timeout_ms,
-  }));
+  })),
+);
 
 /** A validated {@link configSchema}. */
 export type VirtiofsConfig = Readonly<z.output<typeof configSchema>>;

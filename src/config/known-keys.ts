@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from './zod-mini.ts';
 
 type JSONSchema = z.core.JSONSchema.BaseSchema;
 

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
-import type { z } from 'zod';
 import { ConfigError, messageOf } from '../errors.ts';
 import { readForeign, readRegularFile } from '../foreign/read.ts';
 import { DEFAULT_STATE } from './default-state.ts';
 import { problemsOf } from './problems.ts';
 import { parseToml } from './toml.ts';
 import { configSchema, stateSchema, type Config } from './schema.ts';
+import type { z } from './zod-mini.ts';
 
 /** What a configuration is read with. */
 export interface ReadConfigOptions {
@@ -69,7 +69,7 @@ export function parseConfig(
   throw new ConfigError({ file, key: 'state', message });
 }
 
-function validate<Schema extends z.ZodType>(
+function validate<Schema extends z.ZodMiniType>(
   schema: Schema,
   input: unknown,
   { file, prefix = [] }: { file: string; prefix?: readonly string[] },

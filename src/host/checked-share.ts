@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
-import { z } from 'zod';
 import { problemsOf } from '../config/problems.ts';
+import { z } from '../config/zod-mini.ts';
 import type { DaemonExit } from '../daemon/exit.ts';
 import { EXIT_CAUSES, messageOf } from '../errors.ts';
 import type { Share, ShareStatus } from '../share/contract.ts';
@@ -51,7 +51,7 @@ const MEMBERS = {
 const statusSchema = z.looseObject({
   state: z.enum(['starting', 'waiting', 'connected', 'stopping', 'exited']),
   lastLines: z.array(z.string()),
-  restarts: z.int().nonnegative().optional(),
+  restarts: z.optional(z.int().check(z.nonnegative())),
 });
 
 /** What is read of an end; it has more to tell. */
@@ -61,8 +61,8 @@ const exitSchema = z.looseObject({
   exitedAt: z.date(),
   uptimeMs: z.number(),
   lastLines: z.array(z.string()),
-  exitCode: z.int().optional(),
-  signal: z.string().optional(),
+  exitCode: z.optional(z.int()),
+  signal: z.optional(z.string()),
 });
 
 /** What a plugin is known by, and what it was asked for. */

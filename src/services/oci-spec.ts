@@ -1,22 +1,22 @@
 import { Code, StatusError } from 'ttrpc-ts';
-import { z } from 'zod';
 import { keyText } from '../config/problems.ts';
+import { z } from '../config/zod-mini.ts';
 import { messageOf } from '../errors.ts';
 import type { ShareSpec } from '../host/share-spec.ts';
 import { isAlmostShareType, parseMountOptions, SHARE_TYPE } from './mount-options.ts';
 
 /** What we read of an OCI runtime spec; the rest is not ours. */
 const specSchema = z.object({
-  mounts: z
-    .array(
+  mounts: z.optional(
+    z.array(
       z.object({
         destination: z.string(),
-        type: z.string().optional(),
-        source: z.string().optional(),
-        options: z.array(z.string()).optional(),
+        type: z.optional(z.string()),
+        source: z.optional(z.string()),
+        options: z.optional(z.array(z.string())),
       }),
-    )
-    .optional(),
+    ),
+  ),
 });
 
 /**

@@ -1,11 +1,11 @@
-import { z } from 'zod';
+import { z } from '../config/zod-mini.ts';
 
 /** What is on record of a pod: neither labels nor annotations, which can be long and hold what is secret. */
 export const podNameSchema = z.object({
   name: z.string(),
   namespace: z.string(),
   uid: z.string(),
-  attempt: z.int().nonnegative(),
+  attempt: z.int().check(z.nonnegative()),
 });
 
 /** How Kubernetes names a pod; `attempt` counts the sandboxes that its kubelet has made for it. */

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
-import type { z } from 'zod';
+import type { z } from '../config/zod-mini.ts';
 import { messageOf } from '../errors.ts';
 
 /** Where a record stands. */
@@ -11,7 +11,7 @@ export interface RecordFile {
 }
 
 /** The form of a kind of records, and what they are called in errors. */
-export interface RecordFormat<Schema extends z.ZodType> {
+export interface RecordFormat<Schema extends z.ZodMiniType> {
   /** Whose record it is: `share` or `sandbox`. */
   readonly kind: string;
   /** The version that this program writes. */
@@ -24,7 +24,7 @@ export interface RecordFormat<Schema extends z.ZodType> {
 /** Replaces a record in one step, so that a reader never sees half of one. */
 export function writeRecordFile(
   { record, newRecord }: RecordFile,
-  { version }: Pick<RecordFormat<z.ZodType>, 'version'>,
+  { version }: Pick<RecordFormat<z.ZodMiniType>, 'version'>,
   content: object,
 ): void {
   writeText(newRecord, version, content);
@@ -41,7 +41,7 @@ export function writeText(path: string, formatVersion: number, content: object):
  *
  * @throws StatusError FailedPrecondition for a file that is torn, of another program or of a newer version of this one
  */
-export function readRecordFile<Schema extends z.ZodType>(
+export function readRecordFile<Schema extends z.ZodMiniType>(
   record: string,
   { kind, version, schema, remedy }: RecordFormat<Schema>,
 ): z.output<Schema> | undefined {

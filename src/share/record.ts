@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
-import { z } from 'zod';
+import { z } from '../config/zod-mini.ts';
 import { EXIT_CAUSES } from '../errors.ts';
 import { EXIT_POLICIES } from './exit-policy.ts';
 import { appendTo, readJournal } from './journal.ts';
@@ -16,29 +16,29 @@ const time = z.iso.datetime();
 
 /** What a daemon's process is known by. */
 const daemonSchema = z.object({
-  pid: z.int().positive(),
+  pid: z.int().check(z.positive()),
   /** In clock ticks since boot. */
-  startTime: z.int().nonnegative(),
+  startTime: z.int().check(z.nonnegative()),
   startedAt: time,
   command: z.string(),
   args: z.array(z.string()),
   /** As the program says it, where it was asked. */
-  version: z.string().optional(),
-  startSpan: z.object({ traceId: z.string(), spanId: z.string(), traceFlags: z.int() }).optional(),
+  version: z.optional(z.string()),
+  startSpan: z.optional(z.object({ traceId: z.string(), spanId: z.string(), traceFlags: z.int() })),
   /** When its VMM came. */
-  connectedAt: time.optional(),
+  connectedAt: z.optional(time),
   /** What its socket was bound to, before it was given its name. */
-  boundPath: z.string().optional(),
+  boundPath: z.optional(z.string()),
   /** How it ended. */
-  exit: z
-    .object({
+  exit: z.optional(
+    z.object({
       cause: z.enum(EXIT_CAUSES),
       message: z.string(),
-      exitCode: z.int().optional(),
-      signal: z.string().optional(),
+      exitCode: z.optional(z.int()),
+      signal: z.optional(z.string()),
       exitedAt: time,
-    })
-    .optional(),
+    }),
+  ),
 });
 
 /** What is mounted in a share, or was being mounted when its host died. */
@@ -47,23 +47,23 @@ const mountSchema = z.object({
   mountpoint: z.string(),
   mountedAt: time,
   /** As the provider names it; absent until it is mounted. */
-  kind: z.string().optional(),
-  options: z.array(z.string()).optional(),
+  kind: z.optional(z.string()),
+  options: z.optional(z.array(z.string())),
   /** True from before it is mounted until it is. */
-  isPending: z.boolean().optional(),
+  isPending: z.optional(z.boolean()),
   /** How often the daemon had been replaced by then; absent where it needs none to be there. */
-  restarts: z.int().nonnegative().optional(),
+  restarts: z.optional(z.int().check(z.nonnegative())),
   /** What makes it once more, where that holds no secrets. */
-  recipe: z
-    .object({
+  recipe: z.optional(
+    z.object({
       source: z.string(),
-      config: z.string().optional(),
-      type: z.string().optional(),
-      options: z.array(z.string()).readonly().optional(),
-    })
-    .optional(),
+      config: z.optional(z.string()),
+      type: z.optional(z.string()),
+      options: z.optional(z.readonly(z.array(z.string()))),
+    }),
+  ),
   /** Why the daemon that followed does not have it. */
-  problem: z.string().optional(),
+  problem: z.optional(z.string()),
 });
 
 /** What became of a mountpoint since the record was written. */
@@ -81,37 +81,37 @@ const recordSchema = z.object({
   tag: z.string(),
   owner: z.enum(SHARE_OWNERS),
   /** True where the next host adopts it, when its own one ends without closing it. */
-  outlivesHost: z.boolean().default(false),
+  outlivesHost: z._default(z.boolean(), false),
   /** True once it is being closed: what is left of it then is nobody's. */
-  isClosing: z.boolean().optional(),
+  isClosing: z.optional(z.boolean()),
   /** The configuration that held: a file, or what stands for it in errors. */
   profile: z.string(),
   /** The pod that the sandbox is made for. */
-  pod: podNameSchema.optional(),
+  pod: z.optional(podNameSchema),
   /** The `shared_fs` value of its provider. */
   provider: z.string(),
   /** The directory that is served. */
   source: z.string(),
   /** What the sandbox's creator named, where that leads to the source by a symbolic link. */
-  requestedSource: z.string().optional(),
+  requestedSource: z.optional(z.string()),
   /** True where the host made the source, and removes it with the share. */
   ownsSource: z.boolean(),
   readOnly: z.boolean(),
   /** Absent where its provider has no cache modes. */
-  cache: z.string().optional(),
+  cache: z.optional(z.string()),
   queueSize: z.int(),
   socketPath: z.string(),
   /** What follows when its daemon ends unasked. */
-  onExit: z.enum(EXIT_POLICIES).default('stop-sandbox'),
+  onExit: z._default(z.enum(EXIT_POLICIES), 'stop-sandbox'),
   /** How often its daemon has been replaced. */
-  restarts: z.int().nonnegative().default(0),
+  restarts: z._default(z.int().check(z.nonnegative()), 0),
   bootId: z.string(),
   createdAt: time,
   mounts: z.array(mountSchema),
   /** Where something was mounted and is no more. */
-  formerMountpoints: z.array(z.string()).optional(),
+  formerMountpoints: z.optional(z.array(z.string())),
   /** Absent in what was written before the spawn: a process may have been started, and be unknown. */
-  daemon: daemonSchema.optional(),
+  daemon: z.optional(daemonSchema),
 });
 
 /** A share as it stands on disk: enough to end it without its host, to diagnose it, and to link its last span to its first. */

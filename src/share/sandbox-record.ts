@@ -1,7 +1,7 @@
 import { renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
-import { z } from 'zod';
+import { z } from '../config/zod-mini.ts';
 import { EXIT_CAUSES } from '../errors.ts';
 import { bootId } from '../proc/stat.ts';
 import { makeUnlessThere } from './make-directory.ts';
@@ -17,9 +17,9 @@ const time = z.iso.datetime();
 const daemonExitSchema = z.object({
   cause: z.enum(EXIT_CAUSES),
   message: z.string(),
-  exitCode: z.int().optional(),
-  signal: z.string().optional(),
-  workerSignal: z.string().optional(),
+  exitCode: z.optional(z.int()),
+  signal: z.optional(z.string()),
+  workerSignal: z.optional(z.string()),
   exitedAt: time,
   uptimeMs: z.number(),
   lastLines: z.array(z.string()),
@@ -34,26 +34,26 @@ const recordSchema = z.object({
   bootId: z.string(),
   createdAt: time,
   /** The pod that it is made for. */
-  pod: podNameSchema.optional(),
+  pod: z.optional(podNameSchema),
   /** True for one that was made for its shares, and goes with the last of them. */
-  goesWithShares: z.boolean().optional(),
+  goesWithShares: z.optional(z.boolean()),
   /** What its owner wants to find again. */
-  ownerData: z.record(z.string(), z.json()).optional(),
+  ownerData: z.optional(z.record(z.string(), z.json())),
   /** Until when the call goes on that creates it and is to have it started. */
-  startBy: time.optional(),
+  startBy: z.optional(time),
   /** True once containerd has had it started. */
-  isStarted: z.boolean().optional(),
+  isStarted: z.optional(z.boolean()),
   /** What somebody has asked for, whether it is done or not: that its shares be closed, or that nothing of it be left. */
-  ending: z.enum(['stop', 'delete']).optional(),
+  ending: z.optional(z.enum(['stop', 'delete'])),
   /** How it ended. */
-  exit: z
-    .object({
+  exit: z.optional(
+    z.object({
       exitStatus: z.int(),
       cause: z.enum(EXIT_CAUSES),
       exitedAt: time,
-      failed: z.object({ tag: z.string(), exit: daemonExitSchema }).optional(),
-    })
-    .optional(),
+      failed: z.optional(z.object({ tag: z.string(), exit: daemonExitSchema })),
+    }),
+  ),
 });
 
 /** A sandbox as it stands on disk: what its next host has to know besides its shares. */

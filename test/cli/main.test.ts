@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
+import { temporaryDirectory } from '../harness/temporary-directory.ts';
 import { runShimVirtiofs as run, SHIM_VIRTIOFS } from '../harness/shim-virtiofs.ts';
-
-/** Has a program tell on standard error which modules it loads. */
-const TELL_MODULES = `data:text/javascript,${encodeURIComponent(`
-  import { writeSync } from 'node:fs';
-  import { registerHooks } from 'node:module';
-  registerHooks({ load: (url, context, next) => (writeSync(2, url + '\\n'), next(url, context)) });
-`)}`;
+import { TELL_MODULES, toldModules } from '../harness/tell-modules.ts';
 
 const HOST = ['--config FILE', '--state DIR', '--address SOCKET'];
 const SHARE = ['--read-only', '--cache MODE', '--shared-fs NAME'];
@@ -82,9 +78,9 @@ describe('shim-virtiofs', () => {
 
   for (const option of ['--version', '--help', '--nonsense'])
     test(`${option} loads no command and no package`, async () => {
-      const args = ['--import', TELL_MODULES, SHIM_VIRTIOFS, option];
+      const args = [TELL_MODULES, SHIM_VIRTIOFS, option];
       const { stderr } = await execa(process.execPath, args, { reject: false });
-      const modules = stderr.split('\n').filter((line) => line.startsWith('file:'));
+      const modules = toldModules(stderr);
       assert.ok(modules.some((url) => url.endsWith('/src/cli/main.ts')));
       const heavy = /\/(?:commands|host|services|node_modules|ttrpc-ts)\//;
       assert.deepEqual(
@@ -96,10 +92,10 @@ describe('shim-virtiofs', () => {
   for (const name of ['ls', 'open', 'watch'])
     test(`${name} loads neither a host nor what reads a configuration`, async () => {
       const positionals = name === 'open' ? ['sb', 'a'] : [];
-      const args = ['--import', TELL_MODULES, SHIM_VIRTIOFS, name, ...positionals, '--state', '/nonexistent'];
+      const args = [TELL_MODULES, SHIM_VIRTIOFS, name, ...positionals, '--state', '/nonexistent'];
       const { stderr, exitCode } = await execa(process.execPath, args, { reject: false });
       assert.equal(exitCode, 3);
-      const modules = stderr.split('\n').filter((line) => line.startsWith('file:'));
+      const modules = toldModules(stderr);
       assert.ok(modules.some((url) => url.endsWith(`/commands/${name}.ts`)));
       const heavy = /\/(?:host|services|plugin|zod|execa|pino|smol-toml)\/|\/run-host\.ts$/;
       assert.deepEqual(
@@ -107,6 +103,24 @@ describe('shim-virtiofs', () => {
         [],
       );
     });
+
+  test('check-config loads the plugins, and only the small form of the schema library', async () => {
+    await using directory = await temporaryDirectory();
+    const config = join(directory.path, 'config.toml');
+    await writeFile(config, `version = 1\nscratch_dir = "${directory.path}"\n`);
+    const args = [TELL_MODULES, SHIM_VIRTIOFS, 'check-config', '--config', config];
+    const { stderr } = await execa(process.execPath, args, { reject: false });
+    const modules = toldModules(stderr);
+    for (const loaded of ['/plugin/nydus/config.ts', '/plugin/virtiofs/config.ts', '/zod/mini/index.js'])
+      assert.ok(
+        modules.some((url) => url.endsWith(loaded)),
+        loaded,
+      );
+    assert.deepEqual(
+      modules.filter((url) => /\/zod\/(?:index\.js|v4\/classic\/)/.test(url)),
+      [],
+    );
+  });
 
   const wrong: [args: string[], problem: RegExp, help: string][] = [
     [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
+import * as mini from 'zod/mini';
 import { hint, keyText, problemsOf } from '../../src/config/problems.ts';
 
 const defaulted = (table: z.ZodObject): z.ZodType =>
@@ -39,7 +40,8 @@ describe('problemsOf()', () => {
   });
 
   const table = z.strictObject({ size: z.number().optional() });
-  const kinds: [kind: string, schema: z.ZodType, input: unknown, key: string][] = [
+  const small = mini.strictObject({ size: mini.optional(mini.number()) });
+  const kinds: [kind: string, schema: z.ZodType | mini.ZodMiniType, input: unknown, key: string][] = [
     ['a record', z.record(z.string(), table), { a: { siez: 1 } }, 'a.siez'],
     ['a pipe', table.transform(Object.keys), { siez: 1 }, 'siez'],
     ['what is preprocessed', z.preprocess((input) => input, table), { siez: 1 }, 'siez'],
@@ -49,6 +51,9 @@ describe('problemsOf()', () => {
     ['a tuple', z.tuple([z.string(), table]), ['', { siez: 1 }], '1.siez'],
     ['a union', z.union([z.string(), table]), { siez: 1 }, 'siez'],
     ['what refers to itself', recursive(), { next: { next: { siez: 1 } } }, 'next.next.siez'],
+    ["a record of zod's small form", mini.record(mini.string(), small), { a: { siez: 1 } }, 'a.siez'],
+    ["a pipe of zod's small form", mini.pipe(small, mini.transform(Object.keys)), { siez: 1 }, 'siez'],
+    ["a table of zod's small form in one of the whole", z.object({ a: small }), { a: { siez: 1 } }, 'a.siez'],
     ['what JSON Schema cannot say', table.extend({ since: z.date().optional() }), { siez: 1 }, 'siez'],
   ];
   for (const [kind, schema, input, key] of kinds) {

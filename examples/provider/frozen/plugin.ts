@@ -1,4 +1,5 @@
-import { Code, StatusError, z, type CreateProvider, type Share } from 'containerd-shim-virtiofs/plugin';
+import { Code, StatusError, type CreateProvider, type Share } from 'containerd-shim-virtiofs/plugin';
+import { z } from 'containerd-shim-virtiofs/zod';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,10 +1,10 @@
 import {
   openShare,
   requireProgram,
-  z,
   type CreateProvider,
   type Program,
 } from 'containerd-shim-virtiofs/plugin';
+import { z } from 'containerd-shim-virtiofs/zod';
 
 const SETPRIV = '/usr/bin/setpriv';
 

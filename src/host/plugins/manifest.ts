@@ -1,34 +1,37 @@
 import { dirname, join, sep } from 'node:path';
-import { z } from 'zod';
 import { ConfigError, messageOf } from '../../errors.ts';
 import { readForeign } from '../../foreign/read.ts';
 import { realpathForeign } from '../../foreign/realpath.ts';
 import { problemsOf } from '../../config/problems.ts';
 import { parseToml } from '../../config/toml.ts';
+import { z } from '../../config/zod-mini.ts';
 
 /** The one type of plugin there is: a provider of file-system shares. */
 export const PLUGIN_TYPE = 'io.containerd.fsshare.v1';
 
-const word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'use letters, digits, ".", "_" and "-"');
+const text = z.string().check(z.minLength(1));
+const word = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'use letters, digits, ".", "_" and "-"'));
 
 const manifestSchema = z.strictObject({
   manifest_version: z.literal(1),
   type: z.literal(PLUGIN_TYPE),
-  id: word.regex(/^[^.]*$/, 'use no "."'),
-  version: z.string().min(1),
-  entry: z.string().min(1),
-  requires: z.array(word).default([]),
-  provides: z.array(word).min(1),
-  provider: z.string().min(1),
+  id: word.check(z.regex(/^[^.]*$/, 'use no "."')),
+  version: text,
+  entry: text,
+  requires: z._default(z.array(word), []),
+  provides: z.array(word).check(z.minLength(1)),
+  provider: text,
   hooks: z.strictObject({
-    'sandbox.create': z.string().min(1),
-    'sandbox.adopt': z.string().min(1).optional(),
-    'sandbox.delete': z.string().min(1).optional(),
-    mount: z.string().min(1).optional(),
-    remount: z.string().min(1).optional(),
-    unmount: z.string().min(1).optional(),
+    'sandbox.create': text,
+    'sandbox.adopt': z.optional(text),
+    'sandbox.delete': z.optional(text),
+    mount: z.optional(text),
+    remount: z.optional(text),
+    unmount: z.optional(text),
   }),
-  config: z.strictObject({ schema: z.string().min(1) }).optional(),
+  config: z.optional(z.strictObject({ schema: text })),
 });
 
 /** A plugin as its manifest describes it. */
@@ -47,13 +50,13 @@ export interface Manifest extends Readonly<z.output<typeof manifestSchema>> {
  * @throws ConfigError naming file and key
  */
 export async function readManifest(file: string): Promise<Manifest> {
-  let text: unknown;
+  let content: unknown;
   try {
-    text = parseToml((await readForeign(file)).toString());
+    content = parseToml((await readForeign(file)).toString());
   } catch (cause) {
     throw new ConfigError({ kind: 'manifest', file, message: messageOf(cause), cause });
   }
-  const result = manifestSchema.safeParse(text);
+  const result = manifestSchema.safeParse(content);
   if (!result.success) {
     const problems = problemsOf(manifestSchema, result.error.issues);
     // The keys of a file that is no manifest are nobody's business.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as library from 'containerd-shim-virtiofs';
 import * as forPlugins from 'containerd-shim-virtiofs/plugin';
+import { z } from 'containerd-shim-virtiofs/zod';
 import { Code } from 'ttrpc-ts';
 import { parseConfig } from '../../../src/config/read.ts';
 import { createDaemons } from '../../../src/daemon/pool/pool.ts';
@@ -42,12 +43,14 @@ describe('loadPlugins()', () => {
     await using directory = await temporaryDirectory();
     const code = `import * as library from 'containerd-shim-virtiofs';
       import * as forPlugins from 'containerd-shim-virtiofs/plugin';
-      export const create = () => ({ open: async () => ({ library, forPlugins }), close: async () => {} });`;
+      import { z } from 'containerd-shim-virtiofs/zod';
+      export const create = () => ({ open: async () => ({ library, forPlugins, z }), close: async () => {} });`;
     await writePlugin(directory.path, { id: 'x', code });
     const plugins = await load(directory.path);
     const seen = await callCreate(plugins);
     assert.equal(seen['library'], library);
     assert.equal(seen['forPlugins'], forPlugins);
+    assert.equal(seen['z'], z);
   });
 
   test('gives a plugin what its own Standard Schema makes of its table', async () => {

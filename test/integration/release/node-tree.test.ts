@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { connectGrpc } from '../../harness/containerd/grpc.ts';
 import { controllerHost } from '../../harness/containerd/controller-host.ts';
 import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes.ts';
 import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
+import { TELL_MODULES, toldModules } from '../../harness/tell-modules.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 import { makeNodeTree } from '../../setup/release/node-tree.ts';
+import { root } from '../../setup/release/root.ts';
 
 // What a node gets: a bundle with a Node.js of its own, and neither npm nor this checkout. Needs root.
 
@@ -35,6 +38,34 @@ describe('the tree of a node', () => {
       await readFile(join(tree.path, 'usr/share/containerd-shim-virtiofs/config.schema.json'), 'utf8'),
     ) as { properties: Record<string, unknown> };
     assert.ok('scratch_dir' in schema.properties);
+  });
+
+  test("gives a plugin of an operator's own the whole schema library, which it does not load for itself", async () => {
+    const directory = join(tree.path, 'operator');
+    await cp(join(root, 'examples/provider/frozen'), join(directory, 'plugins/frozen'), { recursive: true });
+    const config = join(directory, 'config.toml');
+    const checkConfig = ['check-config', '--config', config];
+    const own = `version = 1\nscratch_dir = "${directory}/scratch"\n`;
+    const table = '[plugins."io.containerd.fsshare.v1.frozen"]\n';
+    const withPlugin = `${own}plugin_dirs = ["${directory}/plugins"]\n${table}`;
+    const isWhole = async (): Promise<boolean> => {
+      const options = { env: { ...env, NODE_OPTIONS: TELL_MODULES }, extendEnv: false };
+      const { stderr } = await execa(join(bin, 'shim-virtiofs'), checkConfig, options);
+      const files = toldModules(stderr);
+      assert.ok(files.some((file) => file.endsWith('/plugin/virtiofs/index.js')));
+      const texts = await Promise.all(files.map((file) => readFile(fileURLToPath(file), 'utf8')));
+      return texts.some((text) => /[`"']ZodObject[`"']|Ungültige Eingabe/.test(text));
+    };
+    await writeFile(config, own);
+    assert.equal(await isWhole(), false);
+    const valid = `${withPlugin}copy_dir = "${directory}/copies"\n`;
+    await writeFile(config, valid);
+    assert.equal(await isWhole(), true);
+    await writeFile(config, `${valid}copy_dri = ""\n`);
+    await assert.rejects(run('shim-virtiofs', ...checkConfig), {
+      exitCode: 2,
+      stderr: /frozen"\.copy_dri: unknown key; did you mean "copy_dir"\?/,
+    });
   });
 
   for (const sandboxer of ['shim', 'virtiofs'] as const) {

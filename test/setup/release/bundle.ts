@@ -14,6 +14,7 @@ const ENTRIES = [
   'src/host/after-death',
   'src/index',
   'src/plugin',
+  'src/zod',
 ];
 
 /** Where the library's own names lead. */
