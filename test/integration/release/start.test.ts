@@ -21,6 +21,7 @@ const MARKS = {
   'the client of gRPC': 'ConnectError',
   'the SDK of OpenTelemetry': 'OTEL_BSP_',
   execa: 'ExecaError',
+  'the languages of zod': 'Entrada inv',
 };
 /** Modules of Node.js that load much themselves. */
 const LARGE = /^NativeModule (http|https|http2|tls|internal\/(?:crypto\/webcrypto|deps\/undici\/undici))$/;

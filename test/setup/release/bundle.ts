@@ -14,8 +14,10 @@ const ENTRIES = [
   'src/host/after-death',
   'src/index',
   'src/plugin',
-  'src/zod',
 ];
+
+/** Bundled by itself: what a host shared with it would be whole there, too. */
+const ALONE = ['src/zod'];
 
 /** Where the library's own names lead. */
 const ALIASES = {
@@ -29,9 +31,16 @@ const ALIASES = {
  * chunks of its own. Resolves to the names of the packages in it.
  */
 export async function bundle(target: string): Promise<string[]> {
-  await using build = await rolldown({
+  const modules = [...(await build(target, ENTRIES)), ...(await build(target, ALONE))];
+  const names = modules.flatMap((id) => /^.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []);
+  return [...new Set(names)].toSorted();
+}
+
+/** Resolves to the modules in it. */
+async function build(target: string, entries: readonly string[]): Promise<string[]> {
+  await using building = await rolldown({
     cwd: root,
-    input: Object.fromEntries(ENTRIES.map((name) => [name, join(root, `${name}.ts`)])),
+    input: Object.fromEntries(entries.map((name) => [name, join(root, `${name}.ts`)])),
     platform: 'node',
     preserveEntrySignatures: 'allow-extension',
     plugins: [builtins, unusedExporters, ascii],
@@ -41,7 +50,7 @@ export async function bundle(target: string): Promise<string[]> {
       if (log.code !== 'CIRCULAR_DEPENDENCY' && log.code !== 'EVAL') handle(level, log);
     },
   });
-  const { output } = await build.write({
+  const { output } = await building.write({
     dir: target,
     format: 'esm',
     entryFileNames: '[name].js',
@@ -54,7 +63,5 @@ export async function bundle(target: string): Promise<string[]> {
       groups: [{ name: createChunks(), debugName: 'chunks' }],
     },
   });
-  const modules = output.flatMap((one) => (one.type === 'chunk' ? one.moduleIds : []));
-  const names = modules.flatMap((id) => /^.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []);
-  return [...new Set(names)].toSorted();
+  return output.flatMap((one) => (one.type === 'chunk' ? one.moduleIds : []));
 }
