@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs';
+import { promisify } from 'node:util';
 import { Code, StatusError } from 'containerd-shim-virtiofs/plugin';
 import * as z from 'zod/mini';
 import type { NydusConfig } from './config.ts';
@@ -88,7 +89,7 @@ async function readOperators({
 }: Settings): Promise<{ text: string; where: string } | undefined> {
   if (file !== undefined) {
     try {
-      return { text: await readFile(file, 'utf8'), where: `"${file}"` };
+      return { text: await promisify(readFile)(file, 'utf8'), where: `"${file}"` };
     } catch (cause) {
       const { code = 'unreadable' } = cause as NodeJS.ErrnoException;
       const message = `Cannot read the registry credentials "${file}" (${code}): correct nydus_registry_auth_file`;

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { packageVersion } from '../package.ts';
 import { COMMANDS } from './command-list.ts';
+import { useReleaseCache } from './compile-cache.ts';
 import { listCommands } from './help.ts';
 import { printAll } from './output.ts';
 import { rejectUsage } from './reject-usage.ts';
 
+useReleaseCache();
 process.exitCode = await main(process.argv.slice(2));
 
 async function main([name, ...args]: readonly string[]): Promise<number> {

@@ -1,6 +1,6 @@
-import { execa } from 'execa';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
+import { loadExeca } from '../proc/execa.ts';
 
 /** systemd may be stuck, and a host is not to be for that, in milliseconds. */
 const TIMEOUT_MS = 5000;
@@ -13,6 +13,7 @@ export async function notifyReady(log: Logger, environment: NodeJS.ProcessEnv = 
   const { NOTIFY_SOCKET, PATH } = environment;
   if (!NOTIFY_SOCKET) return;
   try {
+    const execa = await loadExeca();
     await execa('systemd-notify', [`--pid=${process.pid}`, '--ready'], {
       stdio: 'ignore',
       timeout: TIMEOUT_MS,

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
@@ -69,6 +70,8 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   if (RELEASE !== undefined) keepProgram(RELEASE);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
+  // By itself Node.js keeps what it has compiled at the end of a process, which may be killed.
+  flushCompileCache();
 
   const idle = watchIdle({ host, serving }, { timeoutMs: idleTimeoutMs, signal: ending.signal });
   const { reason, lost } = await Promise.race([

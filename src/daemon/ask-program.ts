@@ -1,10 +1,10 @@
-import { execa } from 'execa';
 import type { ChildProcess } from 'node:child_process';
 import { Code } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
 import type { ExitStatus } from '../errors.ts';
 import { statForeign } from '../foreign/stat.ts';
 import type { TouchOptions } from '../foreign/touch-in-child.ts';
+import { loadExeca } from '../proc/execa.ts';
 import { systemStatus } from '../proc/system-error.ts';
 import { daemonEnvironment } from './environment.ts';
 
@@ -52,6 +52,7 @@ export async function askProgram(
   args: readonly string[],
   { timeoutMs }: { readonly timeoutMs: number },
 ): Promise<ProgramAnswer> {
+  const execa = await loadExeca();
   const subprocess = execa(path, args, {
     reject: false,
     all: true,

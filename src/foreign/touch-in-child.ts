@@ -1,7 +1,7 @@
-import { execa } from 'execa';
 import type { ChildProcess } from 'node:child_process';
 import { Code, StatusError } from 'ttrpc-ts';
 import { abortable } from '../async/abortable.ts';
+import { loadExeca } from '../proc/execa.ts';
 import type { Mount } from '../proc/mountinfo.ts';
 
 /** How long a touch of a foreign path waits. */
@@ -38,6 +38,7 @@ export async function touchInChild(
   place: Place,
   { signal, timeoutMs = TIMEOUT_MS }: TouchOptions,
 ): Promise<Buffer> {
+  const execa = await loadExeca();
   requireHope(place);
   const subprocess = execa(command, args, {
     stdin: 'ignore',

@@ -1,6 +1,6 @@
-import { execa } from 'execa';
 import { lstatSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
+import { loadExeca } from '../proc/execa.ts';
 import { mountsBeneath } from '../proc/mountinfo.ts';
 
 /**
@@ -10,6 +10,7 @@ import { mountsBeneath } from '../proc/mountinfo.ts';
  * @throws StatusError FailedPrecondition while something is mounted there; Unavailable for what rm(1) could not remove
  */
 export async function removeTree(directory: string): Promise<void> {
+  const execa = await loadExeca();
   if (!exists(directory)) return;
   requireNoMounts(directory);
   // It goes on when the host ends.

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, renameSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
+import { readdirSync, renameSync, rmdir } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { exists, removeTree, requireNoMounts } from './remove-tree.ts';
@@ -62,5 +62,6 @@ function moveTo([directory = '', ...others]: readonly string[], tree: string): s
 
 /** Most are empty, and need no process. */
 async function remove(path: string): Promise<void> {
-  await rmdir(path).catch(() => removeTree(path));
+  // Not of node:fs/promises: a host would load it for this alone, which is 1 MiB.
+  await promisify(rmdir)(path).catch(() => removeTree(path));
 }

@@ -1,5 +1,4 @@
-import { execa } from 'execa';
-import { once } from 'node:events';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Code, StatusError } from 'ttrpc-ts';
@@ -60,32 +59,57 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
 async function tryLock(path: string, { onDeath = [], waitMs = 0 }: LockOptions): Promise<Lock | undefined> {
   const patience = waitMs > 0 ? ['--timeout', `${waitMs / 1000}`] : ['--nonblock'];
   const flags = [...patience, '--conflict-exit-code', `${CONFLICT}`, '--no-fork'];
-  const { PATH } = process.env;
-  const subprocess = execa('flock', [...flags, path, 'sh', '-c', HOLD, path, ...onDeath], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    detached: true,
-    cleanup: false,
-    buffer: false,
-    reject: false,
-    cwd: '/',
-    extendEnv: false,
-    env: PATH === undefined ? {} : { PATH },
-  });
-  const ended = await Promise.race([once(subprocess.stdout, 'data').then(() => undefined), subprocess]);
-  if (ended?.exitCode === CONFLICT) return undefined;
-  if (ended) throw lockError(path, ended);
-  subprocess.stdout.resume();
-  // A holder that was killed.
-  subprocess.stdin.on('error', () => {});
+  const child = startHolder(path, ['flock', ...flags, path, 'sh', '-c', HOLD, path, ...onDeath]);
+  const ending = endOf(child);
+  const end = await Promise.race([untilHeld(child), ending]);
+  if (end?.reason === CONFLICT) return undefined;
+  if (end) throw lockError(path, end);
   return {
-    ended: subprocess.then(() => {}),
-    wake: () => void subprocess.kill('SIGCONT'),
+    ended: ending.then(() => {}),
+    wake: () => void child.kill('SIGCONT'),
     async [Symbol.asyncDispose]() {
       // A line would do, but not where the holder has been stopped.
-      subprocess.kill('SIGKILL');
-      await subprocess;
+      child.kill('SIGKILL');
+      await ending;
     },
   };
+}
+
+/** Not by execa: a host would have to load it before it announces itself. */
+function startHolder(path: string, [command, ...args]: readonly [string, ...string[]]): ChildProcess {
+  const { PATH } = process.env;
+  try {
+    return spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      detached: true,
+      cwd: '/',
+      env: PATH === undefined ? {} : { PATH },
+    });
+  } catch (error) {
+    // Of most failures the child tells.
+    throw lockError(path, { reason: (error as NodeJS.ErrnoException).code });
+  }
+}
+
+/** How the holder of a lock ended: its status, the signal, or the code of what kept it from being started. */
+interface HolderEnd {
+  readonly reason: number | string | undefined;
+}
+
+function endOf(child: ChildProcess): Promise<HolderEnd> {
+  const { promise, resolve } = Promise.withResolvers<HolderEnd>();
+  child.once('exit', (status, signal) => resolve({ reason: status ?? signal ?? undefined }));
+  child.on('error', ({ code }: NodeJS.ErrnoException) => resolve({ reason: code }));
+  return promise;
+}
+
+/** Where the machine has no descriptors left, it has no streams. */
+async function untilHeld({ stdin, stdout }: ChildProcess): Promise<undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  stdout?.on('data', () => resolve(undefined));
+  // A holder that was killed.
+  for (const stream of [stdin, stdout]) stream?.on('error', () => {});
+  return promise;
 }
 
 /** Gives up a lock that this process has become the holder of. */
@@ -110,14 +134,11 @@ function isEnding(path: string): boolean {
   }
 }
 
-function lockError(
-  path: string,
-  { exitCode, code }: { exitCode?: number | undefined; code?: string | undefined },
-): StatusError {
-  return code === 'ENOENT'
+function lockError(path: string, { reason }: HolderEnd): StatusError {
+  return reason === 'ENOENT'
     ? new StatusError(Code.Unavailable, `Cannot lock "${path}": there is no flock(1): install util-linux`)
     : new StatusError(
         Code.Unavailable,
-        `Cannot lock "${path}": flock ended with ${exitCode ?? code}: check that its directory is writable`,
+        `Cannot lock "${path}": flock ended with ${reason}: check that its directory is writable`,
       );
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** What was counted last: so many at least had been killed when a later watch began. */
-let known = countMemoryKills();
+let known: number | undefined;
 let counting: NodeJS.Timeout | undefined;
 
 /** Of many watches that begin at the same time, one counts, after so many milliseconds. */
@@ -14,7 +14,7 @@ const COUNT_MS = 20;
  * @returns how many processes have been killed since, as {@link countMemoryKills} counts them
  */
 export function watchMemoryKills(): () => number {
-  const before = known;
+  const before = (known ??= countMemoryKills());
   counting ??= setTimeout(() => {
     counting = undefined;
     known = countMemoryKills();

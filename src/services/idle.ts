@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../host/host.ts';
 import { lockFile } from '../proc/flock.ts';
@@ -16,13 +16,12 @@ export async function untilIdle(
 ): Promise<AsyncDisposable> {
   const { startLock, lastStart } = host.stateDir.host;
   let lastUse = performance.now();
-  let mark = await markOf(lastStart);
+  let mark = markOf(lastStart);
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- a poll
     await delay(POLL_MS, undefined, { signal, ref: false });
     const former = mark;
-    // oxlint-disable-next-line no-await-in-loop
-    mark = await markOf(lastStart);
+    mark = markOf(lastStart);
     if (host.sandboxes.size > 0 || mark !== former) lastUse = performance.now();
     if (performance.now() - lastUse < timeoutMs) continue;
     // oxlint-disable-next-line no-await-in-loop
@@ -30,8 +29,7 @@ export async function untilIdle(
     if (!lock) continue;
     // A start that finds us needs no lock; it has left its mark before it looks for us.
     serving.hide();
-    // oxlint-disable-next-line no-await-in-loop
-    const isIdle = host.sandboxes.size === 0 && (await markOf(lastStart)) === mark;
+    const isIdle = host.sandboxes.size === 0 && markOf(lastStart) === mark;
     // Where the host was told to end meanwhile, it has hidden for good.
     if (isIdle || signal.aborted) return lock;
     serving.announce();
@@ -41,7 +39,11 @@ export async function untilIdle(
 }
 
 /** Differs after each `start` of a shim. Its time alone says nothing: clocks are set. */
-async function markOf(lastStart: string): Promise<string> {
-  const found = await stat(lastStart, { bigint: true }).catch(() => undefined);
-  return found ? `${found.ino}:${found.mtimeNs}` : 'none';
+function markOf(lastStart: string): string {
+  try {
+    const { ino, mtimeNs } = statSync(lastStart, { bigint: true });
+    return `${ino}:${mtimeNs}`;
+  } catch {
+    return 'none';
+  }
 }

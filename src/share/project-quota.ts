@@ -1,7 +1,7 @@
-import { execa } from 'execa';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { Code, StatusError } from 'ttrpc-ts';
+import { loadExeca } from '../proc/execa.ts';
 import { listMounts, mountOf } from '../proc/mountinfo.ts';
 
 /** File systems that count by project id and pass a directory's id on to what is made in it (ext4(5), xfs(5)). */
@@ -110,6 +110,7 @@ function isOnPath(name: string): boolean {
 
 /** @returns what it printed */
 async function run(program: (typeof PROGRAMS)[number], args: readonly string[]): Promise<string> {
+  const execa = await loadExeca();
   const { failed, stdout, stderr, shortMessage } = await execa(program, args, {
     stdin: 'ignore',
     reject: false,

@@ -45,8 +45,8 @@ async function startSdk(
   { log, spanProcessors }: TracingOptions,
 ): Promise<AsyncDisposable> {
   await using undo = new AsyncDisposableStack();
-  const [{ NodeSDK }, { BatchSpanProcessor, ParentBasedSampler, TraceIdRatioBasedSampler }] =
-    await Promise.all([import('@opentelemetry/sdk-node'), import('@opentelemetry/sdk-trace')]);
+  const { BatchSpanProcessor, NodeSDK, ParentBasedSampler, TraceIdRatioBasedSampler } =
+    await import('./sdk.ts');
   const { endpoint, timeoutMs, serviceName, sampleRatio } = config;
   const collector = endpoint === undefined ? undefined : await openCollector({ endpoint, timeoutMs, log });
   if (collector) undo.use(collector);

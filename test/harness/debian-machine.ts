@@ -68,7 +68,9 @@ export async function startDebianMachine(
   await using stack = new AsyncDisposableStack();
   const cgroup = systemd ? stack.use(makeMachineCgroup()) : undefined;
   const options = [
-    ...['--discard', '--offline', ...(cgroup ? ['--cgroup', cgroup.path] : [])],
+    '--discard',
+    '--offline',
+    ...(cgroup ? ['--cgroup', cgroup.path] : []),
     ...Object.entries(show).flatMap(([path, source]) => ['--bind', `${source}:${path}`]),
   ];
   const command = ['bash', '-c', systemd ? SYSTEMD : INIT];

@@ -1,5 +1,4 @@
-import { execa } from 'execa';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { Code } from 'ttrpc-ts';
@@ -46,20 +45,7 @@ export function openStarter(directory: string): Starter {
   using undo = new DisposableStack();
   undo.defer(() => rmSync(path, { force: true }));
 
-  const { nodeChildProcess: child } = execa('/bin/sh', ['-s'], {
-    // The shell reads its commands here. At descriptors 0 to 2 libuv makes the socket blocking, which both virtiofsds
-    // need: at 3 one dies and one spins. execa takes any descriptor; its types name only the first ten.
-    stdin: 'pipe',
-    stdout: listener.fd as 3,
-    stderr: 'ignore',
-    detached: true,
-    cleanup: false,
-    buffer: false,
-    reject: false,
-    cwd: '/',
-    extendEnv: false,
-    env: daemonEnvironment(),
-  });
+  const child = spawnShell(listener.fd);
   if (child?.pid === undefined || !child.stdin) {
     throw new DaemonError('Cannot start a process: the machine has no room for one, or no /bin/sh', {
       code: Code.ResourceExhausted,
@@ -72,7 +58,6 @@ export function openStarter(directory: string): Starter {
       code: Code.Unavailable,
     });
   }
-  letGo(child);
   const { stdin } = child;
   // A starter that was killed says so by its exit.
   stdin.on('error', () => {});
@@ -113,13 +98,27 @@ export function openStarter(directory: string): Starter {
 }
 
 /**
- * Takes a child from execa, whose own wait for it keeps 18 KiB and makes an error of its end: a daemon lives for long,
- * and its end is followed here.
+ * Not by execa, whose own wait for a process keeps 18 KiB and makes an error of its end: a daemon lives for long, and its end
+ * is followed by the daemon's own code.
+ *
+ * @returns undefined where it cannot be started
  */
-function letGo(child: ChildProcess): void {
-  child.removeAllListeners();
-  // A signal that cannot be sent is told as an event as well.
-  child.on('error', () => {});
+function spawnShell(socket: number): ChildProcess | undefined {
+  try {
+    const child = spawn('/bin/sh', ['-s'], {
+      // The shell reads its commands at 0. At descriptors 0 to 2 libuv makes the socket blocking, which both virtiofsds
+      // need: at 3 one dies and one spins.
+      stdio: ['pipe', socket, 'ignore'],
+      detached: true,
+      cwd: '/',
+      env: daemonEnvironment(),
+    });
+    // Of most failures it tells by an event only, of a signal that cannot be sent as well.
+    child.on('error', () => {});
+    return child;
+  } catch {
+    return undefined;
+  }
 }
 
 /** One word of a shell's command, whatever is in it. */

@@ -135,18 +135,19 @@ const MAIN_PID = `systemctl show --property MainPID --value ${SERVICE}`;
 const CALL = `/checkout/node_modules/node/bin/node -e "net.connect('${STATE}/grpc.sock').unref().on('connect', process.exit)"`;
 const ACTIVE = `until systemctl --quiet is-active ${SERVICE}; do sleep 0.1; done`;
 
+/** One that runs systemd, with the first of the packages installed. */
+async function startWithSystemd(suite: DebianSuite): Promise<DebianMachine> {
+  await using stack = new AsyncDisposableStack();
+  const machine = stack.use(await startMachine(suite, { systemd: true }));
+  await machine.sh(install(1));
+  stack.move();
+  return machine;
+}
+
 for (const suite of ['bookworm', 'trixie'] as const) {
   describe(`the package on a Debian ${suite} with systemd`, { skip: skipSystemd }, () => {
-    const start = async (): Promise<DebianMachine> => {
-      await using stack = new AsyncDisposableStack();
-      const machine = stack.use(await startMachine(suite, { systemd: true }));
-      await machine.sh(install(1));
-      stack.move();
-      return machine;
-    };
-
     test('runs the host, which follows itself however it ends, with its shares', async () => {
-      await using machine = await start();
+      await using machine = await startWithSystemd(suite);
       const units = `${SERVICE} ${SOCKET}`;
       assert.equal(
         await machine.sh(`systemctl is-active ${units}; systemctl is-enabled ${units}`),
@@ -174,7 +175,7 @@ for (const suite of ['bookworm', 'trixie'] as const) {
     });
 
     test('does not start a host again whose configuration is wrong, until that is mended', async () => {
-      await using machine = await start();
+      await using machine = await startWithSystemd(suite);
       await machine.sh('shim-virtiofs open sb work');
       const shares = await machine.sh('shim-virtiofs ls');
       const config = `/etc/${NAME}/config.toml`;
@@ -194,7 +195,7 @@ for (const suite of ['bookworm', 'trixie'] as const) {
     });
 
     test('is upgraded and removed under a share that lives, and stops the host where none is left', async () => {
-      await using machine = await start();
+      await using machine = await startWithSystemd(suite);
       await machine.sh('shim-virtiofs open sb work');
       const shares = await machine.sh('shim-virtiofs ls');
       const former = await machine.sh(MAIN_PID);
@@ -214,7 +215,7 @@ for (const suite of ['bookworm', 'trixie'] as const) {
     });
 
     test('does not restart a host that serves sandboxes of the shim, and says how', async () => {
-      await using machine = await start();
+      await using machine = await startWithSystemd(suite);
       await machine.sh(`shim-virtiofs open sb work
         sed -i 's/"owner": "api"/"owner": "shim"/' ${STATE}/sandboxes/default/sb/*/share.json`);
       const former = await machine.sh(MAIN_PID);
