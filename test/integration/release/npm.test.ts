@@ -51,7 +51,6 @@ console.log(share.status().state);
 `;
 
 const project = await installNpmPackages();
-after(() => project[Symbol.asyncDispose]());
 for (const example of ['library', 'provider'])
   await cp(join(root, 'examples', example), join(project.path, example), { recursive: true });
 await writeFile(join(project.path, 'provider.js'), WITH_PROVIDER);
@@ -61,6 +60,15 @@ const rust = await obtainOrSkip('virtiofsd-rust');
 const bin = join(project.path, 'node_modules/.bin');
 const command = join(bin, 'shim-virtiofs');
 const version = packageVersion();
+const nodes = await Promise.all(
+  [await obtain('node-24'), process.execPath].map(async (node) => ({
+    node,
+    nodeVersion: (await execa(node, ['--version'])).stdout,
+  })),
+);
+
+// From here on nothing waits between tests: it would let the runner take those before for all.
+after(() => project[Symbol.asyncDispose]());
 
 test('the npm packages hold JavaScript with its types and sources, documents, plugins, commands, and nothing else', async () => {
   for (const file of project.packages) {
@@ -85,12 +93,11 @@ test('the npm packages hold JavaScript with its types and sources, documents, pl
   }
 });
 
-for (const node of [await obtain('node-24'), process.execPath]) {
+for (const { node, nodeVersion } of nodes) {
   const PATH = [node, daemon]
     .map((path) => dirname(path))
     .concat(process.env['PATH'] ?? '')
     .join(':');
-  const { stdout: nodeVersion } = await execa(node, ['--version']);
   const inProject = { cwd: project.path, env: { PATH } } as const;
 
   describe(`the npm packages on Node.js ${nodeVersion}`, () => {
