@@ -66,7 +66,8 @@ for (const suite of ['bookworm', 'trixie'] as const) {
       assert.notEqual(await machine.sh(`find /var/cache/${NAME} -type f`), '');
       assert.match(await machine.sh('shim-virtiofs check-config'), /config\.toml is valid/);
       const tap = await runTests(machine, [`--test-skip-pattern='${WITH_GUEST}'`, ...CONTAINERD_TESTS]);
-      assert.match(tap, /^# pass 40$/m);
+      const [, passed] = /^# pass (\d+)$/m.exec(tap) ?? [];
+      assert.ok(Number(passed) >= 40, tap);
     });
 
     test('says what is missing on the machine', async () => {
