@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { connectGrpc, type GrpcConnection } from '../../harness/containerd/grpc.ts';
 import { Controller } from '../../../src/proto/containerd/sandbox-controller_pb.ts';
 import { Store } from '../../harness/containerd/proto/sandbox-store_pb.ts';
@@ -11,6 +10,7 @@ import {
 import { eventually } from '../../harness/eventually.ts';
 import { measureInTurn, toRows } from '../rows.ts';
 import { openRuncStart } from '../runc-start.ts';
+import { residentMiB } from '../serve-command.ts';
 import type { Suite } from '../suite.ts';
 
 const SANDBOXES = 100;
@@ -88,7 +88,7 @@ async function measureMemory(
   { grpc, spec, signal }: { grpc: GrpcConnection; spec: unknown; signal: AbortSignal },
 ): Promise<Record<string, number[]>> {
   await stopAndShutdown(grpc, 'keeps-the-host');
-  const [pid] = await server.hosts();
+  const [pid = 0] = await server.hosts();
   const before = await residentMiB(pid);
   const ids = Array.from({ length: SANDBOXES }, (_, index) => `memory-${index}`);
   for (const id of ids) {
@@ -99,9 +99,4 @@ async function measureMemory(
   const during = await residentMiB(pid);
   await Promise.all(ids.map((id) => stopAndShutdown(grpc, id)));
   return { "host's memory, no sandbox": [before], [`host's memory, ${SANDBOXES} sandboxes`]: [during] };
-}
-
-async function residentMiB(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
 }

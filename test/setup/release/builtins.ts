@@ -11,7 +11,6 @@ const IMPORTED = '\0imported:';
 export const builtins: Plugin = {
   name: 'builtins',
   resolveId(specifier, importer, { kind }) {
-    if (specifier.startsWith(WHOLE)) return specifier;
     // The bundler's own module needs one itself.
     if (!isBuiltin(specifier) || importer?.includes('rolldown/runtime')) return undefined;
     const name = `node:${specifier.replace(/^node:/, '')}`;
