@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Controller } from '../../src/proto/containerd/sandbox-controller_pb.ts';
@@ -115,6 +115,32 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
       const { exitCode, all } = await host.end;
       assert.match(all, says);
       assert.equal(exitCode, 2);
+    });
+  }
+
+  const places = {
+    'that another user has': ['closed/grpc.sock', (path: string) => chown(path, 65_534, 65_534)],
+    'that others can put another one in place of': [
+      'open/grpc.sock',
+      (path: string) => chmod(dirname(path), 0o777),
+    ],
+  } as const;
+  for (const [what, [name, spoil]] of Object.entries(places)) {
+    test(`refuses a socket ${what}`, async () => {
+      await using node = await openConfigured();
+      const path = join(node.state, '..', name);
+      await mkdir(dirname(path), { mode: 0o700 });
+      await writeFile(
+        node.config,
+        `version = 1\nscratch_dir = "${node.state}"\n[grpc]\naddress = "${path}"\n`,
+      );
+      await using host = await awaitCallers(node, join('..', name), '--state', node.state);
+      await spoil(path);
+      using grpc = connectGrpc(path);
+      await assert.rejects(grpc.unary(Controller.method.status, { sandboxId: 'none' }), { code: 14 });
+      const { exitCode, all } = await host.end;
+      assert.match(all, /Cannot trust ".*": it (belongs to user 65534|can be written to by others): /);
+      assert.equal(exitCode, 1);
     });
   }
 });
