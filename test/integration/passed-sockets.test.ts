@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -67,6 +68,40 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
     assert.equal((await host.end).exitCode, 0);
     assert.equal((await stat(path)).ino, ino);
     await assert.rejects(stat(join(node.state, 'grpc.sock')), { code: 'ENOENT' });
+  });
+
+  test('leaves those who come while it ends to the next', async () => {
+    await using node = await openConfigured();
+    const path = join(node.state, 'grpc.sock');
+    const serve = [process.execPath, SHIM_VIRTIOFS, 'serve', '--config', node.config];
+    // Another process holds the socket, as systemd does.
+    const holder = join(node.path, 'holder');
+    const script = 'sleep 600 >/dev/null 2>&1 & echo $! >"$0"; exec "$@"';
+    const [program = '', ...rest] = activated(path, ['sh', '-c', script, holder, ...serve]);
+    const host = execa(program, rest, { reject: false, all: true });
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        host.kill('SIGKILL');
+        await host;
+        process.kill(Number(await readFile(holder, 'utf8')));
+      },
+    };
+    await eventually('somebody listens', () => hasListener(path));
+    // The host waits for this one a second long.
+    const hanging = connect({ path, allowHalfOpen: true }).on('error', () => {});
+    await once(hanging, 'data');
+    hanging.pause();
+    let printed = '';
+    host.all.on('data', (text) => (printed += text));
+    host.kill('SIGTERM');
+    await eventually('the host ends', () => printed.includes('Ending; shares stay'));
+    const next = connect(path).on('error', () => {});
+    await once(next, 'connect');
+    assert.equal((await host).exitCode, 0);
+    hanging.destroy();
+    assert.equal(hasListener(path), true);
+    assert.deepEqual({ closed: next.closed, read: next.bytesRead }, { closed: false, read: 0 });
+    next.destroy();
   });
 
   test('serves at its own socket where it takes over from a host that has one, and says so', async () => {
