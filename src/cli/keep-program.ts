@@ -1,4 +1,4 @@
-import { fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,6 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
  * Keeps the modules below a directory open, so that this process can import them when the files are gone, or have become
  * those of another version: a package is upgraded or removed while a host runs, and a host imports much only when it is
  * wanted. Until then it imports them from the directory.
+ *
+ * @throws Error of the system where one of them cannot be opened; none is open then
  */
 export function keepProgram(directory: string): void {
   const entries = ['plugin', 'src'].flatMap((folder) =>
@@ -15,7 +17,7 @@ export function keepProgram(directory: string): void {
   const files = entries
     .filter(({ name }) => name.endsWith('.js'))
     .map(({ parentPath, name }) => join(parentPath, name));
-  const kept = new Map(files.map((file) => [pathToFileURL(file).href, openSync(file, 'r')]));
+  const kept = openAll(files);
   const heldOf = (url: string | undefined): number | undefined => {
     const descriptor = url === undefined ? undefined : kept.get(url);
     return url === undefined || descriptor === undefined || isInPlace(url, descriptor)
@@ -40,6 +42,18 @@ export function keepProgram(directory: string): void {
       };
     },
   });
+}
+
+/** Their descriptors by URL. */
+function openAll(files: readonly string[]): ReadonlyMap<string, number> {
+  using undo = new DisposableStack();
+  const opened = files.map((file) => {
+    const descriptor = openSync(file, 'r');
+    undo.defer(() => closeSync(descriptor));
+    return [pathToFileURL(file).href, descriptor] as const;
+  });
+  undo.move();
+  return new Map(opened);
 }
 
 function isInPlace(url: string, descriptor: number): boolean {

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import { loadConfig, parseConfig } from '../config/read.ts';
+import { messageOf } from '../errors.ts';
 import { openHost, type Host, type HostOptions } from '../host/host.ts';
 import { closeInherited } from '../proc/close-inherited.ts';
 import { RELEASE } from '../package.ts';
@@ -67,7 +69,7 @@ export async function runHost(options: RunHostOptions): Promise<StatusError | un
   const onHandedOver = (): void => handedOver.resolve();
   const serving = stack.use(await serve(host, { receptions: succession?.handOn(), passed, onHandedOver }));
   if (announce) announceAddress(serving.address);
-  if (RELEASE !== undefined) keepProgram(RELEASE);
+  if (RELEASE !== undefined) tryToKeep(RELEASE, host.log);
   await succession?.[Symbol.asyncDispose]();
   await notifyReady(host.log);
   // By itself Node.js keeps what it has compiled at the end of a process, which may be killed.
@@ -106,6 +108,17 @@ function watchIdle(
     if (!signal.aborted) host.log.error({ err: error }, 'Cannot tell whether this host is idle');
     return undefined;
   });
+}
+
+/** A host that serves goes on without. */
+function tryToKeep(release: string, log: Logger): void {
+  try {
+    keepProgram(release);
+  } catch (error) {
+    const message =
+      "Cannot keep this program's files open: restart this host after an upgrade of its package, which takes from it what it has not loaded";
+    log.warn({ err: messageOf(error) }, message);
+  }
 }
 
 /** Whoever waits for the address waits for the end of this descriptor too. */

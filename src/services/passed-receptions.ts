@@ -3,6 +3,7 @@ import { closeSync, lstatSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Code, StatusError } from 'ttrpc-ts';
 import type { PassedSocket } from '../proc/passed-sockets.ts';
+import { requireSafePath } from '../share/safe-path.ts';
 import type { SocketPlace } from './address.ts';
 import { createWaitingServer, type Reception, type Receptions } from './hand-over/reception.ts';
 import { ownFile } from './own-file.ts';
@@ -15,7 +16,8 @@ const OTHERS = 0o022;
  * Serves at sockets that were passed to this process: their file stays whatever becomes of this process, and who connects
  * while there is none waits for the next.
  *
- * @throws StatusError InvalidArgument for one that is no address of this host, or to which others can connect
+ * @throws StatusError InvalidArgument for one that is no address of this host, or to which others can connect;
+ *   FailedPrecondition where another user has it, or can change what leads there
  */
 export async function receivePassed(passed: readonly PassedSocket[], places: Places): Promise<Receptions> {
   const found = new Map(passed.map((socket) => [placeOf(socket, places), socket.fd]));
@@ -46,6 +48,7 @@ function placeOf({ path }: PassedSocket, { ttrpc, grpc }: Places): SocketPlace {
   const mode = lstatSync(path, { throwIfNoEntry: false })?.mode;
   if (mode !== undefined && mode & OTHERS)
     throw refuse(`others can connect to "${path}": set SocketMode=0600`);
+  requireSafePath(path);
   return place;
 }
 
@@ -68,6 +71,7 @@ async function listenAt(path: string, fd: number): Promise<Reception> {
       // Not the host's to remove.
       return { isInPlace: () => file.isInPlace(), remove: () => {} };
     },
+    stop: () => waiting.stop(),
     [Symbol.asyncDispose]: () => waiting.close(),
   };
 }

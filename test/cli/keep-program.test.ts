@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
+import { keepProgram } from '../../src/cli/keep-program.ts';
 import { temporaryDirectory } from '../harness/temporary-directory.ts';
 
-const keepProgram = new URL('../../src/cli/keep-program.ts', import.meta.url).href;
+const KEEP_PROGRAM = new URL('../../src/cli/keep-program.ts', import.meta.url).href;
 
 /** Keeps the release that it stands beside, and imports of it what it is told to. */
 const MAIN = `import { createInterface } from 'node:readline';
-import { keepProgram } from '${keepProgram}';
+import { keepProgram } from '${KEEP_PROGRAM}';
 import './release/src/loaded.js';
 keepProgram(process.argv[2]);
 console.log('kept');
@@ -38,6 +40,15 @@ export const words = ['lazy ${version}', loaded, chunk, sep].join();`,
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);
     // oxlint-enable no-await-in-loop
+  }
+}
+
+function targetOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The descriptor of the listing itself.
+    return undefined;
   }
 }
 
@@ -74,4 +85,16 @@ describe('keepProgram()', () => {
       assert.equal((await host).exitCode, 0);
     });
   }
+
+  test('holds nothing where it cannot open all', async () => {
+    await using place = await temporaryDirectory();
+    const release = join(place.path, 'release');
+    await writeRelease(release, '1');
+    const missing = join(release, 'src/zzz.js');
+    await symlink('nowhere', missing);
+    const held = (): string[] =>
+      readdirSync('/proc/self/fd').filter((fd) => targetOf(fd)?.startsWith(release));
+    assert.throws(() => keepProgram(release), { code: 'ENOENT', path: missing });
+    assert.deepEqual(held(), []);
+  });
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { execa } from 'execa';
 import { Controller } from '../../src/proto/containerd/sandbox-controller_pb.ts';
@@ -69,6 +70,40 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
     await assert.rejects(stat(join(node.state, 'grpc.sock')), { code: 'ENOENT' });
   });
 
+  test('leaves those who come while it ends to the next', async () => {
+    await using node = await openConfigured();
+    const path = join(node.state, 'grpc.sock');
+    const serve = [process.execPath, SHIM_VIRTIOFS, 'serve', '--config', node.config];
+    // Another process holds the socket, as systemd does.
+    const holder = join(node.path, 'holder');
+    const script = 'sleep 600 >/dev/null 2>&1 & echo $! >"$0"; exec "$@"';
+    const [program = '', ...rest] = activated(path, ['sh', '-c', script, holder, ...serve]);
+    const host = execa(program, rest, { reject: false, all: true });
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        host.kill('SIGKILL');
+        await host;
+        process.kill(Number(await readFile(holder, 'utf8')));
+      },
+    };
+    await eventually('somebody listens', () => hasListener(path));
+    // The host waits for this one a second long.
+    const hanging = connect({ path, allowHalfOpen: true }).on('error', () => {});
+    await once(hanging, 'data');
+    hanging.pause();
+    let printed = '';
+    host.all.on('data', (text) => (printed += text));
+    host.kill('SIGTERM');
+    await eventually('the host ends', () => printed.includes('Ending; shares stay'));
+    const next = connect(path).on('error', () => {});
+    await once(next, 'connect');
+    assert.equal((await host).exitCode, 0);
+    hanging.destroy();
+    assert.equal(hasListener(path), true);
+    assert.deepEqual({ closed: next.closed, read: next.bytesRead }, { closed: false, read: 0 });
+    next.destroy();
+  });
+
   test('serves at its own socket where it takes over from a host that has one, and says so', async () => {
     await using node = await openNode();
     const top = '[grpc]\n';
@@ -115,6 +150,32 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
       const { exitCode, all } = await host.end;
       assert.match(all, says);
       assert.equal(exitCode, 2);
+    });
+  }
+
+  const places = {
+    'that another user has': ['closed/grpc.sock', (path: string) => chown(path, 65_534, 65_534)],
+    'that others can put another one in place of': [
+      'open/grpc.sock',
+      (path: string) => chmod(dirname(path), 0o777),
+    ],
+  } as const;
+  for (const [what, [name, spoil]] of Object.entries(places)) {
+    test(`refuses a socket ${what}`, async () => {
+      await using node = await openConfigured();
+      const path = join(node.state, '..', name);
+      await mkdir(dirname(path), { mode: 0o700 });
+      await writeFile(
+        node.config,
+        `version = 1\nscratch_dir = "${node.state}"\n[grpc]\naddress = "${path}"\n`,
+      );
+      await using host = await awaitCallers(node, join('..', name), '--state', node.state);
+      await spoil(path);
+      using grpc = connectGrpc(path);
+      await assert.rejects(grpc.unary(Controller.method.status, { sandboxId: 'none' }), { code: 14 });
+      const { exitCode, all } = await host.end;
+      assert.match(all, /Cannot trust ".*": it (belongs to user 65534|can be written to by others): /);
+      assert.equal(exitCode, 1);
     });
   }
 });

@@ -63,12 +63,17 @@ export function createGrpcServer(
     shutdownSignal: ending.signal,
   });
   const sessions = new Set<ServerHttp2Session>();
+  const connections = new Set<Socket>();
   const servers: Http2Server[] = [];
   const create = (): Http2Server => {
     const server = createServer(LIMITS, leniently(handle));
     server.on('session', (session) => {
       sessions.add(session);
       session.once('close', () => sessions.delete(session));
+    });
+    server.on('connection', (socket) => {
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
     });
     return server;
   };
@@ -97,6 +102,8 @@ export function createGrpcServer(
         new StatusError(Code.Unavailable, 'The host is ending: try again, another one takes over'),
       );
       await Promise.all([...sessions].map(closeSession));
+      // Node.js waits for a peer to end, which one that hangs does not.
+      for (const socket of connections) socket.destroy();
       await closed;
     },
   };

@@ -9,6 +9,8 @@ import type { OwnFile } from '../own-file.ts';
 export interface Reception extends AsyncDisposable {
   /** Serves those who wait, and all that come. Returns the socket at its address. */
   serve(handle: (stream: Socket) => void): OwnFile;
+  /** Leaves those who come from now on to others who listen at the same socket. */
+  stop(): void;
 }
 
 /** One that nobody finds yet. */
@@ -42,6 +44,8 @@ export async function openReception(place: SocketPlace): Promise<HiddenReception
       if (!file) throw new Error('A reception that nobody finds');
       return file;
     },
+    // Nobody else listens there: who comes is told.
+    stop() {},
     async [Symbol.asyncDispose]() {
       await waiting.close();
       rmSync(hidden, { force: true });
@@ -54,7 +58,9 @@ export interface WaitingServer {
   readonly server: Server;
   /** Serves those who wait, and all that come. */
   serve(handle: (stream: Socket) => void): void;
-  /** Lets down those who wait. */
+  /** Leaves those who come from now on to others who listen at the same socket. */
+  stop(): void;
+  /** Lets down those who wait, and waits until all have gone. */
   close(): Promise<void>;
 }
 
@@ -62,6 +68,10 @@ export interface WaitingServer {
 export function createWaitingServer(): WaitingServer {
   const waiting = new Set<Socket>();
   let handle: ((stream: Socket) => void) | undefined;
+  let gone: Promise<unknown> | undefined;
+  const stop = (): void => {
+    if (server.listening) gone = new Promise((resolve) => server.close(resolve));
+  };
   const server = createServer({ pauseOnConnect: true }, (socket) => {
     if (handle) return handle(socket);
     waiting.add(socket);
@@ -82,9 +92,11 @@ export function createWaitingServer(): WaitingServer {
       for (const socket of waiting) handle(socket);
       waiting.clear();
     },
+    stop,
     async close() {
       for (const socket of waiting) socket.destroy();
-      if (server.listening) await new Promise((resolve) => server.close(resolve));
+      stop();
+      await gone;
     },
   };
 }

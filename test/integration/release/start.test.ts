@@ -115,5 +115,29 @@ describe("the release's host", () => {
     assert.ok(files.length > 3 && files.every((file) => file.startsWith(`${directory}/`)), files.join());
   });
 
+  test('serves where it may not open as many files as it would keep, and says so', async () => {
+    await using place = await temporaryDirectory();
+    const config = join(place.path, 'config.toml');
+    await writeFile(config, `version = 1\nscratch_dir = "${place.path}/scratch"\nscratch_limit_mib = 0\n`);
+    const state = join(place.path, 'state');
+    const serve = [join(tree.path, 'usr/bin/shim-virtiofs'), 'serve', '--config', config, '--state', state];
+    const host = execa('prlimit', ['--nofile=60:60', ...serve, '--announce'], {
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      all: true,
+      reject: false,
+    });
+    using _ = { [Symbol.dispose]: () => void host.kill('SIGKILL') };
+    await Promise.race([once(host.stdio[3], 'data'), host]);
+    await using transport = await connect({ path: join(state, 'host.sock') });
+    assert.deepEqual((await createClient(Shares, transport).list({})).shares, []);
+    host.kill('SIGTERM');
+    const { exitCode, all } = await host;
+    assert.equal(exitCode, 0, all);
+    assert.match(
+      all,
+      /"err":"EMFILE: .*"msg":"Cannot keep this program's files open: restart this host after/,
+    );
+  });
+
   test.after(() => tree[Symbol.asyncDispose]());
 });

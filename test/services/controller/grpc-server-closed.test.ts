@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Code } from 'ttrpc-ts';
-import { createGrpcServer } from '../../../src/services/controller/grpc-server.ts';
+import { createGrpcServer, type GrpcServer } from '../../../src/services/controller/grpc-server.ts';
 import { openReception } from '../../../src/services/hand-over/reception.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
 
@@ -15,7 +15,7 @@ const CLOSED = {
   message: 'Cannot serve: the server is closed',
 };
 
-const openServer = (): ReturnType<typeof createGrpcServer> => createGrpcServer(() => {}, []);
+const openServer = (): GrpcServer => createGrpcServer(() => {}, []);
 
 /** Connects, and resolves when the other side has ended it. */
 async function connectUntilEnd(path: string): Promise<void> {
@@ -52,6 +52,31 @@ describe('createGrpcServer(), closed', () => {
     await server[Symbol.asyncDispose]();
     await connectUntilEnd(address);
   });
+
+  const ways = {
+    'at its own socket': async (server: GrpcServer, path: string) => server.listen(path),
+    'at a reception': async (server: GrpcServer, address: string, stack: AsyncDisposableStack) => {
+      const reception = stack.use(await openReception({ address, key: 'grpc.address' }));
+      reception.publish({ replaces: false });
+      reception.serve((stream) => server.handle(stream));
+    },
+  };
+  for (const [where, serve] of Object.entries(ways)) {
+    test(`waits for no peer that hangs, ${where}`, { timeout: 60_000 }, async () => {
+      await using directory = await temporaryDirectory();
+      const path = join(directory.path, 'sock');
+      await using stack = new AsyncDisposableStack();
+      const server = openServer();
+      await serve(server, path, stack);
+      // It reads no end, and ends nothing.
+      const peer = connect({ path, allowHalfOpen: true }).on('error', () => {});
+      using _ = { [Symbol.dispose]: () => void peer.destroy() };
+      await once(peer, 'data');
+      peer.pause();
+      await server[Symbol.asyncDispose]();
+      await stack.disposeAsync();
+    });
+  }
 
   test('listens nowhere, even where it was about to', async () => {
     await using directory = await temporaryDirectory();
