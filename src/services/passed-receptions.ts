@@ -68,6 +68,7 @@ async function listenAt(path: string, fd: number): Promise<Reception> {
       // Not the host's to remove.
       return { isInPlace: () => file.isInPlace(), remove: () => {} };
     },
+    stop: () => waiting.stop(),
     [Symbol.asyncDispose]: () => waiting.close(),
   };
 }

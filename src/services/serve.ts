@@ -61,7 +61,8 @@ export async function serve(host: Host, options: ServeOptions = {}): Promise<Ser
   const receptions = options.receptions ?? (await receivePassed(passed, places));
   await using undo = new AsyncDisposableStack();
   // They close last: who waits there is served by the servers.
-  for (const reception of [receptions.ttrpc, receptions.grpc]) if (reception) undo.use(reception);
+  const waited = [receptions.ttrpc, receptions.grpc].filter((reception) => reception !== undefined);
+  for (const reception of waited) undo.use(reception);
   // Before anything is waited for: what is being adopted may have ended.
   const events = undo.use(publishEvents(host));
   const logs = undo.use(createSandboxLogs(host));
@@ -98,6 +99,8 @@ export async function serve(host: Host, options: ServeOptions = {}): Promise<Ser
     const grpcAddress = controller?.address;
     server.service(HostService, createHandOverService({ host, gate, grpcAddress, resume, onHandedOver }));
   }
+  // First of all: a caller whose connection ends comes again at once, and would be let down by us.
+  undo.defer(() => waited.forEach((reception) => reception.stop()));
   const own = undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -24,10 +26,13 @@ interface Awaited extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** Has the socket, too, as systemd has it, until its standard input ends. */
+const WITH_HOLDER = ['sh', '-c', 'exec 9<&0; cat <&9 >/dev/null 2>&1 & exec "$@" 9<&-', 'sh'];
+
 async function awaitCallers(node: Node, name: string, ...args: string[]): Promise<Awaited> {
   const path = join(node.state, name);
   const serve = [process.execPath, SHIM_VIRTIOFS, 'serve', '--config', node.config, ...args];
-  const [program = '', ...rest] = activated(path, serve);
+  const [program = '', ...rest] = activated(path, [...WITH_HOLDER, ...serve]);
   const host = execa(program, rest, { reject: false, all: true });
   await eventually('somebody listens', () => hasListener(path));
   return {
@@ -36,6 +41,7 @@ async function awaitCallers(node: Node, name: string, ...args: string[]): Promis
     kill: (signal) => host.kill(signal),
     async [Symbol.asyncDispose]() {
       host.kill('SIGKILL');
+      host.stdin.end();
       await host;
     },
   };
@@ -67,6 +73,31 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
     assert.equal((await host.end).exitCode, 0);
     assert.equal((await stat(path)).ino, ino);
     await assert.rejects(stat(join(node.state, 'grpc.sock')), { code: 'ENOENT' });
+  });
+
+  test('leaves who comes while it ends to the next', async () => {
+    await using node = await openConfigured();
+    const path = join(node.state, 'grpc.sock');
+    await using host = await awaitCallers(node, 'grpc.sock');
+    const session = connectHttp2('http://localhost', { createConnection: () => connect(path) });
+    await once(session, 'remoteSettings');
+    // With which a caller comes again.
+    const told = once(session, 'goaway');
+    host.kill('SIGTERM');
+    await told;
+    const next = connect(path);
+    try {
+      await once(next, 'connect');
+      let isLetDown = false;
+      next.on('error', () => {}).on('close', () => (isLetDown = true));
+      next.resume();
+      assert.equal((await host.end).exitCode, 0);
+      // Sent before the host ended, it would be here.
+      await new Promise(setImmediate);
+      assert.equal(isLetDown, false);
+    } finally {
+      next.destroy();
+    }
   });
 
   test('serves at its own socket where it takes over from a host that has one, and says so', async () => {

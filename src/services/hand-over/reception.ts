@@ -9,6 +9,8 @@ import type { OwnFile } from '../own-file.ts';
 export interface Reception extends AsyncDisposable {
   /** Serves those who wait, and all that come. Returns the socket at its address. */
   serve(handle: (stream: Socket) => void): OwnFile;
+  /** Accepts nobody from now on: who comes to a socket that another process has, too, waits for that one. */
+  stop(): void;
 }
 
 /** One that nobody finds yet. */
@@ -42,6 +44,7 @@ export async function openReception(place: SocketPlace): Promise<HiddenReception
       if (!file) throw new Error('A reception that nobody finds');
       return file;
     },
+    stop: () => waiting.stop(),
     async [Symbol.asyncDispose]() {
       await waiting.close();
       rmSync(hidden, { force: true });
@@ -54,6 +57,8 @@ export interface WaitingServer {
   readonly server: Server;
   /** Serves those who wait, and all that come. */
   serve(handle: (stream: Socket) => void): void;
+  /** Accepts nobody from now on. */
+  stop(): void;
   /** Lets down those who wait. */
   close(): Promise<void>;
 }
@@ -68,8 +73,13 @@ export function createWaitingServer(): WaitingServer {
     // Who has gone is told when somebody reads.
     socket.on('error', ignore);
   });
+  let closed: Promise<void> | undefined;
+  const stop = (): void => {
+    if (server.listening) closed = new Promise((resolve) => server.close(() => resolve()));
+  };
   return {
     server,
+    stop,
     serve(next) {
       handle = (socket) => {
         try {
@@ -84,7 +94,8 @@ export function createWaitingServer(): WaitingServer {
     },
     async close() {
       for (const socket of waiting) socket.destroy();
-      if (server.listening) await new Promise((resolve) => server.close(resolve));
+      stop();
+      await closed;
     },
   };
 }
