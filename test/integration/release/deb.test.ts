@@ -82,6 +82,15 @@ for (const suite of ['bookworm', 'trixie'] as const) {
       assert.doesNotMatch(again, /containerd does not know it/);
     });
 
+    test('says that a command below /usr/local comes before its own', async () => {
+      await using machine = await startMachine(suite);
+      const other = '/usr/local/bin/shim-virtiofs';
+      await machine.sh(`ln -s /bin/false ${other}`);
+      const said = await machine.sh(install(1));
+      assert.match(said, new RegExp(`^${NAME}: "${other}" comes before this package's`, 'm'));
+      assert.doesNotMatch(said, /the compile cache is not filled/);
+    });
+
     test('is upgraded and removed under sandboxes that live', async () => {
       await using machine = await startMachine(suite);
       await machine.sh(install(1));
@@ -209,10 +218,22 @@ for (const suite of ['bookworm', 'trixie'] as const) {
       assert.match(said, /left running: 1 sandbox with 1 share/);
       assert.match(said, /goes on without its files.*: systemctl stop \S+\.socket \S+\.service$/m);
       assert.equal(await machine.sh(MAIN_PID), host);
-      await machine.sh(`kill -0 ${host}; ${install(2)}; shim-virtiofs close sb`);
+      await machine.sh(`kill -0 ${host}; ${install(2)}; systemctl stop ${SERVICE}; ${CALL}; ${ACTIVE}`);
+      await machine.sh('shim-virtiofs close sb');
       const last = await machine.sh(MAIN_PID);
       assert.match(last, /^[1-9]/);
       await machine.sh(`dpkg -r ${NAME}; ! kill -0 ${last} 2>/dev/null`);
+    });
+
+    test('is followed by the next one when it was purged under a share, and leaves no socket without a host', async () => {
+      await using machine = await startWithSystemd(suite);
+      await machine.sh('shim-virtiofs open sb work');
+      const shares = await machine.sh('shim-virtiofs ls');
+      const former = await machine.sh(MAIN_PID);
+      await machine.sh(`dpkg -P ${NAME}; kill -0 ${former}; ${install(2)}`);
+      assert.notEqual(await machine.sh(MAIN_PID), former);
+      assert.equal(await machine.sh('shim-virtiofs ls'), shares);
+      await machine.sh(`systemctl stop ${SERVICE}; dpkg -P ${NAME}; ! systemctl --quiet is-active ${SOCKET}`);
     });
 
     test('does not restart a host that serves sandboxes of the shim, and says how', async () => {

@@ -40,6 +40,18 @@ describe('the tree of a node', () => {
     assert.ok('scratch_dir' in schema.properties);
   });
 
+  test('has the licences of all that is in it, and a bill of that', async () => {
+    const document = join(tree.path, 'usr/share/doc/containerd-shim-virtiofs');
+    const copyright = await readFile(join(document, 'copyright'), 'utf8');
+    for (const text of ['\nzod\n\nMIT License', 'Node.js is licensed for use as follows', '- V8, located at'])
+      assert.ok(copyright.includes(text), text);
+    const { components } = JSON.parse(await readFile(join(document, 'sbom.cdx.json'), 'utf8')) as {
+      components: { name: string }[];
+    };
+    for (const { name } of components)
+      assert.ok(name === 'node' || copyright.includes(`\n${name}\n\n`), name);
+  });
+
   test("gives a plugin of an operator's own the whole schema library, which it does not load for itself", async () => {
     const directory = join(tree.path, 'operator');
     await cp(join(root, 'examples/provider/frozen'), join(directory, 'plugins/frozen'), { recursive: true });

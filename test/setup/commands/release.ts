@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
 import { makeDeb } from '../release/deb.ts';
@@ -27,7 +27,10 @@ export const release: Command = {
     const time = await timeOfRelease();
     await rm(target, { recursive: true, force: true });
     await mkdir(target);
-    const files = await buildNpmPackages(join(target, 'npm'), signal);
+    const built = await buildNpmPackages(join(target, 'npm'), signal);
+    // Beside the others, where SHA256SUMS names it.
+    const files = built.map((file) => join(target, basename(file)));
+    await Promise.all(built.map((file) => rename(file, join(target, basename(file)))));
     for (const architecture of args.length > 0 ? (args as Architecture[]) : ARCHITECTURES) {
       const tree = join(target, architecture);
       // oxlint-disable no-await-in-loop -- each takes all processors

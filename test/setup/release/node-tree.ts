@@ -6,7 +6,7 @@ import { bundle } from './bundle.ts';
 import { NODE_PROBLEM, REQUIRE_NODE } from './command-script.ts';
 import { bashCompletion, zshCompletion } from './completions.ts';
 import { configJsonSchema } from './config-schema.ts';
-import { licences } from './licences.ts';
+import { licenceOfNode, licences } from './licences.ts';
 import { commandPage, configPage, shimPage } from './man-pages.ts';
 import { copyManifests } from './plugin-manifests.ts';
 import { BEST, put } from './put.ts';
@@ -79,8 +79,13 @@ async function link(to: string, path: string): Promise<void> {
 }
 
 async function copyright(packages: readonly string[]): Promise<string> {
+  const line = '-'.repeat(80);
   const own = await readFile(join(root, 'LICENSE'), 'utf8');
-  return `${NAME}\n\nOn Debian, the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0, too.\n\n${own}\n${'-'.repeat(80)}\n\n${await licences(packages)}\n${'-'.repeat(80)}\n\nNode.js\n\nLicense: MIT, and those of its parts: https://github.com/nodejs/node/blob/main/LICENSE\n`;
+  const hint = 'On Debian, the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0, too.';
+  const others = await licences(packages);
+  return [`${NAME}\n\n${hint}\n\n${own}`, `${others}`, `Node.js\n\n${await licenceOfNode()}`].join(
+    `\n${line}\n\n`,
+  );
 }
 
 async function copy(from: string, to: string, mode = 0o644): Promise<void> {
