@@ -16,6 +16,9 @@ main() {
 
 explain() {
 	case $words in
+	v2[4-9].* | v[3-9][0-9].* | v[1-9][0-9][0-9]*)
+		echo 'could not be started a moment ago, and can be now: try again, and raise the limit of processes or memory'
+		;;
 	v[0-9]*) echo "is $words, and this needs Node.js 24 or newer: install one, first on the PATH" ;;
 	*"version \`GLIBC_"*)
 		wanted=${words##*version \`GLIBC_}

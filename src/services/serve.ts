@@ -93,7 +93,8 @@ export async function serve(host: Host, options: ServeOptions = {}): Promise<Ser
   undo.defer(() => refuseWaiting(gate));
   // First: who has been refused connects again, to wait for the next host where that gets the same socket.
   undo.defer(() => {
-    for (const reception of [receptions.ttrpc, receptions.grpc]) reception?.stop();
+    receptions.ttrpc?.stop();
+    receptions.grpc?.stop();
   });
   const sockets = [socket, ...(controller ? [controller] : [])] as const;
   const place = undo.use(openPlace({ stateDir: host.stateDir, log: host.log, sockets }));

@@ -69,6 +69,21 @@ describe('shim-virtiofs', () => {
     });
   }
 
+  test('says in one line where there is no /proc', async () => {
+    const script = 'mount -t tmpfs none /proc; exec "$@"';
+    const hidden = ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh'];
+    const command = [process.execPath, '--no-warnings', SHIM_VIRTIOFS, 'check-config'];
+    const { exitCode, stdout, stderr } = await execa('unshare', [...hidden, ...command], { reject: false });
+    assert.deepEqual(
+      { exitCode, stdout, stderr },
+      {
+        exitCode: 1,
+        stdout: '',
+        stderr: 'shim-virtiofs: There is no /proc here: mount it (mount -t proc proc /proc)',
+      },
+    );
+  });
+
   test('--version is that of the package', async () => {
     const { exitCode, stdout } = await run('--version');
     const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');

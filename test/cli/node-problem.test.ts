@@ -55,6 +55,13 @@ for (const [interpreter = '', ...flags] of shells) {
       });
     }
 
+    test('does not say of a Node.js that can run the program that it is too old', async () => {
+      assert.equal(
+        await explain(process.execPath),
+        `"${process.execPath}" could not be started a moment ago, and can be now: try again, and raise the limit of processes or memory`,
+      );
+    });
+
     test('says what helps against an old kernel and an old processor', async () => {
       await using directory = await temporaryDirectory();
       // What glibc says, and what a processor does without the instructions that a program has.
