@@ -100,7 +100,7 @@ export async function serve(host: Host, options: ServeOptions = {}): Promise<Ser
     server.service(HostService, createHandOverService({ host, gate, grpcAddress, resume, onHandedOver }));
   }
   // First of all: a caller whose connection ends comes again at once, and would be let down by us.
-  undo.defer(() => waited.forEach((reception) => reception.stop()));
+  undo.defer(() => waited.forEach((one) => one.stop()));
   const own = undo.move();
   host.log.info({ address }, 'Serving ttrpc');
   return {
