@@ -40,7 +40,9 @@ export function closePassed(passed: readonly PassedSocket[], log: Logger): void 
 
 function placeOf({ path }: PassedSocket, { ttrpc, grpc }: Places): SocketPlace {
   const place = [ttrpc, grpc].find((one) => one?.address === path);
-  const wanted = `"${ttrpc.address}"${grpc ? ` or "${grpc.address}"` : ' (and [grpc] is not configured)'}`;
+  const wanted = grpc
+    ? `"${ttrpc.address}" or "${grpc.address}"`
+    : `"${ttrpc.address}", or configure [grpc], or mask the unit`;
   if (!place || path === undefined)
     throw refuse(
       `it listens at ${path === undefined ? 'no path' : `"${path}"`}: set ListenStream to ${wanted}`,

@@ -43,12 +43,12 @@ async function awaitCallers(node: Node, name: string, ...args: string[]): Promis
 }
 
 /** A place whose hosts serve a controller. */
-async function openConfigured(): Promise<Node> {
+async function openConfigured(tables = '[grpc]\n'): Promise<Node> {
   const node = await openNode();
   await mkdir(node.state, { mode: 0o700 });
   await writeFile(
     node.config,
-    `version = 1\nstate = "${node.state}"\nscratch_dir = "${node.state}"\n[grpc]\n`,
+    `version = 1\nstate = "${node.state}"\nscratch_dir = "${node.state}"\n${tables}`,
   );
   return node;
 }
@@ -127,12 +127,19 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
     );
   });
 
-  for (const [what, name, mode, says] of [
+  for (const [what, name, mode, says, tables] of [
     [
       'that is none of its addresses',
       'other.sock',
       0o600,
       /listens at ".*other\.sock": set ListenStream to ".*host\.sock" or ".*grpc\.sock"/,
+    ],
+    [
+      'of a controller that it has not',
+      'grpc.sock',
+      0o600,
+      /listens at ".*grpc\.sock": set ListenStream to ".*host\.sock", or configure \[grpc\], or mask the unit/,
+      '',
     ],
     [
       'to which others can connect',
@@ -142,7 +149,7 @@ describe('a host that systemd starts when somebody connects', { skip }, () => {
     ],
   ] as const) {
     test(`refuses a socket ${what}`, async () => {
-      await using node = await openConfigured();
+      await using node = await openConfigured(tables);
       await using host = await awaitCallers(node, name);
       await chmod(join(node.state, name), mode);
       using grpc = connectGrpc(join(node.state, name));

@@ -83,7 +83,7 @@ async function copyright(packages: readonly string[]): Promise<string> {
   const own = await readFile(join(root, 'LICENSE'), 'utf8');
   const hint = 'On Debian, the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0, too.';
   const others = await licences(packages);
-  return [`${NAME}\n\n${hint}\n\n${own}`, `${others}`, `Node.js\n\n${await licenceOfNode()}`].join(
+  return [`${NAME}\n\n${hint}\n\n${own}`, others, `Node.js\n\n${await licenceOfNode()}`].join(
     `\n${line}\n\n`,
   );
 }

@@ -65,7 +65,6 @@ export async function sbom(names?: readonly string[]): Promise<string> {
 
 /** Only what the package's users get. */
 function withoutTools({ components, dependencies, ...rest }: Sbom): Sbom {
-  const isTool = ({ properties = [] }: Component): boolean => properties.some(({ name }) => TOOL.has(name));
   const tools = new Set(components.filter(isTool).map((one) => one['bom-ref']));
   const kept = dependencies.filter(({ ref }) => !tools.has(ref));
   return {
@@ -83,3 +82,5 @@ function choose(components: readonly Component[], names: readonly string[]): Com
   if (missing) throw new Error(`Package "${missing}" is bundled and not in the bill of materials`);
   return components.filter(({ name }) => names.includes(name));
 }
+
+const isTool = ({ properties = [] }: Component): boolean => properties.some(({ name }) => TOOL.has(name));
