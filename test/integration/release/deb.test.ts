@@ -127,6 +127,18 @@ describe('the package, purged', { skip }, () => {
     await machine.sh(`ls ${STATE}/sandboxes/default/sb/*/share.json; ! ls -d /etc/${NAME} 2>/dev/null`);
   });
 
+  test('leaves the state of a sandbox of the controller that has no share', async () => {
+    await using machine = await startMachine('trixie');
+    await machine.sh(`${install(1)}; ${SERVE}
+      (cd /checkout; node_modules/node/bin/node test/integration/release/inside/create-sandbox.ts)`);
+    assert.match(await machine.sh(`dpkg -r ${NAME}`), /left running: 1 sandbox with 0 shares\./);
+    assert.match(
+      await machine.sh(`dpkg -P ${NAME}`),
+      /stay for what lives there: 1 sandbox with 0 shares, a host/,
+    );
+    await machine.sh(`ls ${STATE}/sandboxes/default/empty/sandbox.json`);
+  });
+
   test('removes nothing of what is mounted there', async () => {
     await using machine = await startMachine('trixie');
     await machine.sh(`${install(1)}; mkdir -p /srv/data /var/lib/${NAME}/scratch/some/shared/tree

@@ -44,12 +44,21 @@ number_of() {
 	sed -n "s/^ *\"$1\": \([0-9]*\).*/\1/p" "$2" 2>/dev/null | grep -m 1 .
 }
 
+# Those of the controller that go on while there is no host, with or without shares.
+kept_sandboxes() {
+	read -r boot </proc/sys/kernel/random/boot_id
+	for record in "$1"/sandboxes/*/*/sandbox.json; do
+		grep -qs '^ *"owner": "controller"' "$record" && grep -q "^ *\"bootId\": \"$boot\"" "$record" &&
+			! grep -Eq '^ *"(exit|ending)":' "$record" && echo "${record%/*}"
+	done
+	return 0
+}
+
 # "2 sandboxes with 3 shares"; nothing where none lives.
 living_sandboxes() {
-	shares=$(living_shares "$1")
-	[ -n "$shares" ] || return 0
-	sandboxes=$(printf '%s\n' "$shares" | sed 's|/[^/]*/share.json$||' | sort -u | grep -c .)
-	echo "$(several "$sandboxes" sandbox sandboxes) with $(several "$(printf '%s\n' "$shares" | grep -c .)" share shares)"
+	shares=$(living_shares "$1" | sed 's|/[^/]*/share.json$||')
+	sandboxes=$({ echo "$shares" && kept_sandboxes "$1"; } | sort -u | grep -c .) || return 0
+	echo "$(several "$sandboxes" sandbox sandboxes) with $(several "$(echo "$shares" | grep -c .)" share shares)"
 }
 
 several() {
