@@ -5,6 +5,7 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { Logger } from 'pino';
 import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
+import { systemStatus } from '../proc/system-error.ts';
 import { HOST_FILES } from './host-files.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { shareFolder } from './sandbox-files.ts';
@@ -117,18 +118,27 @@ const OUTPUT = 'daemon.log';
 /**
  * Opens (and creates) a state directory, private to its owner because sockets and shared files stand in it.
  *
- * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there
+ * @throws StatusError FailedPrecondition where another user can change it, what leads to it, or what we write there;
+ *   PermissionDenied and others where it cannot be made
  */
 export function openStateDirectory(path: string, options: StateDirectoryOptions = {}): StateDirectory {
   const { scratchDirectory, folders } = describeStateDirectory(path, options);
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
-    mkdirSync(top, { recursive: true, mode: 0o700 });
+    makeTop(top);
     requireOwnDirectory(top);
   }
   makeFolders(folders);
   for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
   return describeStateDirectory(path, { ...options, identity: identityOf(path) });
+}
+
+function makeTop(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw systemStatus(error, { doing: "Cannot make a host's directory" }) ?? error;
+  }
 }
 
 /**

@@ -80,3 +80,10 @@ test('openStateDirectory() makes directories that only their owner can enter', a
     assert.equal(statSync(join(path, part)).mode & 0o777, 0o700);
   }
 });
+
+test('openStateDirectory() throws PermissionDenied that names directory and remedy where nobody can make it', () => {
+  assert.throws(() => openStateDirectory('/sys/csv'), {
+    code: Code.PermissionDenied,
+    message: /^Cannot make a host's directory: E(PERM|ACCES): .*: "\/sys\/csv": let this user reach it$/,
+  });
+});
