@@ -10,6 +10,7 @@ import { createSandbox, removeSandbox } from '../../harness/containerd/sandboxes
 import { specOf, startShimContainerd } from '../../harness/containerd/shim-containerd.ts';
 import { TELL_MODULES, toldModules } from '../../harness/tell-modules.ts';
 import { temporaryDirectory } from '../../harness/temporary-directory.ts';
+import { obtain } from '../../setup/obtain.ts';
 import { makeNodeTree } from '../../setup/release/node-tree.ts';
 import { root } from '../../setup/release/root.ts';
 
@@ -21,6 +22,9 @@ const bin = join(tree.path, 'usr/bin');
 /** Without Node.js on the PATH. */
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
+const { path: daemon } = await obtain('virtiofsd');
+const VIRTIOFS = `[plugins."io.containerd.fsshare.v1.virtiofs"]\nvirtio_fs_daemon = "${daemon}"\n`;
+
 const run = async (name: string, ...args: string[]): Promise<string> =>
   (await execa(join(bin, name), args, { env, extendEnv: false })).stdout;
 
@@ -29,7 +33,7 @@ describe('the tree of a node', () => {
     assert.equal(await run('shim-virtiofs', '--version'), 'shim-virtiofs 9.8.7');
     assert.match(await run('containerd-shim-virtiofs-v1', '-v'), /Version: 9\.8\.7/);
     const config = join(tree.path, 'config.toml');
-    await writeFile(config, `version = 1\nscratch_dir = "${tree.path}/scratch"\n`);
+    await writeFile(config, `version = 1\nscratch_dir = "${tree.path}/scratch"\n${VIRTIOFS}`);
     const checked = await run('shim-virtiofs', 'check-config', '--config', config);
     assert.match(checked, /virtio-fs-nydus.*virtio-fs /);
     const completion = join(tree.path, 'usr/share/bash-completion/completions/shim-virtiofs');
@@ -58,7 +62,7 @@ describe('the tree of a node', () => {
     const config = join(directory, 'config.toml');
     const checkConfig = ['check-config', '--config', config];
     const own = `version = 1\nscratch_dir = "${directory}/scratch"\n`;
-    const table = '[plugins."io.containerd.fsshare.v1.frozen"]\n';
+    const table = `${VIRTIOFS}[plugins."io.containerd.fsshare.v1.frozen"]\n`;
     const withPlugin = `${own}plugin_dirs = ["${directory}/plugins"]\n${table}`;
     const isWhole = async (): Promise<boolean> => {
       const options = { env: { ...env, NODE_OPTIONS: TELL_MODULES }, extendEnv: false };
@@ -68,7 +72,7 @@ describe('the tree of a node', () => {
       const texts = await Promise.all(files.map((file) => readFile(fileURLToPath(file), 'utf8')));
       return texts.some((text) => /[`"']ZodObject[`"']|Ungültige Eingabe/.test(text));
     };
-    await writeFile(config, own);
+    await writeFile(config, `${own}${VIRTIOFS}`);
     assert.equal(await isWhole(), false);
     const valid = `${withPlugin}copy_dir = "${directory}/copies"\n`;
     await writeFile(config, valid);
