@@ -1,5 +1,6 @@
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { Code, StatusError } from 'ttrpc-ts';
+import { readUnixSockets } from './unix-sockets.ts';
 
 /** The first descriptor that systemd passes: sd_listen_fds(3). */
 const FIRST_FD = 3;
@@ -22,8 +23,8 @@ export function takePassedSockets(environment: NodeJS.ProcessEnv = process.env):
   for (const name of VARIABLES) delete environment[name];
   // They may be meant for whoever started us.
   if (Number(LISTEN_PID) !== process.pid || LISTEN_FDS === undefined) return [];
-  const paths = listeningPaths();
-  return descriptors(LISTEN_FDS).map(({ fd, ino }) => ({ fd, path: paths.get(ino) }));
+  const listeners = readUnixSockets()?.listeners;
+  return descriptors(LISTEN_FDS).map(({ fd, ino }) => ({ fd, path: listeners?.get(ino) }));
 }
 
 /** What was passed, or so it is said: the number is looked at by and by, because it can be any. */
@@ -47,11 +48,3 @@ const wrongCount = (count: string, problem: string): StatusError =>
     Code.InvalidArgument,
     `Cannot take the sockets that were passed: LISTEN_FDS is "${count}", and ${problem}: start this host by a socket unit of systemd, or unset it`,
   );
-
-/** The paths of unix stream sockets that listen, by inode. */
-function listeningPaths(): ReadonlyMap<number, string> {
-  const lines = readFileSync('/proc/net/unix', 'utf8').matchAll(
-    /^\S+ \S+ \S+ 00010000 0001 \d{2} +(\d+) (\/.*)$/gm,
-  );
-  return new Map(Array.from(lines, ([, inode, path = '']) => [Number(inode), path]));
-}

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-/** What /proc/net/unix says of a socket with a path: its flags, type and state. */
-const LINE = /^\S+ \S+ \S+ (\d{8}) 0001 (\d{2}) +\d+ (\/.*)$/gm;
+/** What /proc/net/unix says of a stream socket with a path: its flags, state and inode. */
+const LINE = /^\S+ \S+ \S+ (\d{8}) 0001 (\d{2}) +(\d+) (\/.*)$/gm;
 const LISTENING = '00010000';
 const CONNECTED = '03';
 
@@ -9,6 +9,8 @@ const CONNECTED = '03';
 export interface UnixSockets {
   /** Somebody listens. */
   readonly listening: ReadonlySet<string>;
+  /** The same by inode. */
+  readonly listeners: ReadonlyMap<number, string>;
   /** Somebody is connected, and was accepted: whoever listens by now. */
   readonly accepted: ReadonlySet<string>;
 }
@@ -21,13 +23,13 @@ export function readUnixSockets(): UnixSockets | undefined {
   } catch {
     return undefined;
   }
-  const listening = new Set<string>();
+  const listeners = new Map<number, string>();
   const accepted = new Set<string>();
-  for (const [, flags, state, path = ''] of table.matchAll(LINE)) {
-    if (flags === LISTENING) listening.add(path);
+  for (const [, flags, state, inode, path = ''] of table.matchAll(LINE)) {
+    if (flags === LISTENING) listeners.set(Number(inode), path);
     else if (state === CONNECTED) accepted.add(path);
   }
-  return { listening, accepted };
+  return { listening: new Set(listeners.values()), listeners, accepted };
 }
 
 /**

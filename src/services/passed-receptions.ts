@@ -21,11 +21,14 @@ const OTHERS = 0o022;
  */
 export async function receivePassed(passed: readonly PassedSocket[], places: Places): Promise<Receptions> {
   const found = new Map(passed.map((socket) => [placeOf(socket, places), socket.fd]));
-  const receive = (place: SocketPlace | undefined): Promise<Reception> | undefined => {
+  await using undo = new AsyncDisposableStack();
+  const receive = async (place: SocketPlace | undefined): Promise<Reception | undefined> => {
     const fd = place && found.get(place);
-    return fd === undefined ? undefined : listenAt(place!.address, fd);
+    return place && fd !== undefined ? undo.use(await listenAt(place.address, fd)) : undefined;
   };
-  return { ttrpc: await receive(places.ttrpc), grpc: await receive(places.grpc) };
+  const receptions = { ttrpc: await receive(places.ttrpc), grpc: await receive(places.grpc) };
+  undo.move();
+  return receptions;
 }
 
 /** Closes what was passed to a host that has taken over the addresses of another. */
