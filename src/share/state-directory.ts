@@ -5,8 +5,8 @@ import { Code, StatusError } from 'ttrpc-ts';
 import type { Logger } from 'pino';
 import { createTrash, type Trash } from '../mount/trash.ts';
 import { createReserve, type Reserve } from '../proc/reserve.ts';
-import { systemStatus } from '../proc/system-error.ts';
 import { HOST_FILES } from './host-files.ts';
+import { makeHostDirectory } from './make-directory.ts';
 import { requireOwnDirectory, requireOwnFile, requireSafePath } from './safe-path.ts';
 import { shareFolder } from './sandbox-files.ts';
 import { requireIdentifier, requireTag } from './names.ts';
@@ -125,20 +125,12 @@ export function openStateDirectory(path: string, options: StateDirectoryOptions 
   const { scratchDirectory, folders } = describeStateDirectory(path, options);
   for (const top of [path, scratchDirectory]) {
     requireSafePath(top);
-    makeTop(top);
+    makeHostDirectory(top);
     requireOwnDirectory(top);
   }
   makeFolders(folders);
   for (const name of Object.values(HOST_FILES)) requireOwnFile(join(path, name));
   return describeStateDirectory(path, { ...options, identity: identityOf(path) });
-}
-
-function makeTop(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw systemStatus(error, { doing: "Cannot make a host's directory" }) ?? error;
-  }
 }
 
 /**
